@@ -1,0 +1,1 @@
+"""Keys: their shape, their digest, the pepper, and the Grant each carries."""

@@ -1,0 +1,113 @@
+"""What a store must do. One writer at a time; every method is one transaction; all times are UTC milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from encke.keys.grant import Grant
+from encke.ledger.entry import Entry
+
+GroupBy = Literal["key", "model", "day"]
+
+
+class StoreError(Exception):
+    """The store cannot be used: full disk, locked, read-only, damaged, too new. The message is for people."""
+
+
+class NameTaken(Exception):
+    """A live key of that name, or a key with that public id or digest, exists already."""
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """A key as the store holds it: never the secret. `revoked` null: live."""
+
+    public_id: str
+    name: str
+    created: int
+    expires: int | None = None
+    revoked: int | None = None
+
+
+class LiveKeys(NamedTuple):
+    """All keys that are not revoked (expired ones too: the answer to them differs), by digest, and the version."""
+
+    version: int
+    grants: dict[bytes, Grant]
+
+
+class UsageRow(msgspec.Struct, frozen=True):
+    """Sums over the entries of one group.
+
+    `group` is a key's public id, the model name asked for, a UTC day as `YYYY-MM-DD`, or "" for everything; `name` is
+    the key's name when grouped by key. `failed_calls` are those whose last entry, the one the caller saw, ended neither
+    complete nor by the caller leaving; `failed_attempts` counts the attempts that ended so, also when a later one
+    succeeded. Tokens: `input` is all that was read, `cached` the part of it read from a cache, `output` all that was
+    written. `cost` is in nano-dollars, null when no entry had a price; `unpriced` counts the attempts that used tokens
+    and had none.
+    """
+
+    group: str
+    name: str
+    calls: int
+    failed_calls: int
+    attempts: int
+    failed_attempts: int
+    input: int
+    cached: int
+    output: int
+    cost: int | None
+    unpriced: int
+
+
+class Store(Protocol):
+    """The port. Every method may raise StoreError."""
+
+    def add_key(self, key: StoredKey, digest: bytes) -> None:
+        """Add a key. Raises NameTaken."""
+
+    def keys(self) -> list[StoredKey]:
+        """All keys, revoked ones too, oldest first."""
+
+    def key_by_digest(self, digest: bytes) -> StoredKey | None:
+        """The key with this digest, revoked or not."""
+
+    def key(self, ref: str) -> StoredKey | None:
+        """The key with this public id or name. Of several of one name: the live one, else the one revoked last."""
+
+    def revoke_key(self, public_id: str, at: int) -> bool:
+        """Revoke a live key for good; false if it is not there or not live."""
+
+    def live_keys(self) -> LiveKeys:
+        """What the workers' snapshot of keys is made from."""
+
+    def version(self) -> int:
+        """A counter that rises with every change to the keys."""
+
+    def append(self, entries: Sequence[Entry], marks: Mapping[str, int] | None = None) -> int:
+        """Add entries, and in the same transaction note how far each journal segment has been shipped (segment name to
+        offset). An entry whose (call, attempt) is there already is left out. Returns how many were added."""
+
+    def journal_marks(self) -> dict[str, int]:
+        """How far each journal segment has been shipped."""
+
+    def forget_marks(self, segments: Sequence[str]) -> None:
+        """Drop the marks of segments that no longer exist."""
+
+    def entries(self, call: str) -> list[Entry]:
+        """The entries of one call, by attempt."""
+
+    def usage(self, since: int, until: int, by: GroupBy | None = None) -> list[UsageRow]:
+        """Sums over the entries whose call was received in [since, until); ungrouped exactly one row. By day in order
+        of time, else the most calls first."""
+
+    def checkpoint(self) -> None:
+        """Housekeeping while busy: bounded work, waits for nobody."""
+
+    def checkpoint_idle(self) -> None:
+        """Housekeeping when nothing is going on: gives disk space back."""
+
+    def close(self) -> None:
+        """Close; the store cannot be used after."""

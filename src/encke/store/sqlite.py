@@ -1,0 +1,183 @@
+"""The store in one SQLite file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import apsw
+
+from encke.keys.grant import Grant
+from encke.ledger.entry import Entry
+from encke.store.migrate import check_current, migrate
+from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check
+from encke.store.port import GroupBy, LiveKeys, NameTaken, StoredKey, StoreError, UsageRow
+from encke.store.reports import usage
+from encke.store.rows import INSERT, entry_of, row_of
+from encke.store.trouble import plainly
+
+_KEY = "SELECT public_id, name, created, expires, revoked FROM keys "
+_MARK = "INSERT INTO journal_marks VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET shipped = excluded.shipped"
+
+
+class SqliteStore:
+    """A `Store`. Not for several threads; one writer at a time, as many readers as you like."""
+
+    def __init__(self, db: apsw.Connection, path: Path) -> None:
+        self._db = db
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, check: bool = True) -> SqliteStore:
+        """Open for writing: make the file if there is none, check the whole of it unless told not to, bring its schema
+        up to date. Raises StoreError."""
+        with plainly(path):
+            db = open_writer(path)
+            try:
+                if check:
+                    quick_check(db, path)
+                migrate(db, path)
+            except BaseException:
+                db.close()
+                raise
+        return cls(db, path)
+
+    @classmethod
+    def open_read_only(cls, path: Path) -> SqliteStore:
+        """Open for reports, beside the writer; every method that writes raises StoreError. Raises StoreError."""
+        with plainly(path):
+            db = open_reader(path)
+            try:
+                check_current(db, path)
+            except BaseException:
+                db.close()
+                raise
+        return cls(db, path)
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[apsw.Connection]:
+        with plainly(self.path), self._db:
+            yield self._db
+
+    # Keys
+
+    def add_key(self, key: StoredKey, digest: bytes) -> None:
+        """See `Store`."""
+        try:
+            with self._write() as db:
+                db.execute(
+                    "INSERT INTO keys (public_id, name, digest, created, expires, revoked) VALUES (?, ?, ?, ?, ?, ?)",
+                    (key.public_id, key.name, digest, key.created, key.expires, key.revoked),
+                )
+                _changed(db)
+        except StoreError as error:
+            if isinstance(error.__cause__, apsw.ConstraintError):
+                raise NameTaken(key.name) from None
+            raise
+
+    def keys(self) -> list[StoredKey]:
+        """See `Store`."""
+        with plainly(self.path):
+            return [StoredKey(*row) for row in self._db.execute(_KEY + "ORDER BY created, public_id")]
+
+    def key_by_digest(self, digest: bytes) -> StoredKey | None:
+        """See `Store`."""
+        return self._one_key(_KEY + "WHERE digest = ?", digest)
+
+    def key(self, ref: str) -> StoredKey | None:
+        """See `Store`."""
+        order = "ORDER BY public_id = ?1 DESC, revoked IS NULL DESC, revoked DESC LIMIT 1"
+        return self._one_key(_KEY + "WHERE public_id = ?1 OR name = ?1 " + order, ref)
+
+    def _one_key(self, query: str, value: str | bytes) -> StoredKey | None:
+        with plainly(self.path):
+            row = self._db.execute(query, (value,)).fetchone()
+        return StoredKey(*row) if row else None
+
+    def revoke_key(self, public_id: str, at: int) -> bool:
+        """See `Store`."""
+        with self._write() as db:
+            db.execute("UPDATE keys SET revoked = ? WHERE public_id = ? AND revoked IS NULL", (at, public_id))
+            done = db.changes() == 1
+            if done:
+                _changed(db)
+        return done
+
+    def live_keys(self) -> LiveKeys:
+        """See `Store`."""
+        live = "SELECT digest, public_id, name, created, expires FROM keys WHERE revoked IS NULL"
+        # A plain BEGIN: both reads see one state, and a reader takes no write lock.
+        with plainly(self.path):
+            self._db.execute("BEGIN")
+            try:
+                return LiveKeys(self._version(), {row[0]: Grant(*row[1:]) for row in self._db.execute(live)})
+            finally:
+                self._db.execute("COMMIT")
+
+    def version(self) -> int:
+        """See `Store`."""
+        with plainly(self.path):
+            return self._version()
+
+    def _version(self) -> int:
+        return int(self._db.execute("SELECT value FROM counters WHERE name = 'keys'").get)
+
+    # Entries
+
+    def append(self, entries: Sequence[Entry], marks: Mapping[str, int] | None = None) -> int:
+        """See `Store`."""
+        with self._write() as db:
+            before = db.total_changes()
+            db.executemany(INSERT, map(row_of, entries))
+            added = db.total_changes() - before
+            if marks:
+                db.executemany(_MARK, marks.items())
+        return added
+
+    def journal_marks(self) -> dict[str, int]:
+        """See `Store`."""
+        with plainly(self.path):
+            return dict(self._db.execute("SELECT segment, shipped FROM journal_marks"))
+
+    def forget_marks(self, segments: Sequence[str]) -> None:
+        """See `Store`."""
+        with self._write() as db:
+            db.executemany("DELETE FROM journal_marks WHERE segment = ?", [(segment,) for segment in segments])
+
+    def entries(self, call: str) -> list[Entry]:
+        """See `Store`."""
+        with plainly(self.path):
+            rows = self._db.execute("SELECT * FROM entries WHERE call = ? ORDER BY attempt", (call,))
+            return [entry_of(row) for row in rows]
+
+    def usage(self, since: int, until: int, by: GroupBy | None = None) -> list[UsageRow]:
+        """See `Store`."""
+        with plainly(self.path):
+            return usage(self._db, since, until, by)
+
+    # Housekeeping
+
+    def checkpoint(self) -> None:
+        """See `Store`."""
+        with plainly(self.path):
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def checkpoint_idle(self) -> None:
+        """See `Store`. Somebody reading just now is no error: the next idle moment will do."""
+        with plainly(self.path):
+            self._db.set_busy_timeout(0)
+            try:
+                with contextlib.suppress(apsw.BusyError):
+                    self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            finally:
+                self._db.set_busy_timeout(BUSY_MS)
+
+    def close(self) -> None:
+        """See `Store`."""
+        with plainly(self.path):
+            self._db.close()
+
+
+def _changed(db: apsw.Connection) -> None:
+    db.execute("UPDATE counters SET value = value + 1 WHERE name = 'keys'")

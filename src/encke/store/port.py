@@ -68,7 +68,7 @@ class Store(Protocol):
     def add_key(self, key: StoredKey, digest: bytes) -> None:
         """Add a key. Raises NameTaken."""
 
-    def keys(self) -> list[StoredKey]:
+    def list_keys(self) -> list[StoredKey]:
         """All keys, revoked ones too, oldest first."""
 
     def key_by_digest(self, digest: bytes) -> StoredKey | None:

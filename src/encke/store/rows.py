@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from encke.core.usage import Usage
 from encke.ledger.entry import Entry
 
@@ -52,8 +50,8 @@ def row_of(e: Entry) -> Row:
 
 def entry_of(row: Row) -> Entry:
     """The entry that a row of COLUMNS holds."""
-    named = dict(zip(COLUMNS, row, strict=True))
-    usage = Usage(**{field: named.pop(field) for field in Usage.__struct_fields__ if field != "estimated"})
-    usage = msgspec.structs.replace(usage, estimated=bool(named.pop("estimated")))
-    flags = {"stream": bool(named.pop("stream")), "final": bool(named.pop("final"))}
-    return Entry(**named, **flags, usage=usage)
+    named: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    for flag in ("stream", "final", "estimated"):
+        named[flag] = bool(named[flag])
+    usage = Usage(**{field: named.pop(field) for field in Usage.__struct_fields__})
+    return Entry(**named, usage=usage)

@@ -76,7 +76,7 @@ class SqliteStore:
                 raise NameTaken(key.name) from None
             raise
 
-    def keys(self) -> list[StoredKey]:
+    def list_keys(self) -> list[StoredKey]:
         """See `Store`."""
         with plainly(self.path):
             return [StoredKey(*row) for row in self._db.execute(_KEY + "ORDER BY created, public_id")]

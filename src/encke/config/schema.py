@@ -1,0 +1,161 @@
+"""The table of settings: name, kind of value, sentence, environment variable. The defaults stand in `settings.py`.
+
+A name with `NAME` in it stands for every table of that sort: `[providers.NAME]`, `[models."NAME"]`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from encke.config import kinds
+from encke.config.kinds import Kind, choice, seconds, whole
+from encke.config.settings import (
+    STREAM_USAGE,
+    Local,
+    Log,
+    ModelSettings,
+    ProviderSettings,
+    Routing,
+    Server,
+    Store,
+    Stream,
+    TargetSettings,
+    Timeouts,
+)
+
+GiB = 1024**3
+
+
+class Row(NamedTuple):
+    """One setting. `env` names the variable that overrules the file; `shown` is the default in words where it varies.
+
+    `file` marks a path: relative ones are taken from the folder of the settings file.
+    """
+
+    name: str
+    kind: Kind
+    sentence: str
+    env: str = ""
+    shown: str = ""
+    file: bool = False
+
+    @property
+    def leaf(self) -> str:
+        """The last part of the name, as it stands in its table."""
+        return self.name.rpartition(".")[2]
+
+
+TIMEOUT_ROWS = (
+    ("connect", "Longest wait for a connection to a provider, TLS included."),
+    ("first_byte", "Longest wait for the first byte of a streamed answer."),
+    ("idle", "Longest silence between two events of a stream."),
+    ("total", "Longest duration of one attempt; the only limit for answers that are not streamed."),
+)
+
+SETTINGS: tuple[Row, ...] = (
+    Row("server.listen", kinds.LISTEN, "Address and port to serve on; port 0 takes any free one.", env="ENCKE_LISTEN"),
+    Row("server.workers", whole(1, 256), "Worker processes.", shown="number of CPUs"),
+    Row(
+        "server.cors_origins",
+        kinds.ORIGINS,
+        'Web origins that may call from a browser; "*" is any. Never with credentials.',
+    ),
+    Row("server.max_body", whole(1024, GiB, "bytes"), "Largest request body."),
+    Row("server.grace", seconds(3600), "Time that running calls get to finish at a shutdown or reload."),
+    Row("server.header_timeout", seconds(), "Longest wait for a request's headers."),
+    Row("server.body_floor", whole(0, GiB, "bytes/s"), "Slowest upload borne; 0 bears any."),
+    Row("server.write_stall", seconds(), "Longest wait for a caller to read on."),
+    Row("server.keepalive", seconds(), "How long an idle connection of a caller is kept."),
+    Row("store.url", kinds.STORE_URL, "Where keys and ledger live; a relative file is within the data folder."),
+    Row("store.journal_segment", whole(1024**2, GiB, "bytes"), "Size of one piece of a worker's journal."),
+    Row("routing.retries", whole(0, 10), "Further attempts after a failed one; 0 turns them off."),
+    Row("routing.breaker", choice("on", "off"), "Whether a failing target is left alone for a while."),
+    Row("routing.retry_uncertain", kinds.FLAG, "Whether to try again when a provider may already have done the work."),
+    Row(
+        "stream.early_keepalive", seconds(), "Wait for the first content before the stream is opened with a keep-alive."
+    ),
+    Row("stream.keepalive", seconds(), "Time between keep-alives after that."),
+    *(Row(f"timeouts.{leaf}", seconds(), sentence) for leaf, sentence in TIMEOUT_ROWS),
+    Row("log.access", kinds.LOG_TARGET, "Where the line about every call goes.", file=True),
+    Row("local.enabled", kinds.FLAG, "Whether the embedded model runs."),
+    Row("local.model", kinds.PATH_OR_EMPTY, "A GGUF file to run; empty runs the model that ships.", file=True),
+    Row("local.context", whole(256, 1024**2, "tokens"), "Context length of each slot of the embedded model."),
+    Row("local.slots", whole(1, 64), "Calls that the embedded model answers at once."),
+    Row("local.queue", whole(0, 10_000), "Calls that may wait for it; one more gets 503."),
+    Row("local.threads", whole(0, 1024), "CPU threads of the embedded model; 0 chooses."),
+    Row(
+        "providers.NAME.dialect", kinds.NAME, "Wire format; known providers have theirs.", shown="the known provider's"
+    ),
+    Row("providers.NAME.base_url", kinds.BASE_URL, "Address up to the version.", shown="the known provider's"),
+    Row("providers.NAME.api_key", kinds.SECRET, "Key to present there.", shown="the known provider's usual variable"),
+    Row(
+        "providers.NAME.allow_private",
+        kinds.FLAG,
+        "Whether it may be on a private network, or without TLS.",
+        shown="false; true for known local servers",
+    ),
+    Row(
+        "providers.NAME.ca_file",
+        kinds.PATH,
+        "Certificates to trust instead of the system's (PEM).",
+        shown="none",
+        file=True,
+    ),
+    Row(
+        "providers.NAME.stream_usage",
+        choice(*STREAM_USAGE),
+        "Whether streams tell their usage: when asked by `stream_options`, always, or never.",
+        shown='the known provider\'s, else "option"',
+    ),
+    Row("providers.NAME.models", kinds.NAMES, "Ids of its models, to be listed by `/v1/models`."),
+    Row("providers.NAME.headers", kinds.HEADERS, "Further headers for every request to it."),
+    Row("providers.NAME.max_connections", whole(1, 100_000), "Most connections to it, for each worker."),
+    *(
+        Row(f"providers.NAME.timeouts.{leaf}", seconds(), sentence, shown=f"`timeouts.{leaf}`")
+        for leaf, sentence in TIMEOUT_ROWS
+    ),
+    Row(
+        "models.NAME.targets", Kind("list of tables", lambda value: value), "Where the model's calls go; at least one."
+    ),
+    Row("models.NAME.targets[].provider", kinds.NAME, "Name of a provider."),
+    Row("models.NAME.targets[].model", kinds.NAME, "Id of the model there."),
+    Row("models.NAME.targets[].weight", whole(1, 1_000_000), "Share of the calls, relative to the other targets."),
+    Row(
+        "models.NAME.fallback",
+        kinds.NAMES,
+        "Models to try in turn when every target fails: aliases, `local`, or `provider/model`.",
+    ),
+)
+
+# The tables and what they become. `models.NAME.targets[]` is one target of the list.
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "server": Server,
+    "store": Store,
+    "routing": Routing,
+    "stream": Stream,
+    "timeouts": Timeouts,
+    "log": Log,
+    "local": Local,
+    "providers.NAME": ProviderSettings,
+    "providers.NAME.timeouts": Timeouts,
+    "models.NAME": ModelSettings,
+    "models.NAME.targets[]": TargetSettings,
+}
+
+PLAIN_TABLES = tuple(name for name in TABLES if "NAME" not in name)
+
+
+def rows_of(table: str) -> dict[str, Row]:
+    """The rows of one table of `TABLES`, by their last part."""
+    return {row.leaf: row for row in SETTINGS if row.name.rpartition(".")[0] == table}
+
+
+def default_of(row: Row) -> object:
+    """The default of a setting; `msgspec.NODEFAULT` if it must be given."""
+    cls = TABLES[row.name.rpartition(".")[0]]
+    field = next(f for f in msgspec.structs.fields(cls) if f.name == row.leaf)
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default

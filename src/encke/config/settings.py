@@ -1,0 +1,151 @@
+"""The settings once read: frozen structs. The defaults stand here and nowhere else.
+
+What each setting means, and what values it takes, stands in `encke.config.schema`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from encke.config.endpoints import split_listen
+from encke.config.secret import Secret
+
+# The model that ships with the gateway: a name no alias and no configured provider may take.
+LOCAL = "local"
+
+StreamUsage = Literal["option", "always", "never"]
+STREAM_USAGE: tuple[str, ...] = ("option", "always", "never")
+
+MiB = 1024 * 1024
+
+
+def available_cpus() -> int:
+    """How many CPUs this process may use, 256 at most."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), 256)
+    return min(os.cpu_count() or 1, 256)
+
+
+class Server(msgspec.Struct, frozen=True):
+    """The side that faces callers. Sizes in bytes, times in seconds, `body_floor` in bytes per second."""
+
+    listen: str = "127.0.0.1:8080"
+    workers: int = msgspec.field(default_factory=available_cpus)
+    cors_origins: tuple[str, ...] = ()
+    max_body: int = 32 * MiB
+    grace: float = 30.0
+    header_timeout: float = 10.0
+    body_floor: int = 1024
+    write_stall: float = 120.0
+    keepalive: float = 75.0
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to bind; port 0 lets the system choose."""
+        return split_listen(self.listen)
+
+
+class Store(msgspec.Struct, frozen=True):
+    """Where the ledger lives. `journal_segment` in bytes."""
+
+    url: str = "sqlite:encke.db"
+    journal_segment: int = 16 * MiB
+
+
+class Routing(msgspec.Struct, frozen=True):
+    """What happens after a failed attempt."""
+
+    retries: int = 2
+    breaker: Literal["on", "off"] = "on"
+    retry_uncertain: bool = False
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """Keeping a quiet stream open. Seconds."""
+
+    early_keepalive: float = 30.0
+    keepalive: float = 10.0
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """How long an upstream may take. Seconds."""
+
+    connect: float = 5.0
+    first_byte: float = 300.0
+    idle: float = 120.0
+    total: float = 600.0
+
+
+class Log(msgspec.Struct, frozen=True):
+    """Where the access lines go: `stdout`, `stderr`, `off`, or an absolute path."""
+
+    access: str = "stdout"
+
+
+class Local(msgspec.Struct, frozen=True):
+    """The embedded model. `model` is an absolute path or empty, `context` in tokens, `threads` 0 for automatic."""
+
+    enabled: bool = True
+    model: str = ""
+    context: int = 4096
+    slots: int = 2
+    queue: int = 8
+    threads: int = 0
+
+
+class ProviderSettings(msgspec.Struct, frozen=True):
+    """What the file says of one provider; None where it says nothing. `timeouts` are its own over the general ones.
+
+    `headers` are secrets because gateways behind a header key are common; the names are as written.
+    """
+
+    dialect: str | None = None
+    base_url: str | None = None
+    api_key: Secret | None = None
+    allow_private: bool | None = None
+    ca_file: str | None = None
+    stream_usage: StreamUsage | None = None
+    models: tuple[str, ...] = ()
+    headers: dict[str, Secret] = {}
+    max_connections: int = 1000
+    timeouts: Timeouts = Timeouts()
+
+
+class TargetSettings(msgspec.Struct, frozen=True):
+    """One place a model's calls may go: a provider's name, the model's id there, its share of the calls."""
+
+    provider: str
+    model: str
+    weight: int = 1
+
+
+class ModelSettings(msgspec.Struct, frozen=True):
+    """A name callers may ask for: its targets, and the names to fall back to in turn."""
+
+    targets: tuple[TargetSettings, ...]
+    fallback: tuple[str, ...] = ()
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Everything. `data_dir` is absolute; `path` is the file it was read from, None for none."""
+
+    data_dir: Path
+    path: Path | None = None
+    server: Server = Server()
+    store: Store = Store()
+    routing: Routing = Routing()
+    stream: Stream = Stream()
+    timeouts: Timeouts = Timeouts()
+    log: Log = Log()
+    local: Local = Local()
+    providers: dict[str, ProviderSettings] = {}
+    models: dict[str, ModelSettings] = {}
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file: `store.url` within the data folder, unless it is absolute."""
+        return self.data_dir / self.store.url.partition(":")[2]

@@ -1,0 +1,382 @@
+"""One try of a call at a target: the exchange with upstream, and what it came to."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from encke.calls.call import Call
+from encke.calls.relay import StreamRelay
+from encke.calls.upstream import Target
+from encke.core.clock import monotonic, now_ms
+from encke.core.faults import Fault
+from encke.core.usage import Usage
+from encke.dialects.openai_chat.faults import parse_fault, parse_retry_after
+from encke.dialects.openai_chat.parse import parse_reply
+from encke.dialects.openai_chat.render import render_request
+from encke.http.client import UpstreamConnection
+from encke.http.drive import Signal
+from encke.ledger.entry import Entry, Intent, Status
+from encke.ledger.journal import Journal
+from encke.ledger.settlement import estimate_tokens, used
+
+MAX_ANSWER = 32 << 20
+MAX_ERROR = 64 << 10
+FOREVER = float("inf")
+
+
+class StreamCare(NamedTuple):
+    """When a quiet stream gets its head early, and how often it gets a comment then; seconds."""
+
+    early_keepalive: float = 30.0
+    keepalive: float = 10.0
+
+
+class Attempt:
+    """An exchange (`encke.http.client.Exchange`): it takes upstream's answer as it comes.
+
+    `relay` is there once the answer turns out to be a stream. `whole` happens when an answer that is none is complete.
+    """
+
+    __slots__ = (
+        "_body", "_care", "_connection", "_dispatched_at", "_first_at", "_headers", "_idle_at", "_journal", "_seat", "_size",
+        "_slot", "_until", "_usage_told", "answered", "call", "content_type", "deadline", "dispatched_ms", "finish_reason",
+        "http_status", "input_estimate", "number", "opened", "relay", "reused", "sent", "settled", "target", "usage",
+    )  # fmt: skip
+
+    def __init__(self, call: Call, target: Target, journal: Journal, care: StreamCare, until: float) -> None:
+        call.attempts += 1
+        call.provider = target.upstream.name
+        call.upstream_model = target.model
+        self.call = call
+        self.target = target
+        self.number = call.attempts
+        self.http_status = 0
+        self.content_type = "application/json"
+        self.finish_reason = ""
+        self.usage: Usage | None = None
+        self.input_estimate = 0
+        self.sent = False
+        self.reused = False
+        self.answered = False
+        self.settled = False
+        self.dispatched_ms = 0
+        self.relay: StreamRelay | None = None
+        # Content of a stream, or a whole answer; fails with the Fault of anything else.
+        self.opened: Signal[None] = Signal()
+        self.deadline = FOREVER
+        self._care = care
+        self._journal = journal
+        self._until = until
+        self._idle_at = FOREVER
+        self._connection: UpstreamConnection | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._size = 0
+        self._slot = -1
+        self._seat: int | None = None
+        self._dispatched_at = 0.0
+        self._first_at = 0.0
+        self._usage_told: Usage | None = None
+
+    async def send(self, *, fresh: bool = False) -> None:
+        """Render, connect, journal that it is about to go out, send. Raises Fault."""
+        call, upstream = self.call, self.target.upstream
+        parsed = call.parsed
+        assert parsed is not None
+        body = render_request(parsed, self.target.model, upstream.stream_usage)
+        self.input_estimate = estimate_tokens(len(body))
+        if upstream.seats is not None:
+            self._seat = upstream.seats.take()
+            if self._seat is None:
+                raise Fault(
+                    "overloaded",
+                    f"The model `{call.asked}` has as many calls as it can queue. Try again shortly.",
+                    verdict="next",
+                    retry_after=1.0,
+                )
+        self.target.begin()
+        connection = upstream.pool.take() if not fresh else None
+        if connection is None:
+            connection = await upstream.pool.acquire(fresh=fresh)
+        self.reused = connection.uses > 0
+        self._connection = connection
+        try:
+            self._open_journal()
+        except Fault:
+            upstream.pool.give_back(connection)
+            self._connection = None
+            raise
+        self._dispatched_at = now = monotonic()
+        patience = upstream.patience
+        self._idle_at = now + patience.first_byte if parsed.stream else FOREVER
+        self.deadline = min(self._until, self._idle_at, call.next_keepalive)
+        self.sent = True
+        connection.send(self, b"%b%d\r\n\r\n" % (upstream.heads[call.route], len(body)), body)
+
+    def _open_journal(self) -> None:
+        call, journal = self.call, self._journal
+        parsed, grant = call.parsed, call.grant
+        assert parsed is not None and grant is not None
+        slot = journal.take_slot()
+        self.dispatched_ms = now_ms()
+        try:
+            journal.intend(
+                Intent(
+                    call.id,
+                    self.number,
+                    grant.public_id,
+                    call.route,
+                    call.asked,
+                    self.target.upstream.name,
+                    self.target.model,
+                    parsed.stream,
+                    call.started_ms,
+                    self.dispatched_ms,
+                    self.input_estimate,
+                    slot,
+                    call.client_request_id,
+                )
+            )
+        except Fault:
+            journal.free_slot(slot)
+            raise
+        self._slot = slot
+
+    # The connection calls these (`Exchange`).
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """The answer's head."""
+        self.http_status = status
+        self._headers = headers
+        self.answered = True
+        if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            raise Fault(
+                "upstream_bad_response", "The provider compressed its answer although it was asked not to.", verdict="next"
+            )
+        kind = headers.get(b"content-type", b"").lower()
+        parsed = self.call.parsed
+        assert parsed is not None
+        if status == 200:
+            if kind.startswith(b"text/html"):
+                raise Fault("upstream_bad_response", "The provider answered with a web page.", verdict="next")
+            if parsed.stream and kind.startswith(b"text/event-stream"):
+                self.relay = self._start_relay()
+            elif not parsed.stream and kind.startswith(b"text/event-stream"):
+                raise Fault("upstream_bad_response", "The provider sent a stream that was not asked for.", verdict="next")
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._size += len(data)
+        relay = self.relay
+        if relay is not None:
+            relay.take(data)
+            return
+        parsed = self.call.parsed
+        if self.http_status == 200 and not self._body and parsed is not None and parsed.stream:
+            # A stream with an odd content type: what it begins with tells.
+            if data.lstrip()[:1] not in (b"{", b"[", b"<", b""):
+                self.relay = relay = self._start_relay()
+                relay.take(data)
+                return
+        limit = MAX_ANSWER if self.http_status == 200 else MAX_ERROR
+        if self._size > limit and self.http_status == 200:
+            raise Fault("upstream_too_large", f"The provider's answer is larger than {MAX_ANSWER} bytes.")
+        if self._size > MAX_ANSWER:
+            raise self._refusal()
+        if self._size <= limit:
+            self._body.append(data)
+
+    def on_read(self) -> None:
+        """One read from the socket is through the parser."""
+        relay = self.relay
+        if relay is None:
+            return
+        patience = self.target.upstream.patience
+        connection = self._connection
+        if connection is not None:
+            now = connection.now
+            self._idle_at = now + patience.idle
+            self.deadline = min(self._until, self._idle_at, self.call.next_keepalive)
+        if not self._first_at and relay.tap.content_bytes:
+            self._first_at = monotonic()
+        tap = relay.tap
+        self._journal.progress(self._slot, self._size, tap.content_bytes)
+        if tap.usage is not self._usage_told:
+            self._tell_usage(tap.usage)
+        if relay.finish is not None and connection is not None:
+            # Its last event is here; what the connection still brings is nobody's.
+            self._connection = None
+            if relay.finish.fault is None:
+                connection.drain(self)
+            else:
+                connection.abandon(self)
+        relay.flush()
+
+    def on_end(self) -> None:
+        """The answer is whole."""
+        self._connection = None
+        relay = self.relay
+        if relay is None:
+            self._complete()
+            return
+        if not self._first_at and relay.tap.content_bytes:
+            self._first_at = monotonic()
+        relay.close(True, Fault("upstream_bad_response", "The provider's stream ended before the answer did.", verdict="next"))
+
+    def on_lost(self, fault: Fault, clean: bool) -> None:
+        """The connection ended first."""
+        self._connection = None
+        relay = self.relay
+        if relay is not None:
+            relay.close(clean, fault)
+        elif clean:
+            self._complete()
+        else:
+            self.opened.fail(fault)
+
+    def expire(self, now: float) -> None:
+        """A deadline has passed: a keep-alive is due, or patience is at its end."""
+        call, relay = self.call, self.relay
+        if now >= call.next_keepalive and (relay is None or not relay.flowing):
+            call.keep_alive(now, self._care.keepalive)
+        elif relay is not None and relay.flowing and call.client.is_paused and now < self._until:
+            self._idle_at = now + self.target.upstream.patience.idle  # it is the client who is slow
+        if now < min(self._until, self._idle_at):
+            self.deadline = min(self._until, self._idle_at, call.next_keepalive)
+            return
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon(self)
+        fault = self._overdue(now)
+        if relay is not None:
+            relay.close(False, fault)
+        else:
+            self.opened.fail(fault)
+
+    def _overdue(self, now: float) -> Fault:
+        patience = self.target.upstream.patience
+        if now >= self._until:
+            return Fault("upstream_timeout", f"The provider took longer than {patience.total:g} s in all.")
+        if self.relay is None or not self._size:
+            return Fault("upstream_timeout", f"The provider sent nothing within {patience.first_byte:g} s.")
+        return Fault("upstream_idle", f"The provider's stream was silent for {patience.idle:g} s.")
+
+    # A slow client (`Sink`).
+
+    def pause(self) -> None:
+        """Read no more from upstream."""
+        if self._connection is not None:
+            self._connection.pause(self)
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._connection is not None:
+            self._connection.resume(self)
+
+    # What it came to.
+
+    def _start_relay(self) -> StreamRelay:
+        parsed = self.call.parsed
+        assert parsed is not None
+        relay = StreamRelay(parsed.include_usage)
+        # One signal for both kinds of answer: the attempt's own.
+        relay.opened = self.opened
+        return relay
+
+    def _complete(self) -> None:
+        """A whole answer that is no stream."""
+        self._first_at = monotonic()
+        try:
+            if self.http_status != 200:
+                raise self._refusal()
+            body = b"".join(self._body)
+            self._body = [body]
+            parsed = self.call.parsed
+            assert parsed is not None
+            reply = parse_reply(self.call.route, body)
+            if parsed.stream:
+                raise Fault("upstream_bad_response", "The provider sent no stream, though one was asked for.", verdict="next")
+        except Fault as fault:
+            self.opened.fail(fault)
+            return
+        self.usage = reply.usage
+        self.finish_reason = reply.finish_reason
+        content_type = self._headers.get(b"content-type")
+        if content_type is not None:
+            self.content_type = content_type.decode("latin-1")
+        self.opened.set(None)
+
+    def _refusal(self) -> Fault:
+        retry_after = self._headers.get(b"retry-after")
+        seconds = None if retry_after is None else parse_retry_after(retry_after.decode("latin-1"), time.time())
+        if 200 < self.http_status < 300:
+            return Fault("upstream_bad_response", f"The provider answered with status {self.http_status}.", verdict="next")
+        return parse_fault(self.http_status, b"".join(self._body), seconds)
+
+    @property
+    def body(self) -> bytes:
+        """A whole answer's body."""
+        return self._body[0] if self._body else b""
+
+    def _tell_usage(self, usage: Usage | None) -> None:
+        self._usage_told = usage
+        if usage is not None:
+            self._journal.usage(self._slot, usage.total_input, usage.total_output, usage.cache_read)
+
+    def abandon(self) -> None:
+        """Stop at once: the client left, or something failed. Nothing after the settlement may be needed of it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon(self)
+
+    def settle(self, status: Status, reason: str, *, final: bool) -> None:
+        """Write the entry. Once; later calls do nothing. Seat and connection are free afterwards."""
+        if self.settled:
+            return
+        self.settled = True
+        self.abandon()
+        if self._seat is not None and self.target.upstream.seats is not None:
+            self.target.upstream.seats.free(self._seat)
+        call, relay = self.call, self.relay
+        grant, parsed = call.grant, call.parsed
+        assert grant is not None and parsed is not None
+        content = 0
+        if relay is not None:
+            self.usage = relay.tap.usage
+            content = relay.tap.content_bytes
+            self.finish_reason = relay.tap.finish_reason
+        elif self.http_status == 200:
+            content = self._size
+        usage = used(status if self.sent else "failed", self.usage, self.input_estimate, content)
+        now = monotonic()
+        call.usage = usage
+        if self._first_at and not call.first_at:
+            call.first_at = self._first_at
+        entry = Entry(
+            call.id,
+            self.number,
+            grant.public_id,
+            call.route,
+            call.asked,
+            self.target.upstream.name,
+            self.target.model,
+            status,
+            reason or self.finish_reason,
+            self.http_status,
+            parsed.stream,
+            final,
+            call.started_ms,
+            self.dispatched_ms,
+            int((self._first_at - self._dispatched_at) * 1e6) if self._first_at else 0,
+            int((now - call.started) * 1e6),
+            usage,
+            None,
+            "",
+            self._size,
+            call.client_request_id,
+        )
+        if self._slot >= 0:
+            self._journal.settle(entry, self._slot)
+        else:
+            self._journal.note(entry)

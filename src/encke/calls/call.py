@@ -1,0 +1,109 @@
+"""Call: what is known of one client request, filled in phase by phase, and the headers of its answer."""
+
+from __future__ import annotations
+
+from encke.core.clock import monotonic, now_ms
+from encke.core.faults import Fault
+from encke.core.usage import NO_USAGE, Usage
+from encke.dialects.openai_chat.faults import render_fault, render_stream_fault
+from encke.dialects.openai_chat.parse import Request as ChatRequest
+from encke.http.headers import visible
+from encke.http.server import Request, ServerConnection
+from encke.keys.grant import Grant
+
+KEEPALIVE = b": keep-alive\n\n"
+
+
+class Call:
+    """One client request's whole life. Times are seconds of the monotonic clock; `started_ms` is UTC."""
+
+    __slots__ = (
+        "asked", "attempts", "client", "client_request_id", "cors", "first_at", "grant", "id", "next_keepalive", "outcome",
+        "parsed", "provider", "request", "route", "started", "started_ms", "status", "upstream_model", "usage", "code",
+    )  # fmt: skip
+
+    def __init__(self, call_id: str, request: Request, client: ServerConnection, route: str, grant: Grant | None) -> None:
+        self.id = call_id
+        self.request = request
+        self.client = client
+        self.route = route
+        self.grant = grant
+        self.started = monotonic()
+        self.started_ms = now_ms()
+        self.client_request_id = visible(request.headers.get(b"x-request-id", b"").decode("latin-1"), 128)
+        self.cors = ""
+        self.parsed: ChatRequest | None = None
+        self.asked = ""
+        self.attempts = 0
+        self.provider = ""
+        self.upstream_model = ""
+        self.status = 0
+        self.code = ""
+        self.outcome = ""
+        self.usage: Usage = NO_USAGE
+        self.first_at = 0.0
+        self.next_keepalive = float("inf")
+
+    def respond(self, status: int, content_type: str, body: bytes, extra: str = "") -> None:
+        """Send a whole answer."""
+        self.status = status
+        self.client.respond(status, f"content-type: {content_type}\r\n{extra}{self._fields()}", body)
+
+    def open_stream(self, first: bytes) -> None:
+        """Send the head of a stream with what has come of it; only the latter when keep-alives have sent the head."""
+        self.next_keepalive = float("inf")
+        if self.client.head_sent:
+            self.client.write_stream(first)
+            return
+        self.status = 200
+        head = f"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n{self._fields()}"
+        self.client.start_stream(200, head, first)
+
+    def keep_alive(self, now: float, interval: float) -> None:
+        """Nothing has come for long: send the head with what is known, and a comment, so that no proxy gives up."""
+        self.next_keepalive = now + interval
+        if self.client.head_sent:
+            self.client.write_stream(KEEPALIVE)
+            return
+        self.status = 200
+        head = (
+            "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+            f"x-request-id: {self.id}\r\n{self.cors}"
+        )
+        self.client.start_stream(200, head, KEEPALIVE)
+
+    def fail(self, fault: Fault) -> None:
+        """Tell the client of a failure: with the fault's own status, or as an event when the head has gone."""
+        self.code = fault.code
+        if self.client.head_sent:
+            self.client.break_stream(render_stream_fault(fault, self.id))
+        else:
+            self.respond(fault.status, "application/json", render_fault(fault, self.id), retry_fields(fault))
+
+    def _fields(self) -> str:
+        milliseconds = int((monotonic() - self.started) * 1000)
+        fields = (
+            f"x-request-id: {self.id}\r\nx-cometapi-request-id: {self.id}\r\nopenai-processing-ms: {milliseconds}\r\n{self.cors}"
+        )
+        if self.client_request_id:
+            fields += f"x-client-request-id: {self.client_request_id}\r\n"
+        if self.asked:
+            fields += f"x-encke-model: {visible(self.asked)}\r\nx-encke-attempts: {self.attempts}\r\n"
+            if self.provider:
+                fields += f"x-encke-provider: {self.provider}\r\n"
+        return fields
+
+
+def retry_fields(fault: Fault) -> str:
+    """Headers of an error: whether to try again, when, and what the fault brings of its own."""
+    retry = fault.kind.retry
+    fields = ""
+    after = fault.retry_after
+    if after is not None:
+        after = min(max(after, 1.0), 600.0)
+        retry = retry and after <= 60.0
+        fields = f"retry-after: {int(-(-after // 1))}\r\nretry-after-ms: {int(after * 1000)}\r\n"
+    fields += f"x-should-retry: {'true' if retry else 'false'}\r\n"
+    for name, value in fault.headers:
+        fields += f"{name}: {value}\r\n"
+    return fields

@@ -1,0 +1,279 @@
+"""The life of a call. Each phase in order; each may end the call with a Fault.
+
+    1  receive   `encke.http.server` reads the request, `encke.worker.routes` finds its route
+    2  admit     its key is looked up in the snapshot (`encke.worker.admission`), before the body is read
+    3  read      the top level of the body, as a map of raw values
+    4  resolve   the model's name to targets
+    5  hold      (budgets and limits come here)
+    6  plan      the order in which to try the targets
+    7  attempt   render for the target, connect
+    8  open      journal that it goes out, send, wait for Content or for the whole answer
+    9  relay     the stream's events, as they come
+    10 settle    usage to an entry in the journal: once, always, before the client can see the end
+    11 tell      one access line
+
+Between 8 and 9 lies the point of no return: before Content the call may go to another target, after it never.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from encke.calls.attempt import Attempt, StreamCare
+from encke.calls.call import Call
+from encke.calls.upstream import Target, Upstream
+from encke.catalogue.catalogue import Catalogue, TargetName
+from encke.core.clock import monotonic
+from encke.core.faults import Fault
+from encke.dialects.openai_chat.parse import parse_request
+from encke.http.server import ClientGone
+from encke.ledger.entry import Entry, Status
+from encke.ledger.journal import Journal
+from encke.routing.plan import plan
+from encke.routing.retry import RetryPolicy, decide
+from encke.telemetry.access import AccessLine, AccessLog
+
+
+class Drained(Exception):  # noqa: N818 - not an error
+    """The gateway stops and the call's time of grace is over."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What a call needs of its worker."""
+
+    catalogue: Catalogue
+    upstreams: Mapping[str, Upstream]
+    journal: Journal
+    access: AccessLog
+    # Asks providers what they offer; True if any told something new. For bare model ids that are not known yet.
+    discover: Callable[[], Awaitable[bool]]
+    policy: RetryPolicy = RetryPolicy()
+    care: StreamCare = StreamCare()
+    rng: random.Random = field(default_factory=random.Random)
+
+
+async def live(desk: Desk, call: Call) -> None:
+    """A call from its admission to its end."""
+    try:
+        read(desk, call)
+        targets = await find_targets(desk, call)
+        attempt = await open_answer(desk, call, targets)
+        if attempt.relay is None:
+            answer_whole(call, attempt)
+        else:
+            await relay_stream(call, attempt)
+    except Fault as fault:
+        if call.attempts == 0:
+            note_refusal(desk, call, fault)
+        call.outcome = call.outcome or "rejected"
+        call.fail(fault)
+    except ClientGone:
+        call.outcome = "client_closed"
+        if call.attempts == 0:
+            note_refusal(desk, call, None)
+    tell(desk, call)
+
+
+def read(desk: Desk, call: Call) -> None:
+    """Phase 3."""
+    parsed = parse_request(call.route, call.request.body)
+    call.parsed = parsed
+    call.asked = parsed.model
+    if parsed.stream:
+        call.next_keepalive = call.started + desk.care.early_keepalive
+
+
+async def find_targets(desk: Desk, call: Call) -> list[Target]:
+    """Phases 4 and 6."""
+    catalogue = desk.catalogue
+    if not catalogue.known(call.asked):
+        await desk.discover()
+    model = catalogue.resolve(call.asked)
+    targets = plan(
+        [_target(desk, name) for name in model.targets],
+        [_target(desk, name) for name in model.fallback],
+        _serves(call.route),
+        desk.rng,
+    )
+    if not targets:
+        raise _nothing_to_try(call, [_target(desk, name) for name in (*model.targets, *model.fallback)])
+    return targets
+
+
+async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
+    """Phases 7 and 8, as often as routing allows. Returns the attempt that has something to answer with."""
+    began = monotonic()
+    queue = list(targets)
+    fresh = False
+    while True:
+        target = queue[0]
+        attempt = Attempt(call, target, desk.journal, desk.care, began + target.upstream.patience.total)
+        try:
+            await attempt.send(fresh=fresh)
+            await attempt.opened
+        except Fault as fault:
+            target.end(fault)
+            attempt.abandon()
+            verdict = decide(
+                desk.policy,
+                fault,
+                attempt=attempt.number,
+                sent=attempt.sent,
+                reused=attempt.reused,
+                answered=attempt.answered,
+            )
+            if verdict == "next":
+                queue.pop(0)
+            final = verdict == "stop" or not queue
+            status = failed_status(attempt, fault)
+            if final:
+                call.outcome = status
+            attempt.settle(status, fault.code, final=final)
+            if final:
+                raise
+            fresh = verdict == "again"
+        except BaseException:
+            # The client has left, or the gateway has failed: what upstream was asked for stands recorded either way.
+            target.left()
+            attempt.settle("client_closed", "", final=True)
+            raise
+        else:
+            target.end(None)
+            return attempt
+
+
+def answer_whole(call: Call, attempt: Attempt) -> None:
+    """Phase 10 for an answer that is no stream, then the answer."""
+    call.outcome = "complete"
+    attempt.settle("complete", "", final=True)
+    call.respond(200, attempt.content_type, attempt.body)
+
+
+async def relay_stream(call: Call, attempt: Attempt) -> None:
+    """Phases 9 and 10: what was held, then events as they come, then the entry, then the end."""
+    relay = attempt.relay
+    assert relay is not None
+    client = call.client
+    try:
+        call.open_stream(relay.flow(client))
+        client.sink = attempt
+        if client.is_paused:
+            attempt.pause()
+        end = await relay.ended
+    except ClientGone:
+        attempt.settle("client_closed", "", final=True)
+        raise
+    except Drained:
+        attempt.settle("truncated", "draining", final=True)
+        call.outcome = "truncated"
+        raise Fault("draining", "The gateway is shutting down and the time of grace is over.") from None
+    except BaseException:
+        attempt.settle("truncated", "internal_error", final=True)
+        raise
+    if end.fault is None:
+        call.outcome = "complete"
+        attempt.settle("complete", "", final=True)
+        client.end_stream(end.tail)
+    else:
+        call.outcome = "truncated"
+        attempt.target.end(end.fault)
+        attempt.settle("truncated", end.fault.code, final=True)
+        raise end.fault
+
+
+def failed_status(attempt: Attempt, fault: Fault) -> Status:
+    """How an attempt ended that came to nothing."""
+    if not attempt.sent:
+        return "failed"
+    if attempt.http_status and attempt.http_status != 200:
+        return "refused"
+    if fault.code in ("upstream_timeout", "upstream_reset", "upstream_idle"):
+        return "uncertain"
+    return "failed"
+
+
+def note_refusal(desk: Desk, call: Call, fault: Fault | None) -> None:
+    """The entry of a call that made no attempt. If it cannot be written, the caller's error matters more."""
+    grant = call.grant
+    entry = Entry(
+        call.id,
+        0,
+        grant.public_id if grant is not None else "",
+        call.route,
+        call.asked,
+        "",
+        "",
+        "rejected" if fault is not None else "client_closed",
+        fault.code if fault is not None else "",
+        0,
+        call.parsed is not None and call.parsed.stream,
+        True,
+        call.started_ms,
+        0,
+        0,
+        int((monotonic() - call.started) * 1e6),
+        client_request_id=call.client_request_id,
+    )
+    try:
+        desk.journal.note(entry)
+    except Fault:
+        pass
+
+
+def tell(desk: Desk, call: Call) -> None:
+    """Phase 11."""
+    request, client, usage = call.request, call.client, call.usage
+    now = monotonic()
+    desk.access.write(
+        AccessLine(
+            time=datetime.fromtimestamp(call.started_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+            request_id=call.id,
+            client=client.peer,
+            method=request.method,
+            path=request.path,
+            status=call.status,
+            duration_ms=round((now - call.started) * 1000, 3),
+            bytes_out=client.bytes_sent,
+            key=call.grant.public_id if call.grant is not None else "",
+            model=call.asked,
+            provider=call.provider,
+            upstream_model=call.upstream_model,
+            attempts=call.attempts,
+            stream=call.parsed is not None and call.parsed.stream,
+            first_ms=round((call.first_at - call.started) * 1000, 3) if call.first_at else 0.0,
+            input_tokens=usage.total_input,
+            output_tokens=usage.total_output,
+            outcome=call.outcome,
+            code=call.code,
+            client_request_id=call.client_request_id,
+        )
+    )
+
+
+def _target(desk: Desk, name: TargetName) -> Target:
+    return Target(desk.upstreams[name.provider], name.model, name.weight)
+
+
+def _serves(route: str) -> Callable[[Target], bool]:
+    return lambda target: route in target.upstream.heads and target.healthy
+
+
+def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
+    if not any(call.route in target.upstream.heads for target in targets):
+        return Fault(
+            "invalid_value", f"The model `{call.asked}` does not do {call.route}; no provider behind it has it.", param="model"
+        )
+    waits = [
+        breaker.retry_after(monotonic())
+        for target in targets
+        if (breaker := target.upstream.breakers.get(target.model)) is not None
+    ]
+    return Fault(
+        "overloaded",
+        f"Every provider of `{call.asked}` has been failing; none is tried for a moment.",
+        retry_after=max(min(waits, default=1.0), 1.0),
+    )

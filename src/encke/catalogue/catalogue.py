@@ -1,0 +1,104 @@
+"""Names of models and what stands behind them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from encke.core.faults import Fault
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetName:
+    """A provider and an upstream model, with its share among its siblings."""
+
+    provider: str
+    model: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A name callers may ask for: targets to choose among, then what to fall back to, already resolved, in order."""
+
+    name: str
+    targets: tuple[TargetName, ...]
+    fallback: tuple[TargetName, ...] = ()
+    owner: str = ""
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """All names. `offered` holds what each provider is known to offer: by configuration, or because it was asked."""
+
+    providers: frozenset[str]
+    aliases: Mapping[str, Model]
+    offered: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _known: dict[str, Model] = field(default_factory=dict)
+
+    def offer(self, provider: str, models: Iterable[str]) -> None:
+        """A provider has told what it offers."""
+        self.offered[provider] = tuple(models)
+        self._known.clear()
+
+    def resolve(self, name: str) -> Model:
+        """The model of a name: an alias, `provider/model`, or a bare id that only one provider offers.
+
+        Raises Fault model_not_found, naming the nearest names.
+        """
+        model = self._known.get(name)
+        if model is None:
+            model = self._find(name)
+            if len(self._known) > 4096:
+                self._known.clear()
+            self._known[name] = model
+        return model
+
+    def known(self, name: str) -> bool:
+        """Whether the name can be resolved now."""
+        try:
+            self.resolve(name)
+        except Fault:
+            return False
+        return True
+
+    def names(self) -> list[Model]:
+        """Every name worth listing: aliases, then what providers offer as `provider/model`."""
+        listed = list(self.aliases.values())
+        for provider in sorted(self.offered):
+            if provider != LOCAL:
+                listed += [self._direct(provider, model) for model in self.offered[provider]]
+        return listed
+
+    def _find(self, name: str) -> Model:
+        alias = self.aliases.get(name)
+        if alias is not None:
+            return alias
+        provider, slash, upstream = name.partition("/")
+        if slash and upstream and provider in self.providers and provider != LOCAL:
+            return self._direct(provider, upstream)
+        offering = [provider for provider, models in self.offered.items() if name in models and provider != LOCAL]
+        if len(offering) == 1:
+            return self._direct(offering[0], name)
+        raise Fault("model_not_found", self._not_found(name, offering), param="model")
+
+    @staticmethod
+    def _direct(provider: str, model: str) -> Model:
+        return Model(f"{provider}/{model}", (TargetName(provider, model),), owner=provider)
+
+    def _not_found(self, name: str, offering: list[str]) -> str:
+        shown = name if len(name) <= 80 else name[:77] + "..."
+        if offering:
+            ways = ", ".join(f"`{provider}/{name}`" for provider in sorted(offering))
+            return f"The model `{shown}` is offered by several providers; ask for one of {ways}."
+        names = [model.name for model in self.names()]
+        near = difflib.get_close_matches(name, names, 3, 0.5) or difflib.get_close_matches(
+            name.rpartition("/")[2], names, 3, 0.5
+        )
+        hint = f" Did you mean {', '.join(f'`{one}`' for one in near)}?" if near else ""
+        ways = ", ".join(f"`{provider}/…`" for provider in sorted(self.providers - {LOCAL}))
+        prefixes = f" Models of the configured providers are asked for as {ways}." if ways else ""
+        return f"The model `{shown}` does not exist here.{hint}{prefixes} GET /v1/models lists what there is."

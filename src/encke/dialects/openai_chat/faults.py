@@ -1,0 +1,159 @@
+"""Faults on the wire of the OpenAI dialect: upstream's errors read, ours written."""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from encke.core.faults import Fault, Verdict
+
+MAX_TEXT = 4096
+
+_any = msgspec.json.Decoder()
+_encode = msgspec.json.Encoder().encode
+
+# Answers whose status and message are the caller's business and stay as upstream sent them.
+_CALLERS = frozenset({400, 404, 413, 422})
+
+# Other upstream statuses: our code, and what routing may try next.
+_STATUSES: dict[int, tuple[str, Verdict]] = {
+    401: ("upstream_auth", "next"),
+    402: ("upstream_auth", "next"),
+    403: ("upstream_auth", "next"),
+    408: ("upstream_timeout", "next"),
+    409: ("upstream_error", "next"),
+    425: ("upstream_error", "next"),
+    429: ("upstream_rate_limited", "next"),
+    500: ("upstream_error", "next"),
+    502: ("upstream_error", "next"),
+    503: ("overloaded", "next"),
+    504: ("upstream_timeout", "next"),
+    529: ("overloaded", "next"),
+}
+
+_TEXTS = {
+    "upstream_auth": "The provider refused the gateway's credential (status {status}). The gateway's operator must check "
+    "its key; your own key is fine.",
+    "upstream_rate_limited": "The provider limits the rate of requests (status {status}). Try again later.",
+    "overloaded": "The provider is overloaded (status {status}). Try again later.",
+    "upstream_timeout": "The provider gave up waiting (status {status}).",
+    "upstream_error": "The provider reported a failure of its own (status {status}).",
+    "upstream_redirect": "The provider answered with a redirect (status {status}), which is never followed.",
+}
+
+# What other servers of this dialect call a prompt that is too long (llama.cpp, vLLM, and OpenAI itself).
+_CONTEXT = re.compile(r"exceed_context_size|context_length_exceeded|maximum context length|exceeds the available context", re.I)
+
+# Things that look like secrets, wherever upstream put them: keys, bearer tokens, keys in URLs; and addresses of hosts.
+_SECRETS = re.compile(
+    r"\b(?:sk|pk|rk|xai|gsk|hf|or)[-_][A-Za-z0-9_*\-]{6,}|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]{8,}|AIza[A-Za-z0-9_\-]{20,}"
+    r"|(?i:key|token)=[A-Za-z0-9._\-]{8,}"
+)
+_URLS = re.compile(r"\b(?:https?|wss?)://[^\s\"'<>]+")
+
+
+def redact(text: str) -> str:
+    """Upstream's text made fit for a caller: no keys, no addresses, no control characters, 4 KiB at most."""
+    text = _SECRETS.sub("[redacted]", _URLS.sub("[address]", text[: 4 * MAX_TEXT]))
+    text = "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
+    data = text.encode("utf-8", "replace")
+    return text if len(data) <= MAX_TEXT else data[:MAX_TEXT].decode("utf-8", "ignore") + "…"
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """Seconds from a Retry-After header: a number, or an HTTP date against `now` (Unix seconds). None for anything else."""
+    value = value.strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(seconds, 1.0), 600.0) if seconds == seconds else None
+
+
+def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> Fault:
+    """The Fault of an upstream answer that is not a success."""
+    if 300 <= status < 400:
+        return Fault("upstream_redirect", _TEXTS["upstream_redirect"].format(status=status))
+    details = _details(body)
+    if _CONTEXT.search(f"{details.get('code')} {details.get('type')} {details.get('message')}") and status < 500:
+        message = redact(str(details.get("message") or "The prompt is too long for the model."))
+        return Fault("context_length_exceeded", message, param="messages")
+    if status in _CALLERS or (400 <= status < 500 and status not in _STATUSES):
+        return _callers(status, details)
+    code, verdict = _STATUSES.get(status, ("upstream_error", "next"))
+    message = _TEXTS[code].format(status=status)
+    if code != "upstream_auth" and details.get("message"):
+        # What a provider says to its own bad credential may quote it; what it says of limits helps the caller.
+        message = f"{message} It said: {redact(str(details['message']))}"
+    return Fault(code, message, verdict=verdict, retry_after=retry_after)
+
+
+def fault_in_stream(raw: msgspec.Raw) -> Fault:
+    """The Fault of an error event inside a stream that began with 200."""
+    details = _details(b'{"error":' + bytes(raw) + b"}")
+    status = next((s for s in map(_status, (details.get("code"), details.get("status"))) if s), 0)
+    if status:
+        return parse_fault(status, _encode({"error": details}))
+    message = redact(str(details.get("message") or "no reason given"))
+    return Fault("upstream_error", f"The provider reported a failure: {message}", verdict="next")
+
+
+def _status(value: object) -> int:
+    if isinstance(value, str) and value.isdigit():
+        value = int(value)
+    return value if isinstance(value, int) and 400 <= value <= 599 else 0
+
+
+def _details(body: bytes) -> dict[str, object]:
+    """The error object of a body, whatever a provider wraps it in: {"error": {...}}, {"error": "text"}, [{...}], {"message"}."""
+    try:
+        value = _any.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return {}
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return {}
+    inner = value.get("error", value)
+    if isinstance(inner, str):
+        return {"message": inner, "code": value.get("code")}
+    if not isinstance(inner, dict):
+        return {}
+    if "message" not in inner and "detail" in inner:
+        detail = inner["detail"]
+        inner = {**inner, "message": detail if isinstance(detail, str) else _encode(detail).decode()}
+    return inner
+
+
+def _callers(status: int, details: dict[str, object]) -> Fault:
+    text = details.get("message")
+    message = redact(str(text)) if text else f"The provider refused the request (status {status})."
+    kind, code, param = details.get("type"), details.get("code"), details.get("param")
+    body: dict[str, object] = {
+        "message": message,
+        "type": redact(kind) if isinstance(kind, str) and kind else "invalid_request_error",
+        "param": redact(param) if isinstance(param, str) else None,
+        "code": redact(code) if isinstance(code, str) else None,
+    }
+    return Fault("upstream_invalid_request", message, status=status, body=body)
+
+
+def render_fault(fault: Fault, request_id: str) -> bytes:
+    """The error envelope, with the request id beside the error."""
+    error = fault.body or {
+        "message": fault.message,
+        "type": fault.kind.type,
+        "param": fault.param,
+        "code": fault.code,
+    }
+    return _encode({"error": error, "request_id": request_id})
+
+
+def render_stream_fault(fault: Fault, request_id: str) -> bytes:
+    """A failure after the head: an error event. The stream's end mark never follows it."""
+    return b"data: " + render_fault(fault, request_id) + b"\n\n"

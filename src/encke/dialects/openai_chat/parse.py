@@ -1,0 +1,187 @@
+"""Read requests and answers of the OpenAI dialect: the top level as a map of raw values, and usage as disjoint buckets."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from encke.core.faults import Fault
+from encke.core.usage import Usage
+from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, Reply, WireUsage
+
+Body = dict[str, msgspec.Raw]
+
+_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_string = msgspec.json.Decoder(str)
+_flag = msgspec.json.Decoder(bool | None)
+_reply = msgspec.json.Decoder(Reply)
+_usage = msgspec.json.Decoder(WireUsage)
+
+# The first byte of a JSON value tells its type.
+_TYPE_NAMES = {
+    b'"': "a string",
+    b"[": "an array",
+    b"{": "an object",
+    b"t": "a boolean",
+    b"f": "a boolean",
+    b"n": "null",
+}
+_OPENERS: dict[type, bytes] = {str: b'"', list: b"[", dict: b"{"}
+_EXPECTED: dict[type, str] = {str: "a string", list: "an array", dict: "an object"}
+
+MAX_MODEL_NAME = 256
+
+
+class Request(NamedTuple):
+    """What the gateway reads of a request. `body` holds the raw values of the top level, in their order."""
+
+    body: Body
+    model: str
+    stream: bool
+    include_usage: bool
+
+
+def parse_request(route: str, data: bytes) -> Request:
+    """Read a request body. Raises Fault invalid_json, missing_required_parameter, invalid_type or invalid_value."""
+    body = _top_level(data)
+    raw_model = body.get("model")
+    if raw_model is None:
+        raise Fault("missing_required_parameter", "You must provide a `model`.", param="model")
+    if _opener(raw_model) != b'"':
+        raise _wrong_type("model", raw_model, (str,))
+    try:
+        model = _string.decode(raw_model)
+    except msgspec.DecodeError:
+        raise Fault("invalid_json", "`model` is not a valid JSON string.", param="model") from None
+    if not model or len(model) > MAX_MODEL_NAME:
+        raise Fault(
+            "invalid_value", f"`model` must have 1 to {MAX_MODEL_NAME} characters; it has {len(model)}.", param="model"
+        )
+    shape = ROUTES[route]
+    for name, types in shape.required:
+        value = body.get(name)
+        if value is None:
+            raise Fault("missing_required_parameter", f"Missing required parameter: `{name}`.", param=name)
+        if not any(_opener(value) == _OPENERS[kind] for kind in types):
+            raise _wrong_type(name, value, types)
+    if not shape.streams or "stream" not in body:
+        return Request(body, model, False, False)
+    try:
+        stream = _flag.decode(body["stream"])
+    except msgspec.DecodeError:
+        raise Fault(
+            "invalid_type", f"`stream` must be true or false, not {_type_name(body['stream'])}.", param="stream"
+        ) from None
+    return Request(body, model, bool(stream), bool(stream) and _include_usage(body))
+
+
+def _top_level(data: bytes) -> Body:
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            raise Fault("invalid_json", f"The body is not UTF-8: byte {error.start} cannot be decoded.") from None
+    try:
+        return _map.decode(data)
+    except msgspec.ValidationError:
+        raise Fault("invalid_json", f"The body must be a JSON object; it is {_type_name(data.lstrip()[:1])}.") from None
+    except msgspec.DecodeError as error:
+        what = "it is empty" if not data.strip() else str(error)
+        raise Fault("invalid_json", f"The body is not valid JSON: {what}.") from None
+    except RecursionError:
+        raise Fault("invalid_json", "The body is nested too deeply.") from None
+
+
+def _include_usage(body: Body) -> bool:
+    raw = body.get("stream_options")
+    if raw is None or raw == NULL:
+        return False
+    if _opener(raw) != b"{":
+        raise _wrong_type("stream_options", raw, (dict,))
+    try:
+        wanted = _flag.decode(_map.decode(raw).get("include_usage", NULL))
+    except (msgspec.DecodeError, RecursionError):
+        raise Fault(
+            "invalid_type",
+            "`stream_options.include_usage` must be true or false.",
+            param="stream_options.include_usage",
+        ) from None
+    return bool(wanted)
+
+
+def _opener(raw: bytes | msgspec.Raw) -> bytes:
+    return bytes(memoryview(raw)[:1])
+
+
+def _type_name(raw: bytes | msgspec.Raw) -> str:
+    return _TYPE_NAMES.get(_opener(raw), "a number")
+
+
+def _wrong_type(name: str, raw: msgspec.Raw, types: tuple[type, ...]) -> Fault:
+    expected = " or ".join(_EXPECTED[kind] for kind in types)
+    return Fault("invalid_type", f"`{name}` must be {expected}, not {_type_name(raw)}.", param=name)
+
+
+class ParsedReply(NamedTuple):
+    """What the gateway reads of an answer. `usage` is None where upstream sent none that can be believed."""
+
+    usage: Usage | None
+    finish_reason: str
+
+
+def parse_reply(route: str, data: bytes) -> ParsedReply:
+    """Read a whole answer with status 200. Raises Fault upstream_bad_response when it is not what the route answers."""
+    try:
+        reply = _reply.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Fault(
+            "upstream_bad_response", f"The provider's answer is not a JSON object of the expected shape: {error}.",
+            verdict="next",
+        ) from None
+    if reply.error not in (NOTHING, NULL):
+        raise Fault("upstream_error", "The provider answered 200 with an error inside.", verdict="next")
+    wanted = ROUTES[route].reply
+    if getattr(reply, wanted) in (None, NOTHING, NULL):
+        raise Fault("upstream_bad_response", f"The provider's answer has no `{wanted}`.", verdict="next")
+    finish = reply.choices[0].finish_reason if reply.choices else None
+    return ParsedReply(parse_usage(reply.usage), finish if isinstance(finish, str) else "")
+
+
+def parse_usage(raw: msgspec.Raw) -> Usage | None:
+    """Usage in disjoint buckets, or None where it is absent or cannot be believed (negative, fractional, text).
+
+    On this wire `prompt_tokens` counts cached and audio tokens too, and `completion_tokens` reasoning and audio.
+    """
+    if len(raw) < 5:  # absent, null or {}
+        return None
+    try:
+        wire = _usage.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    prompt, completion = wire.prompt_tokens, wire.completion_tokens
+    if prompt is None and completion is None:
+        return None
+    prompt, completion = prompt or 0, completion or 0
+    ins, outs = wire.prompt_tokens_details, wire.completion_tokens_details
+    cached = (ins.cached_tokens if ins is not None else None) or wire.prompt_cache_hit_tokens or 0
+    written = (ins.cache_write_tokens if ins is not None else None) or 0
+    audio_in = (ins.audio_tokens if ins is not None else None) or 0
+    reasoning = (outs.reasoning_tokens if outs is not None else None) or 0
+    audio_out = (outs.audio_tokens if outs is not None else None) or 0
+    if min(prompt, completion, cached, written, audio_in, reasoning, audio_out) < 0:
+        return None
+    fresh = prompt - cached - written - audio_in
+    said = completion - reasoning - audio_out
+    if max(prompt, completion) > 1 << 40:
+        return None
+    # Some providers count reasoning or cached tokens beside the total, not in it: then the total is the fresh part.
+    return Usage(
+        input=fresh if fresh >= 0 else prompt,
+        cache_read=cached,
+        cache_write_5m=written,
+        audio_input=audio_in,
+        output=said if said >= 0 else completion,
+        reasoning=reasoning,
+        audio_output=audio_out,
+    )

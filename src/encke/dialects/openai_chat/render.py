@@ -1,0 +1,38 @@
+"""Write requests for an upstream of the OpenAI dialect: what came in, with the model's name and the usage option set."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from encke.dialects.openai_chat.parse import Request
+from encke.dialects.openai_chat.wire import NULL
+
+_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode = msgspec.json.Encoder().encode
+_TRUE = msgspec.Raw(b"true")
+_USAGE_ONLY = msgspec.Raw(b'{"include_usage":true}')
+
+
+@lru_cache(maxsize=4096)
+def _name(model: str) -> msgspec.Raw:
+    return msgspec.Raw(_encode(model))
+
+
+def render_request(request: Request, model: str, stream_usage: str) -> bytes:
+    """The body for upstream: key order, nested bytes and unknown fields stay as they were read.
+
+    `stream_usage` is the provider's: with "option" a stream asks for usage, so that it can be recorded.
+    """
+    body = dict(request.body)
+    body["model"] = _name(model)
+    if request.stream and stream_usage == "option" and not request.include_usage:
+        options = body.get("stream_options")
+        if options is None or options == NULL:
+            body["stream_options"] = _USAGE_ONLY
+        else:
+            merged = _map.decode(options)
+            merged["include_usage"] = _TRUE
+            body["stream_options"] = msgspec.Raw(_encode(merged))
+    return _encode(body)

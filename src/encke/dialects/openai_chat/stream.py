@@ -1,0 +1,157 @@
+"""The tap on a same-dialect stream: events pass as they are; this looks at each and says what it means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from encke.core.faults import Fault
+from encke.core.usage import Usage
+from encke.dialects.openai_chat.faults import fault_in_stream
+from encke.dialects.openai_chat.parse import parse_usage
+from encke.dialects.openai_chat.wire import NOTHING, NULL, Choice, Chunk
+
+# What an event means to the relay; flags, as one event may be several things.
+PASS = 0
+CONTENT = 1  # there is something of the answer in it
+DROP = 2  # usage that the client did not ask for
+END = 4  # the stream's own end mark
+ERROR = 8  # upstream reports a failure
+
+_EMPTY = (NOTHING, NULL, msgspec.Raw(b'""'), msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
+_CONTENT_KEYS = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "audio", "text")
+
+_chunk = msgspec.json.Decoder(Chunk)
+_any = msgspec.json.Decoder()
+
+
+class ChatTap:
+    """Watches one stream. `feed` takes an event's data and returns flags.
+
+    `usage` is what upstream last said, None until then; `content_bytes` is how much of the answer has come, as JSON text,
+    for an estimate where usage never comes.
+    """
+
+    __slots__ = ("_finished", "_seen", "_wants_usage", "content_bytes", "fault", "finish_reason", "finished", "opaque", "usage")
+
+    def __init__(self, wants_usage: bool) -> None:
+        self._wants_usage = wants_usage
+        self._seen: set[int] = set()
+        self._finished: set[int] = set()
+        self.finished = False  # every choice seen so far has its finish_reason
+        self.finish_reason = ""
+        self.usage: Usage | None = None
+        self.content_bytes = 0
+        self.opaque = 0  # events that could not be read
+        self.fault: Fault | None = None
+
+    def feed(self, data: bytes) -> int:
+        """Look at one event's data."""
+        if data == b"[DONE]":
+            return END
+        try:
+            chunk = _chunk.decode(data)
+        except (msgspec.DecodeError, RecursionError):
+            return self._feed_odd(data)
+        if len(chunk.error) > 4 and chunk.error not in _EMPTY:
+            self.fault = fault_in_stream(chunk.error)
+            return ERROR
+        has_usage = len(chunk.usage) > 4
+        if has_usage:
+            usage = parse_usage(chunk.usage)
+            if usage is not None:
+                self.usage = usage
+        choices = chunk.choices
+        if not choices:
+            # Dropped only if choices is [] (not absent), usage is there, and the client did not ask for it.
+            return DROP if choices is not None and has_usage and not self._wants_usage else PASS
+        flags = PASS
+        for choice in choices:
+            if choice.finish_reason is not None:
+                self._finish(choice.index, choice.finish_reason)
+                flags = CONTENT
+            elif choice.index not in self._seen:
+                self._seen.add(choice.index)
+                self.finished = False
+            if self._content(choice):
+                flags = CONTENT
+        return flags
+
+    def _finish(self, index: int, reason: str) -> None:
+        self._seen.add(index)
+        self._finished.add(index)
+        self.finish_reason = reason
+        self.finished = self._finished >= self._seen
+
+    def _content(self, choice: Choice) -> bool:
+        """Count a choice's content; True if there is any that is not white space."""
+        delta = choice.delta
+        if delta is None:
+            return self._count(choice.text)
+        found = self._count(delta.content)
+        if delta.tool_calls is not NOTHING:
+            found |= self._count(delta.tool_calls)
+        if delta.reasoning_content is not NOTHING:
+            found |= self._count(delta.reasoning_content)
+        if delta.reasoning is not NOTHING:
+            found |= self._count(delta.reasoning)
+        if delta.refusal is not NOTHING:
+            found |= self._count(delta.refusal)
+        if delta.function_call is not NOTHING:
+            found |= self._count(delta.function_call)
+        if delta.audio is not NOTHING:
+            found |= self._count(delta.audio)
+        return found
+
+    def _count(self, raw: msgspec.Raw) -> bool:
+        size = len(raw)
+        if size <= 4 and raw in _EMPTY:
+            return False
+        self.content_bytes += max(size - 2, 0)
+        # Only short values can be white space alone in practice; longer ones are content without a look.
+        return size > 64 or not _blank(raw)
+
+    def _feed_odd(self, data: bytes) -> int:
+        """An event whose types are not the wire's: look at it without them, or leave it alone if it is not JSON."""
+        try:
+            chunk = _any.decode(data)
+        except (msgspec.DecodeError, RecursionError):
+            self.opaque += 1
+            return PASS
+        if not isinstance(chunk, dict):
+            self.opaque += 1
+            return PASS
+        if chunk.get("error"):
+            self.fault = fault_in_stream(msgspec.Raw(msgspec.json.encode(chunk["error"])))
+            return ERROR
+        flags = PASS
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                flags |= self._odd_choice(choice)
+        return flags
+
+    def _odd_choice(self, choice: dict[str, Any]) -> int:
+        index = choice.get("index")
+        index = index if isinstance(index, int) else 0
+        self._seen.add(index)
+        if isinstance(choice.get("finish_reason"), str):
+            self._finish(index, choice["finish_reason"])
+            return CONTENT
+        delta = choice.get("delta")
+        fields = delta if isinstance(delta, dict) else choice
+        found = [fields[key] for key in _CONTENT_KEYS if fields.get(key)]
+        self.content_bytes += sum(len(msgspec.json.encode(value)) for value in found)
+        return CONTENT if any(not isinstance(value, str) or value.strip() for value in found) else PASS
+
+
+def _blank(raw: msgspec.Raw) -> bool:
+    text = bytes(raw)
+    if text[:1] != b'"':
+        return False
+    try:
+        value = _any.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(value, str) and not value.strip()

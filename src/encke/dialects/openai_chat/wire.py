@@ -1,0 +1,95 @@
+"""The shapes of the wire that the gateway reads. Everything else passes as raw bytes.
+
+Source: OpenAI's OpenAPI description (CreateChatCompletionRequest, CreateChatCompletionStreamResponse, CompletionUsage,
+ErrorResponse), and the deltas that compatible providers add (`reasoning`, `reasoning_content`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+NOTHING = msgspec.Raw(b"")
+NULL = msgspec.Raw(b"null")
+
+
+class Delta(msgspec.Struct):
+    """The fields of a stream's delta that carry content; raw, so that odd types pass."""
+
+    content: msgspec.Raw = NOTHING
+    reasoning_content: msgspec.Raw = NOTHING
+    reasoning: msgspec.Raw = NOTHING
+    tool_calls: msgspec.Raw = NOTHING
+    function_call: msgspec.Raw = NOTHING
+    refusal: msgspec.Raw = NOTHING
+    audio: msgspec.Raw = NOTHING
+
+
+class Choice(msgspec.Struct):
+    """A choice of a chunk. `text` is that of the older completions route."""
+
+    index: int = 0
+    delta: Delta | None = None
+    text: msgspec.Raw = NOTHING
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct):
+    """A stream event."""
+
+    choices: list[Choice] | None = None
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
+
+
+class ReplyChoice(msgspec.Struct):
+    """A choice of a whole answer; only its end is read."""
+
+    finish_reason: Any = None
+
+
+class Reply(msgspec.Struct):
+    """A whole answer of any of the dialect's routes: an object; usage and error are looked at."""
+
+    choices: list[ReplyChoice] | None = None
+    data: msgspec.Raw = NOTHING
+    results: msgspec.Raw = NOTHING
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
+
+
+class UsageDetails(msgspec.Struct):
+    """`prompt_tokens_details` and `completion_tokens_details` in one; any of them may be null."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(msgspec.Struct):
+    """`usage` as it stands on the wire."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: UsageDetails | None = None
+    completion_tokens_details: UsageDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached_tokens
+
+
+class RouteShape(NamedTuple):
+    """What a request on a route must hold, besides `model`: fields with the JSON types that may stand there."""
+
+    required: tuple[tuple[str, tuple[type, ...]], ...]
+    reply: str  # the field that a good answer must have
+    streams: bool
+
+
+ROUTES: dict[str, RouteShape] = {
+    "chat": RouteShape((("messages", (list,)),), "choices", True),
+    "completions": RouteShape((("prompt", (str, list)),), "choices", True),
+    "embeddings": RouteShape((("input", (str, list)),), "data", False),
+    "moderations": RouteShape((("input", (str, list)),), "results", False),
+}

@@ -1,0 +1,48 @@
+"""Status lines and header fields: those we write, those of the client we read, those of upstream we pass on."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+# Of a client's headers, only these are kept. Nothing a client sends reaches an upstream as a header.
+KEPT_REQUEST_HEADERS = frozenset(
+    {
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"transfer-encoding",
+        b"connection",
+        b"upgrade",
+        b"expect",
+        b"host",
+        b"origin",
+        b"access-control-request-method",
+        b"access-control-request-headers",
+        b"x-request-id",
+    }
+)
+
+# These say who asks, how long the body is, or where it goes: twice, with different values, is an attack or a broken client.
+SINGLE_REQUEST_HEADERS = frozenset({b"authorization", b"host", b"content-type", b"content-length"})
+
+# Of an upstream's headers, only these are read; of them only content-type is passed on.
+KEPT_RESPONSE_HEADERS = frozenset({b"content-type", b"content-encoding", b"retry-after", b"location"})
+
+
+def status_line(status: int) -> str:
+    """The status line, with its line end."""
+    return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status\r\n"
+
+
+def visible(value: str, limit: int = 256) -> str:
+    """A string made fit for a header value: visible ASCII, percent-encoded elsewhere, cut at `limit` characters."""
+    if value.isascii() and value.isprintable():
+        return value[:limit]
+    encoded = value.encode("utf-8", "replace")
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"%{byte:02X}" for byte in encoded)[:limit]

@@ -1,0 +1,190 @@
+"""Keep-alive connections to one upstream, the last used first."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from encke.config.addresses import allowed
+from encke.core.faults import Fault
+from encke.http.client import UpstreamConnection
+from encke.http.drive import Signal
+from encke.http.sweep import Sweeper
+
+IDLE_SECONDS = 55.0  # below the 60 s after which common servers and proxies close
+
+
+class Endpoint(NamedTuple):
+    """Where an upstream is. `unix` is a socket's path and wins over host and port; `tls` is None for plain HTTP."""
+
+    name: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    unix: str | None
+    allow_private: bool
+    connect_timeout: float
+    max_connections: int
+
+
+class Pool:
+    """The connections to one endpoint. `connects` counts those ever made."""
+
+    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, sweeper: Sweeper) -> None:
+        self.endpoint = endpoint
+        self.connects = 0
+        self._loop = loop
+        self._sweeper = sweeper
+        self._idle: deque[UpstreamConnection] = deque()
+        self._open: set[UpstreamConnection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Signal[UpstreamConnection]] = deque()
+
+    def take(self) -> UpstreamConnection | None:
+        """An idle connection, if there is one."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def acquire(self, *, fresh: bool = False) -> UpstreamConnection:
+        """A connection: an idle one, or a new one when all are busy, or when `fresh` asks for it.
+
+        Raises Fault upstream_unreachable, or overloaded when the endpoint has as many as it may and none gets free.
+        """
+        connection = None if fresh else self.take()
+        if connection is not None:
+            return connection
+        signal: Signal[UpstreamConnection] = Signal()
+        self._waiting.append(signal)
+        if len(self._open) + len(self._connecting) < self.endpoint.max_connections:
+            task = self._loop.create_task(self._connect())
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        else:
+            self._loop.call_later(self.endpoint.connect_timeout, self._give_up, signal)
+        try:
+            return await signal
+        finally:
+            self._drop(signal)
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """A connection is free: hand it to who waits, or keep it."""
+        while self._waiting:
+            signal = self._waiting.popleft()
+            if not signal.ready:
+                signal.set(connection)
+                return
+        connection.deadline = self._sweeper.now + IDLE_SECONDS
+        self._idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """A connection is closed."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close(self) -> None:
+        """Close what is idle, stop connecting."""
+        for task in list(self._connecting):
+            task.cancel()
+        for connection in list(self._idle):
+            connection.close()
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many connections are open, idle, and being made."""
+        return len(self._open), len(self._idle), len(self._connecting)
+
+    def _drop(self, signal: Signal[UpstreamConnection]) -> None:
+        """The waiter is gone. A connection that was on its way to it goes to the next."""
+        try:
+            self._waiting.remove(signal)
+        except ValueError:
+            pass
+
+    def _give_up(self, signal: Signal[UpstreamConnection]) -> None:
+        signal.fail(
+            Fault("overloaded", "All connections to the provider are in use.", verdict="next", retry_after=1.0)
+        )
+
+    def _make(self) -> UpstreamConnection:
+        return UpstreamConnection(self, self._sweeper)
+
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(self.endpoint.connect_timeout):
+                connection = await self._dial()
+        except Fault as fault:
+            self._refuse(fault)
+        except TimeoutError:
+            seconds = self.endpoint.connect_timeout
+            self._refuse(_unreachable(f"The provider did not accept a connection within {seconds:g} s."))
+        except ssl.SSLError as error:
+            reason = error.reason or "handshake failed"
+            if isinstance(error, ssl.SSLCertVerificationError):
+                reason = error.verify_message
+            self._refuse(_unreachable(f"TLS with the provider failed: {reason}."))
+        except OSError as error:
+            self._refuse(_unreachable(f"The provider cannot be reached: {error.strerror or type(error).__name__}."))
+        else:
+            self.connects += 1
+            self._open.add(connection)
+            self.give_back(connection)
+
+    def _refuse(self, fault: Fault) -> None:
+        # One failed connect fails one waiter: each of the others has its own.
+        while self._waiting:
+            signal = self._waiting.popleft()
+            if not signal.ready:
+                signal.fail(fault)
+                return
+
+    async def _dial(self) -> UpstreamConnection:
+        endpoint = self.endpoint
+        make: Callable[[], UpstreamConnection] = self._make
+        if endpoint.unix is not None:
+            _, connection = await self._loop.create_unix_connection(make, endpoint.unix)
+            return connection
+        error: OSError | None = None
+        for address in await self._resolve():
+            try:
+                # The vetted address, with the name for TLS: a second look-up could give another address.
+                _, connection = await self._loop.create_connection(
+                    make,
+                    address,
+                    endpoint.port,
+                    ssl=endpoint.tls,
+                    server_hostname=endpoint.host if endpoint.tls is not None else None,
+                )
+            except ssl.SSLError:
+                raise
+            except OSError as problem:
+                error = problem
+            else:
+                return connection
+        raise error or OSError("no address")
+
+    async def _resolve(self) -> list[str]:
+        endpoint = self.endpoint
+        try:
+            found = await self._loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise _unreachable("The provider's host name cannot be resolved.") from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        good = [address for address in addresses if allowed(address, endpoint.allow_private)]
+        if not good:
+            raise _unreachable(
+                "The provider's address is private, which its configuration does not allow (allow_private = true does)."
+            )
+        return good
+
+
+def _unreachable(message: str) -> Fault:
+    return Fault("upstream_unreachable", message, verdict="next")

@@ -1,0 +1,615 @@
+"""A client's connection: HTTP/1.1 in, one call at a time, answers out.
+
+A connection has two states. `_phase` is open (requests are read), call (the application answers one), linger (the last answer is
+written; input is thrown away so that the peer can read it) or closed. `_parse` is where the parser stands: idle, head or body.
+Requests that arrive while a call is open wait as raw bytes, 64 KiB at most; reading goes on up to there so that a client that
+leaves is seen at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, Protocol, cast
+
+import httptools
+
+from encke.core.faults import Fault
+from encke.http.drive import Driver
+from encke.http.headers import KEPT_REQUEST_HEADERS, SINGLE_REQUEST_HEADERS, status_line
+from encke.http.sweep import Sweeper
+
+MAX_HEAD = 64 * 1024
+MAX_FIELDS = 100
+MAX_PENDING = 64 * 1024
+MAX_DISCARD = 64 * 1024
+HIGH_WATER = 64 * 1024
+LINGER_SECONDS = 2.0
+FOREVER = float("inf")
+
+IDLE, HEAD, BODY = range(3)
+OPEN, CALL, LINGER, CLOSED = range(4)
+
+_HOST = re.compile(rb"[A-Za-z0-9._\-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
+_AUTHORITY = re.compile(rb"https?://[^/?#]*", re.I)
+
+
+class ClientGone(Exception):  # noqa: N818 - not an error of ours
+    """The client left while its call was open."""
+
+
+class _Stop(Exception):  # noqa: N818
+    """Raised in a parser's callback to stop it; the fault stands on the connection."""
+
+
+class ServerLimits(NamedTuple):
+    """Limits of a client's connection: bytes, seconds, bytes per second."""
+
+    max_body: int = 32 << 20
+    header_timeout: float = 10.0
+    body_floor: float = 1024.0
+    write_stall: float = 120.0
+    keepalive: float = 75.0
+
+
+class Request:
+    """A request, whole. `headers` holds those of `KEPT_REQUEST_HEADERS`, names in lower case."""
+
+    __slots__ = ("body", "headers", "http11", "keep_alive", "method", "path", "query", "refusal", "route")
+
+    def __init__(self) -> None:
+        self.method = ""
+        self.path = ""
+        self.query = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.body: bytes = b""
+        self.http11 = True
+        self.keep_alive = True
+        self.refusal: Fault | None = None
+        self.route: object = None  # what the application's check found out; its own business
+
+
+class Application(Protocol):
+    """What answers requests."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether connections are to be closed after their answer."""
+
+    def check(self, request: Request) -> Fault | None:
+        """Look at a head before its body is read; a Fault refuses it there and then."""
+
+    def handle(self, request: Request, connection: ServerConnection) -> Coroutine[Any, None, None]:
+        """Answer a request, by `respond` or by `start_stream` … `end_stream`."""
+
+    def refuse(self, request: Request | None, connection: ServerConnection, fault: Fault) -> None:
+        """Answer with an error, by `respond`; without a request when it could not be read."""
+
+    def crashed(self, connection: ServerConnection, error: BaseException) -> None:
+        """A call ended with an exception: tell the log."""
+
+
+class Sink(Protocol):
+    """What feeds a stream to the client, and can wait."""
+
+    def pause(self) -> None:
+        """The client reads too slowly."""
+
+    def resume(self) -> None:
+        """It has caught up."""
+
+
+class ServerConnection(asyncio.Protocol):
+    """One client's connection. `members` is the set of open connections, kept by it."""
+
+    __slots__ = (
+        "_app", "_body", "_driver", "_head_bytes", "_head_sent", "_limits", "_looping", "_members", "_method_is_head",
+        "_must_close", "_parser", "_paused", "_pending", "_queue", "_reading_paused", "_request", "_stalled_at", "_phase",
+        "_parse", "_current", "_sweeper", "_target", "_fields", "_received", "_chunked", "_stop_fault", "_transport",
+        "_body_started", "_upgrading", "bytes_sent", "deadline", "peer", "sink", "__weakref__",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        app: Application,
+        sweeper: Sweeper,
+        limits: ServerLimits,
+        members: set[ServerConnection],
+    ) -> None:
+        self._app = app
+        self._sweeper = sweeper
+        self._limits = limits
+        self._members = members
+        self._phase = OPEN
+        self._parse = IDLE
+        self._body_started = 0.0
+        self._upgrading = False
+        self._queue: deque[Request] = deque()
+        self._pending = b""
+        self._driver: Driver | None = None
+        self._looping = False
+        self._reading_paused = False
+        self._paused = False
+        self._stalled_at = 0
+        self._head_sent = False
+        self._chunked = False
+        self._must_close = False
+        self._method_is_head = False
+        self._stop_fault: Fault | None = None
+        self._head_bytes = 0
+        self._fields = 0
+        self._received = 0
+        self._target = b""
+        self._request = Request()  # the one the parser is at
+        self._current = self._request  # the one whose call is open
+        self._body: bytes | bytearray = b""
+        self.sink: Sink | None = None
+        self.bytes_sent = 0
+        self.peer = ""
+        self.deadline = FOREVER
+        self._parser = httptools.HttpRequestParser(self)
+
+    # The event loop calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(HIGH_WATER)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        # The first request has as long as its head may take: who connects and says nothing is a slow attacker.
+        self.deadline = self._sweeper.now + self._limits.header_timeout
+        self._sweeper.add(self)
+        self._members.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request, or of one that must wait."""
+        phase = self._phase
+        if phase == OPEN:
+            self._feed(data)
+        elif phase == CALL:
+            self._pending += data
+            if len(self._pending) > MAX_PENDING:
+                self._reading_paused = True
+                self._transport.pause_reading()
+        elif phase == LINGER:
+            self._received += len(data)
+            if self._received > MAX_DISCARD * 16:
+                self._transport.abort()
+
+    def eof_received(self) -> bool:
+        """The client will send no more. With its call open that means that it left, as for nginx."""
+        if self._phase == CALL:
+            self._leave()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._sweeper.discard(self)
+        self._members.discard(self)
+        self._leave()
+        self._phase = CLOSED
+
+    def pause_writing(self) -> None:
+        """The client reads slower than the answer comes."""
+        self._paused = True
+        self._stalled_at = self._transport.get_write_buffer_size()
+        self.deadline = self._sweeper.now + self._limits.write_stall
+        if self.sink is not None:
+            self.sink.pause()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._paused = False
+        self.deadline = FOREVER if self._phase == CALL else self._sweeper.now + self._limits.keepalive
+        if self.sink is not None:
+            self.sink.resume()
+
+    def expire(self, now: float) -> None:
+        """The deadline of the present state has passed."""
+        if self._paused or self._phase >= LINGER:
+            # Something is to be written out still: while it gets less, the client is slow; else it is stuck.
+            size = self._transport.get_write_buffer_size()
+            if 0 < size < self._stalled_at:
+                self._stalled_at = size
+                self.deadline = now + (self._limits.write_stall if self._paused else LINGER_SECONDS)
+            else:
+                self._transport.abort()
+        elif self._phase == CALL:
+            self.deadline = FOREVER
+        elif self._parse == IDLE:
+            self.close_if_idle()
+        else:
+            what = "headers" if self._parse == HEAD else "body"
+            self._refuse(Fault("request_timeout", f"The request's {what} did not arrive in time."))
+
+    # httptools calls these, while bytes are fed to it. They keep to the parsing; the call starts after it.
+
+    def on_message_begin(self) -> None:
+        """A request line begins."""
+        self._request = Request()
+        self._target = b""
+        self._body = b""
+        self._fields = 0
+        self._received = 0
+        self._parse = HEAD
+        self.deadline = self._sweeper.now + self._limits.header_timeout
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request target."""
+        self._target += url
+        if len(self._target) > MAX_HEAD:
+            self._stop(Fault("headers_too_large", f"The request target is longer than {MAX_HEAD} bytes."))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header field, or a trailer field, which is counted and dropped."""
+        self._fields += 1
+        self._head_bytes += len(name) + len(value)
+        if self._fields > MAX_FIELDS or self._head_bytes > MAX_HEAD:
+            self._stop(
+                Fault("headers_too_large", f"More than {MAX_FIELDS} header fields, or more than {MAX_HEAD} bytes of them.")
+            )
+        if self._parse != HEAD:
+            return
+        name = name.lower()
+        if name in KEPT_REQUEST_HEADERS:
+            headers = self._request.headers
+            if name in headers and name in SINGLE_REQUEST_HEADERS and headers[name] != value:
+                self._stop(Fault("bad_request", f"The header {name.decode()} was sent twice, with different values."))
+            headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: look at it before the body comes."""
+        request = self._request
+        parser = self._parser
+        request.method = parser.get_method().decode("ascii", "replace")
+        if parser.should_upgrade():
+            self._upgrading = True  # `_no_upgrade` follows
+            return
+        version = parser.get_http_version()
+        request.http11 = version == "1.1"
+        # Read now: the parser clears its flags when the message ends.
+        request.keep_alive = parser.should_keep_alive()
+        if version not in ("1.0", "1.1"):
+            self._stop(Fault("bad_request", f"HTTP/{version} is not spoken here; send HTTP/1.1."))
+        self._take_target(request)
+        headers = request.headers
+        host = headers.get(b"host")
+        if (host is None and request.http11) or (host is not None and not _HOST.fullmatch(host)):
+            self._stop(Fault("bad_request", "The Host header is missing or is not a host name."))
+        self._parse = BODY
+        self._head_bytes = 0
+        self._body_started = self._sweeper.now
+        # Digits only: the parser has checked it.
+        length = int(headers.get(b"content-length", b"0") or b"0")
+        chunked = b"transfer-encoding" in headers
+        if length > self._limits.max_body:
+            self._stop(Fault("request_too_large", self._too_large(length)))
+        fault = self._app.check(request)
+        if fault is not None:
+            request.refusal = fault
+            if chunked or length > MAX_DISCARD or b"expect" in headers:
+                self._stop(fault)
+        elif headers.get(b"expect", b"").lower() == b"100-continue" and request.http11 and (length or chunked):
+            if not self._queue and self._phase == OPEN:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._received += len(data)
+        if self._received > self._limits.max_body:
+            self._stop(Fault("request_too_large", self._too_large(None)))
+        if self._request.refusal is not None:
+            return
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._upgrading:
+            return
+        request = self._request
+        body = self._body
+        request.body = body if isinstance(body, bytes) else bytes(body)
+        self._body = b""
+        self._queue.append(request)
+        self._parse = IDLE
+        self._head_bytes = 0
+
+    # Feeding the parser.
+
+    def _feed(self, data: bytes) -> None:
+        if self._parse != BODY:
+            self._head_bytes += len(data)
+        before = self._head_bytes
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._no_upgrade(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError as error:
+            fault = self._stop_fault
+            if fault is None:
+                fault = Fault("bad_request", f"The request is not valid HTTP/1.1: {_reason(error)}.")
+            self._refuse_after_queue(fault)
+            return
+        if self._parse == HEAD and before > MAX_HEAD:
+            self._refuse_after_queue(Fault("headers_too_large", f"More than {MAX_HEAD} bytes of headers."))
+            return
+        if self._queue:
+            self._run()
+        elif self._parse == BODY:
+            self._set_body_deadline()
+
+    def _set_body_deadline(self) -> None:
+        # A floor on the rate: what has come so far buys time.
+        limits = self._limits
+        self.deadline = self._body_started + limits.header_timeout + self._received / limits.body_floor
+
+    def _take_target(self, request: Request) -> None:
+        target = self._target
+        if target[:1] != b"/" and target != b"*":
+            absolute = _AUTHORITY.match(target)
+            if absolute is None:
+                self._stop(Fault("bad_request", "The request target must be a path, such as /v1/chat/completions."))
+            else:
+                target = target[absolute.end() :] or b"/"
+        path, _, request.query = target.partition(b"?")
+        request.path = path.partition(b"#")[0].decode("ascii", "replace")
+
+    def _too_large(self, length: int | None) -> str:
+        has = "is larger" if length is None else f"has {length} bytes; that is more"
+        return f"The body {has} than the limit of {self._limits.max_body} bytes."
+
+    def _stop(self, fault: Fault) -> None:
+        self._stop_fault = fault
+        raise _Stop
+
+    def _no_upgrade(self, rest: bytes) -> None:
+        """Answer a request that asks for another protocol (h2c, usually) as if it had not asked.
+
+        The parser stops at such a head; a fresh one gets the same head without the wish, then the bytes that follow.
+        """
+        request = self._request
+        if request.method == "CONNECT":
+            self._refuse(Fault("method_not_allowed", "This is not a proxy: CONNECT is not allowed."))
+            return
+        fields = [
+            b"%s: %s\r\n" % (name, value)
+            for name, value in request.headers.items()
+            if name not in (b"upgrade", b"connection")
+        ]
+        line = b"%s %s HTTP/1.1\r\n" % (request.method.encode(), self._target)
+        self._upgrading = False
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse = IDLE
+        self._head_bytes = 0
+        self._feed(b"".join([line, *fields, b"\r\n", rest]))
+
+    # Running calls.
+
+    def _run(self) -> None:
+        """Start calls one after the other; a loop, so that many small pipelined ones do not nest."""
+        if self._looping:
+            return
+        self._looping = True
+        try:
+            while self._phase == OPEN:
+                if not self._queue:
+                    if not self._pending:
+                        break
+                    data, self._pending = self._pending, b""
+                    self._feed(data)  # may queue requests, or refuse
+                    if not self._queue:
+                        break
+                    continue
+                self._begin(self._queue.popleft())
+        finally:
+            self._looping = False
+        if self._phase == OPEN:
+            if self._reading_paused:
+                self._reading_paused = False
+                self._transport.resume_reading()
+            if self._parse == BODY:
+                self._set_body_deadline()
+            elif self._parse == HEAD:
+                self.deadline = self._sweeper.now + self._limits.header_timeout
+
+    def _begin(self, request: Request) -> None:
+        self._head_sent = False
+        self._must_close = not request.keep_alive or self._app.draining
+        self._method_is_head = request.method == "HEAD"
+        self._current = request
+        self._phase = CALL
+        self.bytes_sent = 0
+        if not self._paused:
+            self.deadline = FOREVER
+        if request.refusal is not None:
+            self._app.refuse(request, self, request.refusal)
+            self._next()
+            return
+        driver = self._driver = Driver(self._app.handle(request, self), self._ended)
+        driver.start()
+
+    def _ended(self, error: BaseException | None) -> None:
+        self._driver = None
+        self.sink = None
+        if error is not None and not isinstance(error, ClientGone):
+            self._app.crashed(self, error)
+            if self._phase == CALL:
+                if self._head_sent:
+                    self._transport.abort()
+                else:
+                    self._must_close = True
+                    self._app.refuse(self._current, self, Fault("internal_error", "The gateway failed; this is its fault."))
+        self._next()
+
+    def _next(self) -> None:
+        """The answer is written: wait for the next request, or close."""
+        if self._phase != CALL:
+            return
+        if self._must_close:
+            self._close()
+            return
+        self._phase = OPEN
+        if not self._paused:
+            self.deadline = self._sweeper.now + self._limits.keepalive
+        if self._queue or self._pending or self._reading_paused:
+            self._run()
+
+    def _leave(self) -> None:
+        """The client has left: the call, if one is open, learns it now."""
+        self._queue.clear()
+        self._pending = b""
+        driver = self._driver
+        if driver is not None:
+            self._must_close = True
+            driver.cancel(ClientGone())
+
+    # Answering.
+
+    def respond(self, status: int, head: str, body: bytes) -> None:
+        """Write a whole answer. `head` is the header lines, each with its line end, without length and connection."""
+        if self._phase != CALL:
+            return
+        self._head_sent = True
+        data = b"".join(
+            (
+                f"{status_line(status)}{head}content-length: {len(body)}\r\n{self._connection_field()}\r\n".encode("latin-1"),
+                b"" if self._method_is_head else body,
+            )
+        )
+        self.bytes_sent += len(data)
+        self._transport.write(data)
+
+    def start_stream(self, status: int, head: str, first: bytes) -> None:
+        """Write the head of an answer whose length is not known, and its first bytes."""
+        self._head_sent = True
+        self._chunked = self._current.http11
+        if not self._chunked:
+            self._must_close = True
+        framing = "transfer-encoding: chunked\r\n" if self._chunked else ""
+        lines = f"{status_line(status)}{head}{framing}{self._connection_field()}\r\n".encode("latin-1")
+        data = lines + self._frame(first) if first else lines
+        self.bytes_sent += len(data)
+        self._transport.write(data)
+
+    def write_stream(self, data: bytes) -> None:
+        """Write more of it."""
+        if self._phase == CALL:
+            if self._chunked:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+
+    def end_stream(self, last: bytes) -> None:
+        """Write the last bytes and the end."""
+        if self._phase == CALL:
+            data = self._frame(last) if last else b""
+            if self._chunked:
+                data += b"0\r\n\r\n"
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+
+    def break_stream(self, last: bytes) -> None:
+        """Write the last bytes and close without the end that would say all is well."""
+        if self._phase == CALL:
+            self._must_close = True
+            if last:
+                self.write_stream(last)
+
+    @property
+    def head_sent(self) -> bool:
+        """Whether the status is fixed."""
+        return self._head_sent
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the client reads too slowly just now."""
+        return self._paused
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being received or answered."""
+        return self._phase == OPEN and self._parse == IDLE
+
+    def close_if_idle(self) -> None:
+        """For draining: idle connections end now, others after their answer."""
+        if self.idle:
+            self._phase = LINGER
+            self._stalled_at = self._transport.get_write_buffer_size() + 1
+            self.deadline = self._sweeper.now + LINGER_SECONDS
+            self._transport.close()
+        else:
+            self._must_close = True
+
+    def cancel_call(self, error: BaseException) -> None:
+        """Raise `error` in the open call, if there is one."""
+        if self._driver is not None:
+            self._driver.cancel(error)
+
+    def _frame(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+
+    def _connection_field(self) -> str:
+        if self._must_close or self._app.draining:
+            self._must_close = True
+            return "connection: close\r\n"
+        return "" if self._current.http11 else "connection: keep-alive\r\n"
+
+    def _refuse_after_queue(self, fault: Fault) -> None:
+        """Answer what came whole before the fault, then refuse."""
+        if self._queue:
+            refused = Request()
+            refused.keep_alive = False
+            refused.refusal = fault
+            refused.method = self._request.method
+            self._queue.append(refused)
+            self._run()
+        else:
+            self._refuse(fault)
+
+    def _refuse(self, fault: Fault) -> None:
+        """Refuse what is coming in, and close."""
+        self._stop_fault = None
+        request = self._request if self._request.method else None
+        if request is not None:
+            request.keep_alive = False
+            self._current = request
+        self._method_is_head = request is not None and request.method == "HEAD"
+        self._phase = CALL
+        self._must_close = True
+        self._app.refuse(request, self, fault)
+        self._close()
+
+    def _close(self) -> None:
+        """End the connection once what is written has gone out; what still comes in is thrown away for a while."""
+        self._phase = LINGER
+        self._received = 0
+        self._pending = b""
+        self._queue.clear()
+        self._stalled_at = self._transport.get_write_buffer_size() + 1
+        self.deadline = self._sweeper.now + (self._limits.write_stall if self._paused else LINGER_SECONDS)
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        if self._transport.is_closing():
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text.rstrip(".")[:200]
+
+
+ConnectionFactory = Callable[[], ServerConnection]

@@ -1,0 +1,49 @@
+"""One timer for every deadline: timers of their own would cost each call 2 to 7 microseconds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from encke.core.clock import monotonic
+
+INTERVAL = 0.25
+
+
+class Timed(Protocol):
+    """Something with a deadline, in seconds of the monotonic clock."""
+
+    deadline: float
+
+    def expire(self, now: float) -> None:
+        """The deadline has passed; set a later one, or leave."""
+
+
+class Sweeper:
+    """Looks at every deadline four times a second. `now` is the time of the last look, good enough for deadlines."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._members: set[Timed] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.now = monotonic()
+        self.add = self._members.add
+        self.discard = self._members.discard
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def start(self) -> None:
+        """Begin; the timer runs until `stop`."""
+        self._timer = self._loop.call_later(INTERVAL, self._tick)
+
+    def stop(self) -> None:
+        """End."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(INTERVAL, self._tick)
+        self.now = now = monotonic()
+        for member in [member for member in self._members if member.deadline <= now]:
+            member.expire(now)

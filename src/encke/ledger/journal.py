@@ -1,0 +1,284 @@
+"""A worker's journal: what it is about to spend and what it spent, in memory-mapped files that outlive it.
+
+The page cache keeps what was written into a mapping when the process is killed; the keeper flushes it to the disk within 50 ms
+and ships it to the store. The keeper makes the files, preallocated, so that a full disk is met by it and before a call is sent,
+never by a worker inside a write.
+
+A segment is a header (`MAGIC`, epoch, number) and records one after the other, each at a multiple of 8:
+
+    length u32 | crc32 u32 | sequence u32 | kind u8, 3 zero bytes | body, length bytes
+
+Length 0 means that nothing stands there yet. It is written last, so a record is whole or not there; the checksum covers
+sequence, kind and body, for what a power cut leaves. A worker appends to one segment until it is full, then to the next.
+
+Beside the segments stands one file of progress slots, 64 bytes each, one for every attempt that is under way: what was received
+so far, written over and over. `Intent.slot` and the slot's sequence number tie the two together.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from encke.core.faults import Fault
+from encke.ledger.entry import Entry, Intent
+
+MAGIC = b"ENCKEJ01"
+HEADER = struct.Struct("<8sQIxxxx")
+RECORD = struct.Struct("<III B3x")
+_LENGTH = struct.Struct("<I")
+_TAIL = struct.Struct("<II B3x")
+_CHECKED = struct.Struct("<I B3x")
+SLOT = struct.Struct("<IIqqqqqQ")  # sequence, flags, received bytes, content bytes, input, output, cached tokens, spare
+SLOT_SIZE = 64
+SLOT_COUNT = 16384
+USAGE_SEEN = 1
+
+KIND_INTENT = 1
+KIND_ENTRY = 2
+
+# What an entry may take at most, record header included: names are bounded, see `Journal.intend`.
+MAX_RECORD = 4096
+
+_encode = msgspec.msgpack.Encoder().encode
+_intent = msgspec.msgpack.Decoder(Intent)
+_entry = msgspec.msgpack.Decoder(Entry)
+
+
+class Progress(NamedTuple):
+    """What a slot holds: bytes of body, bytes of content, and tokens where upstream has told them (`usage_seen`)."""
+
+    sequence: int
+    usage_seen: bool
+    received: int
+    content: int
+    input: int
+    output: int
+    cached: int
+
+
+class Record(NamedTuple):
+    """A record read back. `end` is the offset after it."""
+
+    sequence: int
+    value: Intent | Entry
+    end: int
+
+
+def segment_path(folder: Path, epoch: int, number: int) -> Path:
+    """The file of a worker's n-th segment."""
+    return folder / f"{epoch:016x}-{number:06d}.seg"
+
+
+def slots_path(folder: Path, epoch: int) -> Path:
+    """The file of a worker's progress slots."""
+    return folder / f"{epoch:016x}.slots"
+
+
+def make_segment(folder: Path, epoch: int, number: int, size: int) -> Path:
+    """Make a segment, with its space allocated. Raises OSError: a full disk is met here."""
+    return _make(segment_path(folder, epoch, number), size, HEADER.pack(MAGIC, epoch, number))
+
+
+def make_slots(folder: Path, epoch: int) -> Path:
+    """Make a worker's slots."""
+    return _make(slots_path(folder, epoch), SLOT_SIZE * SLOT_COUNT, b"")
+
+
+def _make(path: Path, size: int, start: bytes) -> Path:
+    part = path.with_suffix(".new")
+    fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, size)
+        os.pwrite(fd, start, 0)
+        os.fsync(fd)
+        os.rename(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+    return path
+
+
+class Journal:
+    """The worker's side: append intents before dispatch, entries at the end. Nothing here blocks.
+
+    Every intent sets space aside for its entry, so that what was sent can always be settled: only `intend` can be refused.
+    """
+
+    def __init__(self, slots: Path) -> None:
+        self._slots = _map(slots)
+        self._free = list(range(SLOT_COUNT - 1, -1, -1))
+        self._segments: deque[mmap.mmap] = deque()
+        self._map: mmap.mmap | None = None
+        self._size = 0
+        self._at = 0
+        self._sequence = 0
+        self._open = 0  # intents whose entry is not written yet
+        self._spare = 0  # bytes in segments not begun
+        self.begun = 0  # segments begun
+
+    def add_segment(self, path: Path) -> None:
+        """A segment the keeper has made."""
+        mapped = _map(path)
+        self._segments.append(mapped)
+        self._spare += len(mapped) - HEADER.size - MAX_RECORD
+
+    @property
+    def spares(self) -> int:
+        """Segments not begun yet."""
+        return len(self._segments)
+
+    @property
+    def open(self) -> int:
+        """Attempts under way."""
+        return self._open
+
+    def intend(self, intent: Intent) -> None:
+        """Write that an attempt is about to be sent. `intent.slot` comes from `take_slot`.
+
+        Raises Fault unavailable when there is no room: then nothing may be sent.
+        """
+        room = self._size - self._at + self._spare
+        if room < (self._open + 2) * MAX_RECORD:
+            raise Fault(
+                "unavailable", "The gateway cannot record calls just now, so it makes none.", retry_after=1.0
+            )
+        self._append(KIND_INTENT, _encode(intent))
+        self._open += 1
+        SLOT.pack_into(self._slots, intent.slot * SLOT_SIZE, self._sequence, 0, 0, 0, 0, 0, 0, 0)
+
+    def take_slot(self) -> int:
+        """A progress slot for an attempt. Raises Fault unavailable when all are taken."""
+        if not self._free:
+            raise Fault("unavailable", "The gateway has as many calls open as it can record.", retry_after=1.0)
+        return self._free.pop()
+
+    def free_slot(self, slot: int) -> None:
+        """Give a slot back whose intent was refused."""
+        self._free.append(slot)
+
+    def progress(self, slot: int, received: int, content: int) -> None:
+        """Write over what an attempt has received so far, in bytes."""
+        struct.pack_into("<qq", self._slots, slot * SLOT_SIZE + 8, received, content)
+
+    def usage(self, slot: int, tokens_in: int, tokens_out: int, cached: int) -> None:
+        """Write the tokens that upstream has told."""
+        at = slot * SLOT_SIZE
+        struct.pack_into("<qqq", self._slots, at + 24, tokens_in, tokens_out, cached)
+        struct.pack_into("<I", self._slots, at + 4, USAGE_SEEN)
+
+    def settle(self, entry: Entry, slot: int) -> None:
+        """Write an attempt's entry; its slot is free afterwards."""
+        self._append(KIND_ENTRY, _encode(entry))
+        self._open -= 1
+        self._free.append(slot)
+
+    def note(self, entry: Entry) -> None:
+        """Write the entry of a call that had no attempt. Raises Fault unavailable when there is no room."""
+        if self._size - self._at + self._spare < (self._open + 2) * MAX_RECORD:
+            raise Fault("unavailable", "The gateway cannot record calls just now.", retry_after=1.0)
+        self._append(KIND_ENTRY, _encode(entry))
+
+    def close(self) -> None:
+        """Let the files go."""
+        for mapped in (self._slots, self._map, *self._segments):
+            if mapped is not None:
+                mapped.close()
+
+    def _append(self, kind: int, body: bytes) -> None:
+        length = len(body)
+        need = RECORD.size + length
+        at = self._at
+        # The last length of a segment stays zero, so that a reader finds its end.
+        if self._map is None or at + need + _LENGTH.size > self._size:
+            self._begin_segment()
+            at = self._at
+        mapped = self._map
+        assert mapped is not None
+        self._sequence = sequence = (self._sequence + 1) & 0xFFFFFFFF
+        start = at + RECORD.size
+        mapped[start : start + length] = body
+        checksum = zlib.crc32(body, zlib.crc32(_CHECKED.pack(sequence, kind)))
+        _TAIL.pack_into(mapped, at + 4, checksum, sequence, kind)
+        _LENGTH.pack_into(mapped, at, length)
+        self._at = (start + length + 7) & ~7
+
+    def _begin_segment(self) -> None:
+        if not self._segments:
+            raise Fault("unavailable", "The gateway's journal is full.", retry_after=1.0)
+        self._map = self._segments.popleft()
+        self._size = len(self._map)
+        self._spare -= self._size - HEADER.size - MAX_RECORD
+        self._at = HEADER.size
+        self.begun += 1
+
+
+def _map(path: Path) -> mmap.mmap:
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return mmap.mmap(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
+
+
+class SegmentReader:
+    """The keeper's side: read a segment that may still be written to. `offset` is where the next record will stand."""
+
+    def __init__(self, path: Path) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._map = mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
+        finally:
+            os.close(fd)
+        magic, self.epoch, self.number = HEADER.unpack_from(self._map, 0)
+        if magic != MAGIC:
+            self._map.close()
+            raise ValueError(f"{path.name} is not a journal segment: it begins with {magic!r}")
+        self.offset = HEADER.size
+        self.damaged = False
+
+    def records(self) -> Iterator[Record]:
+        """The records that have been written since the last look. A damaged one ends the reading (`damaged`)."""
+        mapped = self._map
+        size = len(mapped)
+        while self.offset + RECORD.size <= size:
+            at = self.offset
+            (length,) = _LENGTH.unpack_from(mapped, at)
+            if length == 0:
+                return
+            checksum, sequence, kind = _TAIL.unpack_from(mapped, at + 4)
+            start = at + RECORD.size
+            body = mapped[start : start + length]
+            if len(body) != length or zlib.crc32(body, zlib.crc32(_CHECKED.pack(sequence, kind))) != checksum:
+                self.damaged = True
+                return
+            try:
+                value: Intent | Entry = _entry.decode(body) if kind == KIND_ENTRY else _intent.decode(body)
+            except msgspec.DecodeError:
+                self.damaged = True
+                return
+            self.offset = (start + length + 7) & ~7
+            yield Record(sequence, value, self.offset)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._map.close()
+
+
+def read_slot(path: Path, slot: int) -> Progress:
+    """What a slot holds, for settling the attempts of a worker that died."""
+    with path.open("rb") as file:
+        file.seek(slot * SLOT_SIZE)
+        data = file.read(SLOT.size)
+    sequence, flags, received, content, tokens_in, tokens_out, cached, _ = SLOT.unpack(data)
+    return Progress(sequence, bool(flags & USAGE_SEEN), received, content, tokens_in, tokens_out, cached)

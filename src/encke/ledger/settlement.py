@@ -1,0 +1,67 @@
+"""The policy of settlement: what an attempt used, however it ended.
+
+| at the end                                  | input                | output                         |
+| refused by upstream, or failed before it was sent | 0              | 0                              |
+| sent, outcome unknown                       | estimate             | 0                              |
+| the client left before the first byte       | estimate             | 0                              |
+| broken off in the middle                    | usage, else estimate | what was received              |
+| complete                                    | usage, else estimate | usage, else what was received  |
+
+Estimates are bytes / 3 and flagged.
+"""
+
+from __future__ import annotations
+
+from encke.core.usage import NO_USAGE, Usage
+from encke.ledger.entry import Entry, Intent
+from encke.ledger.journal import Progress
+
+BYTES_PER_TOKEN = 3
+
+
+def estimate_tokens(size: int) -> int:
+    """Tokens in so many bytes of text, rounded up."""
+    return -(-size // BYTES_PER_TOKEN)
+
+
+def used(status: str, usage: Usage | None, input_estimate: int, content_bytes: int) -> Usage:
+    """What to record for an attempt that ended with `status`."""
+    if usage is not None:
+        return usage
+    if status in ("refused", "failed", "rejected"):
+        return NO_USAGE
+    return Usage(input=input_estimate, output=estimate_tokens(content_bytes), estimated=True)
+
+
+def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Entry:
+    """The entry of an attempt whose worker died. `progress` is None when its slot was never written, or is another's."""
+    received = content = 0
+    usage = Usage(input=intent.input_estimate, estimated=True)
+    if progress is not None:
+        received, content = progress.received, progress.content
+        usage = Usage(input=intent.input_estimate, output=estimate_tokens(content), estimated=True)
+        if progress.usage_seen:
+            usage = Usage(
+                input=progress.input - progress.cached, cache_read=progress.cached, output=progress.output
+            )
+    return Entry(
+        call=intent.call,
+        attempt=intent.attempt,
+        key=intent.key,
+        route=intent.route,
+        asked=intent.asked,
+        provider=intent.provider,
+        model=intent.model,
+        status="orphan",
+        reason="worker_died",
+        http_status=0,
+        stream=intent.stream,
+        final=True,
+        started=intent.started,
+        dispatched=intent.dispatched,
+        first_us=0,
+        total_us=max(now_ms - intent.started, 0) * 1000,
+        usage=usage,
+        received=received,
+        client_request_id=intent.client_request_id,
+    )

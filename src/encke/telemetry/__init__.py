@@ -1,0 +1,1 @@
+"""Told at the end of every call: the access line."""

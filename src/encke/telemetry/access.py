@@ -1,0 +1,68 @@
+"""The access line: one JSON object per call, one write per line."""
+
+from __future__ import annotations
+
+import os
+import select
+
+import msgspec
+
+
+class AccessLine(msgspec.Struct, omit_defaults=True):
+    """A line of the access log. Never a prompt, never an answer, never a secret."""
+
+    time: str
+    request_id: str
+    client: str
+    method: str
+    path: str
+    status: int
+    duration_ms: float
+    bytes_out: int = 0
+    key: str = ""
+    model: str = ""
+    provider: str = ""
+    upstream_model: str = ""
+    attempts: int = 0
+    stream: bool = False
+    first_ms: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    outcome: str = ""
+    code: str = ""
+    client_request_id: str = ""
+
+
+class AccessLog:
+    """Writes lines to a descriptor. A reader that has stopped reading costs lines, which are counted, never a call's time."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        self._encode = msgspec.json.Encoder().encode
+        self._poll: select.poll | None = None
+        self.dropped = 0
+        if fd is not None and not _regular(fd):
+            self._poll = select.poll()
+            self._poll.register(fd, select.POLLOUT)
+
+    def write(self, line: AccessLine) -> None:
+        """Write one line."""
+        fd = self._fd
+        if fd is None:
+            return
+        try:
+            if self._poll is not None and not self._writable():
+                self.dropped += 1
+                return
+            os.write(fd, self._encode(line) + b"\n")
+        except OSError:
+            self.dropped += 1  # a full disk, or a reader that has gone
+
+    def _writable(self) -> bool:
+        assert self._poll is not None
+        ready = self._poll.poll(0)
+        return bool(ready) and bool(ready[0][1] & select.POLLOUT)
+
+
+def _regular(fd: int) -> bool:
+    return os.path.isfile(f"/proc/self/fd/{fd}") if os.path.exists("/proc/self/fd") else False

@@ -1,0 +1,50 @@
+"""Provider: an upstream as the data plane needs it, everything decided."""
+
+from __future__ import annotations
+
+import msgspec
+
+from encke.config.secret import Secret
+from encke.config.settings import StreamUsage, Timeouts
+from encke.providers.presets import Auth, Served
+
+ALL_PATHS: tuple[Served, ...] = ("chat", "completions", "embeddings", "moderations", "models")
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and who. `host` has no brackets; `prefix` is what stands before `/chat/completions`, such as `/v1`.
+
+    With `unix_socket` (a path) connections go there, and host and port serve the Host header only. `allow_private` is
+    for `encke.config.addresses.allowed`, to be asked at every connect. `headers` go out with every request.
+    """
+
+    name: str
+    title: str
+    dialect: str
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+    unix_socket: str | None = None
+    auth: Auth = "bearer"
+    api_key: Secret | None = None
+    allow_private: bool = False
+    ca_file: str | None = None
+    stream_usage: StreamUsage = "option"
+    paths: tuple[Served, ...] = ALL_PATHS
+    models: tuple[str, ...] = ()
+    headers: tuple[tuple[str, Secret], ...] = ()
+    max_connections: int = 1000
+    timeouts: Timeouts = Timeouts()
+
+    @property
+    def authority(self) -> str:
+        """What stands in the Host header: brackets round IPv6, the port unless it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = {"http": 80, "https": 443}[self.scheme]
+        return host if self.port == usual else f"{host}:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """The address in one piece, for people."""
+        return f"{self.scheme}://{self.authority}{self.prefix}"

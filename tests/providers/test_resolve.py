@@ -1,0 +1,217 @@
+"""From settings and presets to providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from encke.config.load import load, read_environment
+from encke.config.problems import ConfigError
+from encke.config.secret import Secret
+from encke.config.settings import Timeouts
+from encke.providers.describe import describe
+from encke.providers.presets import key_variables, read_presets
+from encke.providers.provider import Provider
+from encke.providers.resolve import engine_provider, resolve
+
+PRESETS = read_presets()
+DIALECTS = ("openai_chat",)
+LAB = '[providers.lab]\ndialect = "openai_chat"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has a working folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def providers_of(text: str | None, environ: Mapping[str, str] | None = None) -> dict[str, Provider]:
+    """The providers of a settings text (None: no file)."""
+    environ = environ or {}
+    if text is not None:
+        Path("encke.toml").write_text(text, encoding="utf-8")
+    keys = read_environment(environ, key_variables(PRESETS)).provider_keys
+    return resolve(load(None, environ), PRESETS, keys, DIALECTS)
+
+
+def lines_of(text: str | None, environ: Mapping[str, str] | None = None) -> list[str]:
+    """The rendered problems of a text that must be refused."""
+    with pytest.raises(ConfigError) as caught:
+        providers_of(text, environ)
+    return caught.value.lines()
+
+
+def test_no_file_and_no_variable() -> None:
+    """Nothing set: no providers, and no error."""
+    assert providers_of(None) == {}
+
+
+@pytest.mark.parametrize("text", [None, "", "server.workers = 1"])
+def test_usual_variables(text: str | None) -> None:
+    """Without any provider in the settings, those are on whose variable is set; other variables are not looked at."""
+    environ = {"OPENAI_API_KEY": "k-1", "OPENROUTER_API_KEY": "", "OPENAI_BASE_URL": "https://evil.example/v1"}
+    found = providers_of(text, environ)
+    assert list(found) == ["openai"]
+    assert found["openai"] == Provider(
+        name="openai",
+        title="OpenAI",
+        dialect="openai_chat",
+        scheme="https",
+        host="api.openai.com",
+        port=443,
+        prefix="/v1",
+        api_key=Secret("k-1"),
+        stream_usage="option",
+    )
+
+
+def test_a_table_turns_the_others_off() -> None:
+    """Once the settings have a provider, a variable alone does not turn on another."""
+    text = LAB + 'base_url = "https://lab.example/v1"'
+    assert list(providers_of(text, {"OPENAI_API_KEY": "k"})) == ["lab"]
+
+
+def test_a_known_name_needs_only_a_key() -> None:
+    """The key comes from the settings, else from the usual variable."""
+    written = providers_of('[providers.openai]\napi_key = "k-1"', {"OPENAI_API_KEY": "k-2"})["openai"]
+    usual = providers_of("[providers.openai]\nmax_connections = 3", {"OPENAI_API_KEY": "k-2"})["openai"]
+    assert written.api_key == Secret("k-1")
+    assert usual.api_key == Secret("k-2") and usual.max_connections == 3
+    assert written.base_url == usual.base_url == "https://api.openai.com/v1"
+
+
+def test_a_provider_of_ones_own() -> None:
+    """Everything the settings say arrives."""
+    Path("ca.pem").touch()
+    text = LAB + (
+        'base_url = "http://10.0.0.5:8000/v1/"\nallow_private = true\nca_file = "ca.pem"\nstream_usage = "never"\n'
+        'models = ["m"]\nheaders = { X-A = "1" }\nmax_connections = 5\ntimeouts.idle = 1'
+    )
+    assert providers_of(text)["lab"] == Provider(
+        name="lab",
+        title="lab",
+        dialect="openai_chat",
+        scheme="http",
+        host="10.0.0.5",
+        port=8000,
+        prefix="/v1",
+        allow_private=True,
+        ca_file=str(Path("ca.pem").absolute()),
+        stream_usage="never",
+        models=("m",),
+        headers=(("X-A", Secret("1")),),
+        max_connections=5,
+        timeouts=Timeouts(idle=1.0),
+    )
+
+
+def test_a_local_server_needs_no_key_and_may_be_private() -> None:
+    """Ollama's preset says so itself, also for another machine of one's own; the settings may take it back."""
+    assert providers_of("[providers.ollama]")["ollama"].base_url == "http://127.0.0.1:11434/v1"
+    moved = providers_of('[providers.ollama]\nbase_url = "http://192.168.1.5:11434/v1"')["ollama"]
+    assert moved.allow_private and moved.host == "192.168.1.5" and moved.api_key is None
+    assert len(lines_of("[providers.ollama]\nallow_private = false")) == 1
+
+
+def test_what_models_name_is_on() -> None:
+    """A known provider named by a target or a fallback is on without a table; the embedded model is not among them."""
+    text = """
+    [models.a]
+    targets = [{ provider = "ollama", model = "m" }, { provider = "local", model = "local" }]
+    fallback = ["openai/gpt-4o-mini", "local"]
+    """
+    assert sorted(providers_of(text, {"OPENAI_API_KEY": "k"})) == ["ollama", "openai"]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("[providers.openai]", ["1: providers.openai.api_key: is missing; set OPENAI_API_KEY in the environment, "
+                                "or write api_key here"]),
+        ("[providers.lab]", ['1: providers.lab.dialect: is missing: "lab" is not a known provider; '
+                             'write one of "openai_chat"',
+                             '1: providers.lab.base_url: is missing: "lab" is not a known provider; say where it is']),
+        ('[providers.lab]\ndialect = "openai-chat"\nbase_url = "https://h"',
+         ['2: providers.lab.dialect: "openai-chat" is not a dialect; write one of "openai_chat"; '
+          'did you mean "openai_chat"?']),
+        (LAB + 'base_url = "http://h.example"', ["3: providers.lab.base_url: would send the key in clear; use https, "
+                                                    "or say allow_private = true for a server of your own"]),
+        (LAB + 'base_url = "https://10.0.0.5/v1"', ["3: providers.lab.base_url: is on a private network; "
+                                                    "say allow_private = true if that is meant"]),
+        (LAB + 'base_url = "https://LocalHost/v1"', ["3: providers.lab.base_url: is on a private network; "
+                                                     "say allow_private = true if that is meant"]),
+        (LAB + 'allow_private = true\nbase_url = "http://169.254.169.254/v1"',
+         ["4: providers.lab.base_url: is a cloud's metadata service, which is never called"]),
+        (LAB + 'allow_private = true\nbase_url = "http://[fd00:ec2::254]/v1"',
+         ["4: providers.lab.base_url: is a cloud's metadata service, which is never called"]),
+        (LAB + 'base_url = "https://h"\n[models.a]\ntargets = [{ provider = "lob", model = "m" }]',
+         ['5: models.a.targets[0].provider: "lob" is no provider; add [providers.NAME] for it; did you mean "lab"?']),
+        ('[models.a]\ntargets = [{ provider = "openrouter", model = "m" }]',
+         [": providers.openrouter.api_key: is missing; set OPENROUTER_API_KEY in the environment, "
+          "or write api_key here"]),
+    ],
+)  # fmt: skip
+def test_problems(text: str, lines: list[str]) -> None:
+    """What cannot be resolved is told at its line, all of it at once."""
+    assert lines_of(text) == [f"encke.toml{'' if line.startswith(':') else ':'}{line}" for line in lines]
+
+
+def test_a_broken_variable() -> None:
+    """A usual variable that holds no key is named, and not shown."""
+    assert lines_of(None, {"OPENAI_API_KEY": "canary\n"}) == [
+        "environment: OPENAI_API_KEY: has white space, a line break or a character outside ASCII in it; "
+        "a key is one unbroken word"
+    ]
+
+
+def test_an_unused_broken_variable_does_not_matter() -> None:
+    """A variable that nobody uses may hold anything."""
+    text = LAB + 'base_url = "https://h"'
+    assert list(providers_of(text, {"OPENAI_API_KEY": "a b"})) == ["lab"]
+
+
+def test_the_engine_as_a_provider() -> None:
+    """The embedded model is an ordinary provider once its engine listens."""
+    engine = engine_provider(PRESETS["local"], Timeouts(), port=4321, api_key=Secret("k"))
+    assert engine.base_url == "http://127.0.0.1:4321/v1"
+    assert (engine.name, engine.dialect, engine.models, engine.allow_private) == (
+        "local",
+        "openai_chat",
+        ("local",),
+        True,
+    )
+    assert engine_provider(PRESETS["local"], Timeouts(), unix_socket="/run/e.sock").unix_socket == "/run/e.sock"
+
+
+def test_describe() -> None:
+    """The description has every provider and model, and no secret."""
+    text = """
+    server.workers = 2
+    [providers.openai]
+    api_key = "canary"
+    headers = { X-Team = "canary" }
+    models = ["gpt-4o-mini"]
+    [providers.ollama]
+    [models.fast]
+    targets = [{ provider = "openai", model = "gpt-4o-mini", weight = 3 }, { provider = "ollama", model = "q" }]
+    fallback = ["local"]
+    """
+    found = providers_of(text)
+    assert describe(load(None, {}), found) == [
+        "settings: encke.toml",
+        f"data: {Path.cwd()}/encke-data",
+        "listen: 127.0.0.1:8080, 2 workers",
+        'embedded model: "local", the one that ships',
+        "provider openai: https://api.openai.com/v1, openai_chat, key set, headers X-Team, models listed: 1",
+        "provider ollama: http://127.0.0.1:11434/v1, openai_chat, no key",
+        "model fast: openai/gpt-4o-mini 75 %, ollama/q 25 %; falls back to local",
+    ]
+
+
+def test_describe_nothing() -> None:
+    """With nothing set it says so."""
+    lines = describe(load(None, {}), {})
+    assert lines[0] == "settings: no file, defaults and environment"
+    assert lines[-1] == "providers: none"

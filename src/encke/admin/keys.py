@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import count
 from typing import Literal
 
 import msgspec
@@ -94,7 +95,7 @@ def bootstrap(ctx: Context, key: str) -> Literal["created", "present", "revoked"
     if found is not None:
         return "present" if found.revoked is None else "revoked"
     taken = {other.name for other in ctx.store.list_keys()}
-    name = _free_name(ctx, f"{BOOTSTRAP_NAME}-") if BOOTSTRAP_NAME in taken else BOOTSTRAP_NAME
+    name = _free_name(ctx, f"{BOOTSTRAP_NAME}-", 2) if BOOTSTRAP_NAME in taken else BOOTSTRAP_NAME
     _add(ctx, StoredKey(secret.public_id(ctx.pepper, key), name, ctx.now()), key)
     return "created"
 
@@ -156,7 +157,7 @@ def _name_problem(name: str) -> str | None:
     return None
 
 
-def _free_name(ctx: Context, stem: str) -> str:
+def _free_name(ctx: Context, stem: str, start: int = 1) -> str:
     """`key-1`, `key-2` …: the first that no key has ever had."""
     taken = {key.name for key in ctx.store.list_keys()}
-    return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}{number}") not in taken)
+    return next(name for number in count(start) if (name := f"{stem}{number}") not in taken)

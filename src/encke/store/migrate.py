@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 from encke.store.migrations import STEPS, sql
+from encke.store.opening import writing
 from encke.store.port import StoreError
 
 # "Enck": marks a database as a store of Encke (https://sqlite.org/pragma.html#pragma_application_id).
@@ -47,7 +48,7 @@ def migrate(db: apsw.Connection, path: Path) -> int:
     check_known(db, path)
     taken = 0
     while schema_version(db) < len(STEPS):
-        with db:
+        with writing(db):
             # Asked again under the write lock: another process may have been faster.
             done = schema_version(db)
             if done < len(STEPS):

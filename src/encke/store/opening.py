@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -49,7 +50,6 @@ def open_writer(path: Path) -> apsw.Connection:
         if db.execute("PRAGMA journal_mode = WAL").get != "wal":
             raise StoreError(f"the store {path} cannot use a write-ahead log; put it on a local disk")
         _rules(db, _EVERYWHERE + _WRITER)
-        db.transaction_mode = "IMMEDIATE"
     except BaseException:
         db.close()
         raise
@@ -74,6 +74,20 @@ def quick_check(db: apsw.Connection, path: Path) -> None:
     found = db.execute("PRAGMA quick_check(1)").get
     if found != "ok":
         raise StoreError(f"the store {path} is damaged; put it back from a backup ({found})")
+
+
+@contextlib.contextmanager
+def writing(db: apsw.Connection) -> Iterator[None]:
+    """A transaction that writes. (`with db` of apsw would hide a full disk behind "no transaction is active": SQLite
+    has rolled back by itself then.)"""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def _rules(db: apsw.Connection, pragmas: tuple[str, ...]) -> None:

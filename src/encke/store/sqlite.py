@@ -11,7 +11,7 @@ import apsw
 from encke.keys.grant import Grant
 from encke.ledger.entry import Entry
 from encke.store.migrate import check_current, migrate
-from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check
+from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, writing
 from encke.store.port import GroupBy, LiveKeys, NameTaken, StoredKey, StoreError, UsageRow
 from encke.store.reports import usage
 from encke.store.rows import INSERT, entry_of, row_of
@@ -57,7 +57,7 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[apsw.Connection]:
-        with plainly(self.path), self._db:
+        with plainly(self.path), writing(self._db):
             yield self._db
 
     # Keys

@@ -1,0 +1,216 @@
+"""What every store must do; run against each implementation by a subclass with a `store` fixture."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from encke.core.ids import IdMint
+from encke.core.usage import Usage
+from encke.keys.grant import Grant
+from encke.ledger.entry import Entry
+from encke.store.port import NameTaken, Store, StoredKey
+
+MIDNIGHT = 1_798_761_600_000  # 2027-01-01T00:00:00Z
+DAY = 86_400_000
+mint = IdMint()
+
+
+def entry(call: str | None = None, attempt: int = 1, started: int = MIDNIGHT, **fields: object) -> Entry:
+    """An entry of a complete streamed call, with what the test cares about changed."""
+    plain = Entry(
+        *(call or mint.new(), attempt, "KEY000000001", "chat", "fast", "openai", "gpt-5-mini"),
+        *("complete", "stop", 200, True, True, started, started + 3, 250_000, 1_500_000),
+        *(Usage(100, 20, 3, 4, 5, 50, 6, 7), 1_234, "2026-10-01", 4_096, "my-id"),
+    )
+    return msgspec.structs.replace(plain, **fields)
+
+
+def key(number: int, **fields: object) -> tuple[StoredKey, bytes]:
+    """A key and its digest."""
+    stored = StoredKey(f"KEY{number:09d}", f"name {number}", 1_000 + number)
+    return msgspec.structs.replace(stored, **fields), bytes([number]) * 32
+
+
+class StoreContract:
+    """Subclass it with a fixture `store`."""
+
+    # Keys
+
+    def test_keys_come_back(self, store: Store) -> None:
+        """A key comes back by id, name and digest as it was added; lists are oldest first."""
+        first, second = key(1, expires=99_000), key(2)
+        store.add_key(*second)
+        store.add_key(*first)
+        assert store.list_keys() == [first[0], second[0]]
+        assert store.key("KEY000000001") == store.key("name 1") == store.key_by_digest(first[1]) == first[0]
+        assert store.key("nothing") is None and store.key_by_digest(b"0" * 32) is None
+
+    def test_every_change_raises_the_version(self, store: Store) -> None:
+        """The version rises with each change to the keys and with nothing else."""
+        seen = [store.version()]
+        store.add_key(*key(1))
+        seen.append(store.version())
+        store.revoke_key("KEY000000001", 5_000)
+        seen.append(store.version())
+        assert seen == sorted(set(seen))
+        assert not store.revoke_key("KEY000000001", 6_000)
+        with pytest.raises(NameTaken):
+            store.add_key(*key(1))
+        store.append([entry()])
+        assert store.version() == store.live_keys().version == seen[-1]
+
+    def test_live_keys(self, store: Store) -> None:
+        """The snapshot holds every key that is not revoked, expired ones too, by digest."""
+        live, expired, revoked = key(1), key(2, expires=1), key(3)
+        for each in (live, expired, revoked):
+            store.add_key(*each)
+        store.revoke_key(revoked[0].public_id, 5_000)
+        assert store.live_keys().grants == {
+            live[1]: Grant("KEY000000001", "name 1", 1_001),
+            expired[1]: Grant("KEY000000002", "name 2", 1_002, 1),
+        }
+
+    def test_revoke(self, store: Store) -> None:
+        """A key is revoked once, keeps the first time, and stays in the list."""
+        store.add_key(*key(1))
+        assert store.revoke_key("KEY000000001", 5_000)
+        assert not store.revoke_key("KEY000000001", 6_000)
+        assert not store.revoke_key("KEY000000009", 6_000)
+        assert [k.revoked for k in store.list_keys()] == [5_000]
+
+    def test_names(self, store: Store) -> None:
+        """Two live keys cannot share a name; a revoked one leaves its name, and the live one is found by it."""
+        store.add_key(*key(1, name="same"))
+        with pytest.raises(NameTaken):
+            store.add_key(*key(2, name="same"))
+        store.revoke_key("KEY000000001", 5_000)
+        store.add_key(*key(2, name="same"))
+        found = store.key("same")
+        assert found is not None and found.public_id == "KEY000000002"
+        store.revoke_key("KEY000000002", 6_000)
+        found = store.key("same")
+        assert found is not None and found.public_id == "KEY000000002"
+
+    def test_id_goes_before_name(self, store: Store) -> None:
+        """A key is found by its id even if another is named so."""
+        store.add_key(*key(1))
+        store.add_key(*key(2, name="KEY000000001"))
+        found = store.key("KEY000000001")
+        assert found is not None and found.name == "name 1"
+
+    def test_same_digest_or_id_is_refused(self, store: Store) -> None:
+        """The same secret or public id cannot be added twice, whatever the name."""
+        store.add_key(*key(1))
+        with pytest.raises(NameTaken):
+            store.add_key(key(2)[0], key(1)[1])
+        with pytest.raises(NameTaken):
+            store.add_key(key(1, name="other")[0], key(2)[1])
+
+    # Entries
+
+    def test_entries_come_back(self, store: Store) -> None:
+        """Every field of an entry comes back as it was, unpriced ones and odd text too; attempts in order."""
+        call = mint.new()
+        odd = "a\x00b\u2028\U0001f600'\";--"
+        second = entry(call, 2, cost=None, asked=odd, client_request_id="", stream=False)
+        first = entry(call, 1, final=False, status="failed", usage=Usage(estimated=True), cost=0)
+        assert store.append([second, first]) == 2
+        assert store.entries(call) == [first, second]
+        assert store.entries("nothing") == []
+
+    def test_append_is_idempotent(self, store: Store) -> None:
+        """What is there already is left as it is, also within one batch; only new entries are counted."""
+        one, two = entry(), entry()
+        assert store.append([one, one]) == 1
+        assert store.append([msgspec.structs.replace(one, cost=9), two]) == 1
+        assert store.entries(one.call) == [one]
+        assert store.append([one, two]) == 0
+        assert store.append([]) == 0
+
+    def test_marks(self, store: Store) -> None:
+        """Marks are kept with the entries they belong to, move on, and can be forgotten."""
+        assert store.journal_marks() == {}
+        store.append([entry()], {"w0.1": 512, "w1.1": 64})
+        store.append([], {"w0.1": 1024})
+        assert store.journal_marks() == {"w0.1": 1024, "w1.1": 64}
+        store.forget_marks(["w1.1", "never"])
+        assert store.journal_marks() == {"w0.1": 1024}
+
+    def test_a_failed_batch_leaves_nothing(self, store: Store) -> None:
+        """If one entry of a batch cannot be stored, neither the others nor the marks are."""
+        good = entry()
+        with pytest.raises(TypeError):
+            store.append([good, entry(status=object())], {"w0.1": 512})
+        assert store.entries(good.call) == [] and store.journal_marks() == {}
+        assert store.append([good], {"w0.1": 512}) == 1
+
+    def test_absurd_numbers_do_not_stop_the_batch(self, store: Store) -> None:
+        """Token counts beyond 64 bits, or below zero, are cut down; the entries beside them are stored as they are."""
+        absurd = entry(usage=Usage(input=2**80, output=-5), cost=2**90, total_us=2**70)
+        good = entry()
+        assert store.append([absurd, good]) == 2
+        (found,) = store.entries(absurd.call)
+        assert 0 < found.usage.input < 2**60 and found.usage.output == 0 and found.total_us < 2**60
+        assert store.entries(good.call) == [good]
+        assert store.usage(0, 2**60)[0].input > found.usage.input
+
+    # Usage
+
+    def test_usage_of_nothing(self, store: Store) -> None:
+        """Without entries the ungrouped report is one row of zeroes, and null for the cost; grouped ones are empty."""
+        (row,) = store.usage(0, 2**60)
+        assert (row.calls, row.input, row.cost, row.unpriced) == (0, 0, None, 0)
+        assert [store.usage(0, 2**60, by) for by in ("key", "model", "day")] == [[], [], []]
+
+    def test_usage_counts(self, store: Store) -> None:
+        """A call that failed over is one call and two attempts; a rejected one has none; who left did not fail."""
+        call = mint.new()
+        store.append(
+            [
+                entry(call, 1, final=False, status="failed", usage=Usage(), cost=0),
+                entry(call, 2),
+                entry(attempt=0, status="rejected", usage=Usage(), cost=None),
+                entry(status="client_closed", cost=None),
+                entry(status="truncated", cost=10),
+            ]
+        )
+        (row,) = store.usage(0, 2**60)
+        assert (row.calls, row.failed_calls, row.attempts, row.failed_attempts) == (4, 2, 4, 2)
+        assert (row.input, row.cached, row.output) == (3 * 132, 3 * 20, 3 * 63)
+        assert (row.cost, row.unpriced) == (1_244, 1)
+
+    def test_usage_range_is_half_open(self, store: Store) -> None:
+        """The first millisecond belongs to the range, the last does not."""
+        store.append([entry(started=1_000), entry(started=1_999), entry(started=2_000)])
+        assert [store.usage(*span)[0].calls for span in ((1_000, 2_000), (1_001, 2_000), (2_000, 2_001))] == [2, 1, 1]
+
+    def test_usage_by_day(self, store: Store) -> None:
+        """Days are UTC days: the last millisecond of one year and the first of the next stand in different rows, in
+        order of time, and a day without calls in none."""
+        store.append([entry(started=s) for s in (MIDNIGHT + 3 * DAY, MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + DAY - 1)])
+        rows = store.usage(0, 2**60, "day")
+        assert [(row.group, row.calls) for row in rows] == [("2026-12-31", 1), ("2027-01-01", 2), ("2027-01-04", 1)]
+
+    def test_usage_by_key_and_model(self, store: Store) -> None:
+        """By key with the key's name, by model as asked for, the most calls first; unpriced groups cost null."""
+        store.add_key(*key(1, name="app"))
+        entries = [entry(asked="fast") for _ in range(3)]
+        entries += [entry(key="KEY000000077", asked="odd", cost=None) for _ in range(2)]
+        store.append(entries)
+        by_key = [(row.group, row.name, row.calls, row.cost, row.unpriced) for row in store.usage(0, 2**60, "key")]
+        assert by_key == [("KEY000000001", "app", 3, 3 * 1_234, 0), ("KEY000000077", "", 2, None, 2)]
+        by_model = [(row.group, row.name, row.calls) for row in store.usage(0, 2**60, "model")]
+        assert by_model == [("fast", "", 3), ("odd", "", 2)]
+
+    def test_housekeeping_keeps_everything(self, store: Store) -> None:
+        """Checkpoints lose nothing and may come at any time."""
+        calls = []
+        for _ in range(20):
+            batch = [entry() for _ in range(50)]
+            calls += [e.call for e in batch]
+            store.append(batch)
+            store.checkpoint()
+        store.checkpoint_idle()
+        assert store.usage(0, 2**60)[0].calls == len(calls) == 1_000
+        assert all(store.entries(call) for call in calls)

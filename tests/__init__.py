@@ -1,0 +1,1 @@
+"""Encke's tests; folders mirror src/encke."""

@@ -46,7 +46,7 @@ def test_taken_name(ctx: Context) -> None:
 @pytest.mark.parametrize("name", ["", "  ", " a", "a\n", "\x1b[31m", "x" * 65, "sk-enc-mine", "--yes", "a\u202eb"])
 def test_bad_names(ctx: Context, name: str) -> None:
     """Names that are empty, long, hide something, or look like a key or an option are refused on one line."""
-    with pytest.raises(AdminError, match="^the name ") as refusal:
+    with pytest.raises(AdminError, match=r"^the name ") as refusal:
         create(ctx, name)
     assert str(refusal.value).isprintable()
     assert list_keys(ctx) == []

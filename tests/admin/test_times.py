@@ -35,7 +35,11 @@ def test_moments(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "foo", "24", "h", "-1h", "1.5h", "24 h", "24H", "\u0661h", "2027-13-01", "2027-02-30", "9999999999d", "1h2m"]
+    "text",
+    [
+        *("", "foo", "24", "h", "-1h", "1.5h", "24 h", "24H", "\u0661h", "1h2m", "9999999999d"),
+        *("2027-13-01", "2027-02-30"),
+    ],
 )
 def test_nonsense(text: str) -> None:
     """Anything else is refused with the name, the value, and the forms that work."""

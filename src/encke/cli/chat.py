@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import click
 import msgspec
@@ -17,6 +16,21 @@ from encke.cli.options import config_option, settings
 from encke.cli.text import speech
 from encke.config.settings import LOCAL, Config
 from encke.framing.sse import SseOverflow, SseSplitter
+
+
+class _Text(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Text | None = None
+    message: _Text | None = None
+
+
+class _Chunk(msgspec.Struct):
+    """What we need of an answer, or of an event of a streamed one."""
+
+    choices: list[_Choice] | None = None
 
 
 @click.command()
@@ -59,9 +73,12 @@ def _print(text: str) -> None:
 
 def _whole(response: http.client.HTTPResponse) -> Iterator[str]:
     try:
-        yield msgspec.json.decode(response.read())["choices"][0]["message"].get("content") or ""
-    except (msgspec.DecodeError, LookupError, TypeError, AttributeError):
-        raise AdminError("the answer makes no sense: it has no message") from None
+        answer = msgspec.json.decode(response.read(), type=_Chunk)
+    except msgspec.DecodeError as error:
+        raise AdminError(f"the answer makes no sense: {error}") from None
+    if not answer.choices or answer.choices[0].message is None:
+        raise AdminError("the answer makes no sense: it has no message")
+    yield answer.choices[0].message.content or ""
 
 
 def _streamed(response: http.client.HTTPResponse) -> Iterator[str]:
@@ -85,13 +102,12 @@ def _data(splitter: SseSplitter, chunk: bytes) -> Iterator[bytes]:
 
 def _content(data: bytes) -> Iterator[str]:
     try:
-        event: Any = msgspec.json.decode(data)
-    except msgspec.DecodeError:
-        raise AdminError("the answer makes no sense: an event of it is not JSON") from None
-    message = message_of(event)
-    if message is not None:
-        raise AdminError(message)
-    for choice in event.get("choices") or () if isinstance(event, dict) else ():
-        content = (choice.get("delta") or {}).get("content")
-        if content:
-            yield content
+        event = msgspec.json.decode(data)
+        if (message := message_of(event)) is not None:
+            raise AdminError(message)
+        chunk = msgspec.convert(event, _Chunk)
+    except msgspec.DecodeError as error:
+        raise AdminError(f"the answer makes no sense: {error}") from None
+    for choice in chunk.choices or ():
+        if choice.delta is not None and choice.delta.content:
+            yield choice.delta.content

@@ -49,11 +49,12 @@ def request(config: Config, method: str, path: str, body: object = None) -> Iter
     host, port = address(config)
     connection = http.client.HTTPConnection(host, port, timeout=CONNECT_S)
     headers = {"Authorization": f"Bearer {_key()}", "Content-Type": "application/json"}
-    with contextlib.closing(connection):
+    with contextlib.closing(connection), contextlib.ExitStack() as opened:
         _connect(connection)
         with _told(connection):
             connection.request(method, path, None if body is None else msgspec.json.encode(body), headers)
-            response = connection.getresponse()
+            # A response that ends with its connection owns the socket: closing the connection does not close it.
+            response = opened.enter_context(contextlib.closing(connection.getresponse()))
             if response.status != 200:
                 raise AdminError(_refusal(response))
         try:

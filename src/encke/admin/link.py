@@ -116,16 +116,16 @@ def _result(payload: Any) -> Any:
 
 
 @contextlib.contextmanager
-def owned(paths: DataPaths) -> Iterator[bool]:
+def owned(paths: DataPaths, *, keeper: bool = True) -> Iterator[bool]:
     """Own the data folder for a while, if no gateway and no other command does: whether it worked. Makes the folder.
 
-    The keeper's lock is taken too: a keeper whose supervisor was killed may still be writing its last entries. Raises
-    AdminError.
+    The keeper's lock is taken too: a keeper whose supervisor was killed may still be writing its last entries. Without
+    `keeper` it is not, for a supervisor, whose own keeper waits for that. Raises AdminError.
     """
     with contextlib.ExitStack() as held:
         try:
             paths.prepare()
-            yielded = all(held.enter_context(_flock(path)) for path in (paths.lock, paths.keeper_lock))
+            yielded = all(held.enter_context(_flock(path)) for path in ((paths.lock, paths.keeper_lock) if keeper else (paths.lock,)))
         except OSError as error:
             raise AdminError(
                 f"cannot use the data folder {paths.root}: {error.strerror or error}; check its owner and mode, "

@@ -16,6 +16,9 @@ from encke.http.drive import Signal
 from encke.http.sweep import Sweeper
 
 IDLE_SECONDS = 55.0  # below the 60 s after which common servers and proxies close
+UNIX_IDLE_SECONDS = 4.0  # the embedded engine closes after 5 s, and connecting again costs next to nothing
+
+_NO_ENGINE = "The embedded model is starting, or could not be started; the gateway's output says which."
 
 
 class Endpoint(NamedTuple):
@@ -42,6 +45,7 @@ class Pool:
         self._idle: deque[UpstreamConnection] = deque()
         self._open: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
+        self._idle_seconds = IDLE_SECONDS if endpoint.unix is None else UNIX_IDLE_SECONDS
         self._waiting: deque[Signal[UpstreamConnection]] = deque()
 
     def take(self) -> UpstreamConnection | None:
@@ -81,7 +85,7 @@ class Pool:
             if not signal.ready:
                 signal.set(connection)
                 return
-        connection.deadline = self._sweeper.now + IDLE_SECONDS
+        connection.deadline = self._sweeper.now + self._idle_seconds
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
@@ -132,6 +136,9 @@ class Pool:
                 reason = error.verify_message
             self._refuse(_unreachable(f"TLS with the provider failed: {reason}."))
         except OSError as error:
+            if self.endpoint.unix is not None:
+                self._refuse(_unreachable(_NO_ENGINE))
+                return
             self._refuse(_unreachable(f"The provider cannot be reached: {error.strerror or type(error).__name__}."))
         else:
             self.connects += 1

@@ -46,7 +46,7 @@ KIND_INTENT = 1
 KIND_ENTRY = 2
 
 # What an entry may take at most, record header included: names are bounded, see `Journal.intend`.
-MAX_RECORD = 4096
+MAX_RECORD = 1536
 
 _encode = msgspec.msgpack.Encoder().encode
 _intent = msgspec.msgpack.Decoder(Intent)
@@ -269,6 +269,11 @@ class SegmentReader:
                 return
             self.offset = (start + length + 7) & ~7
             yield Record(sequence, value, self.offset)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything stands in it."""
+        return self.offset > HEADER.size or _LENGTH.unpack_from(self._map, HEADER.size)[0] != 0
 
     def close(self) -> None:
         """Let the file go."""

@@ -54,9 +54,9 @@ def parse_request(route: str, data: bytes) -> Request:
         model = _string.decode(raw_model)
     except msgspec.DecodeError:
         raise Fault("invalid_json", "`model` is not a valid JSON string.", param="model") from None
-    if not model or len(model) > MAX_MODEL_NAME:
+    if not model or len(raw_model) > MAX_MODEL_NAME + 2:
         raise Fault(
-            "invalid_value", f"`model` must have 1 to {MAX_MODEL_NAME} characters; it has {len(model)}.", param="model"
+            "invalid_value", f"`model` must have 1 to {MAX_MODEL_NAME} bytes; it has {len(raw_model) - 2}.", param="model"
         )
     shape = ROUTES[route]
     for name, types in shape.required:

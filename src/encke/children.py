@@ -1,0 +1,82 @@
+"""What the supervisor hands to its children, and what every child does first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from encke.compose import EngineAddress
+
+Boot = TypeVar("Boot")
+
+# A child needs no more of the environment than this: keys reach it through a descriptor, where no other program can see them.
+_KEPT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV")
+_KEPT_PREFIXES = ("LC_", "PYTHON", "COVERAGE", "OMP_")
+
+
+class WorkerBoot(msgspec.Struct, frozen=True):
+    """What a worker is told. `config` is `encke.config.wire`'s JSON; descriptors are inherited under the same numbers."""
+
+    config: bytes
+    provider_keys: dict[str, str]
+    epoch: int
+    listen_fd: int
+    alive_fd: int
+    ready_fd: int
+    engine: EngineAddress | None
+
+
+class KeeperBoot(msgspec.Struct, frozen=True):
+    """What the keeper is told."""
+
+    config: bytes
+    alive_fd: int
+    ready_fd: int
+
+
+def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of the environment that children get."""
+    return {name: value for name, value in environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+
+
+def write_boot(boot: object) -> int:
+    """A descriptor from which a child reads `boot`; it has no name in any file system."""
+    fd = os.memfd_create("encke-boot", 0)
+    os.write(fd, msgspec.msgpack.encode(boot))
+    os.set_inheritable(fd, True)
+    return fd
+
+
+def read_boot(kind: type[Boot]) -> Boot:
+    """The child's side; the descriptor's number is the only argument."""
+    # A Ctrl-C reaches every process of the terminal; the supervisor decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    fd = int(sys.argv[1])
+    size = os.fstat(fd).st_size
+    data = os.pread(fd, size, 0)
+    os.close(fd)
+    return msgspec.msgpack.decode(data, type=kind)
+
+
+def say_ready(fd: int) -> None:
+    """Tell the supervisor that this child does its work."""
+    try:
+        os.write(fd, b"R")
+    except OSError:
+        pass  # it has gone; the alive pipe tells that too
+
+
+def log(event: str, fields: Mapping[str, Any], role: str) -> None:
+    """A line of the process log, JSON on standard error in one write."""
+    line = msgspec.json.encode({"level": "info", "role": role, "pid": os.getpid(), "event": event, **fields})
+    try:
+        os.write(2, line + b"\n")
+    except OSError:
+        pass

@@ -1,0 +1,180 @@
+"""`encke serve`: check everything that can be checked, then start."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Mapping
+
+import click
+import msgspec
+
+from encke.admin import keys
+from encke.admin.context import AdminError, Context
+from encke.admin.link import owned
+from encke.cli.options import config_option
+from encke.compose import Composition, compose
+from encke.config.load import main_environ
+from encke.core.paths import DataPaths
+from encke.http.listen import ListenError, listen
+from encke.keeper.keeper import FIRST_SEGMENTS
+from encke.keys.pepper import load_pepper
+from encke.store.sqlite import SqliteStore
+from encke.supervise import Engine, Supervisor
+
+MiB = 1 << 20
+LOCK_PATIENCE = 5.0
+DOCS = "docs/quickstart.md"
+
+
+@click.command()
+@config_option
+def serve(config_path: str | None) -> None:
+    """Start the gateway. Ctrl-C ends it and everything it started."""
+    environ = main_environ()
+    made = compose(config_path, environ)
+    paths = DataPaths(made.config.data_dir)
+    with contextlib.ExitStack() as held:
+        _take(paths, held)
+        _check_disk(made, paths)
+        first = _first_key(made, paths)
+        listeners = _listen(made, held)
+        host, port = listeners[0].getsockname()[:2]
+        _say(f"Encke is starting on {_url(host, port)} with its data in {paths.root}")
+        banner = Banner(made, environ, f"{_url(host, port)}/v1", first)
+        status = Supervisor(made, environ, listeners, _say, banner.show).run()
+    sys.exit(status)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _url(host: str, port: int) -> str:
+    # What listens on every address is reached from here by the loopback one.
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"
+
+
+def _take(paths: DataPaths, held: contextlib.ExitStack) -> None:
+    """Own the data folder until the end. A gateway that is just ending gets a moment."""
+    end = time.monotonic() + LOCK_PATIENCE
+    while True:
+        attempt = contextlib.ExitStack()
+        if attempt.enter_context(owned(paths, keeper=False)):
+            held.push(attempt)
+            return
+        attempt.close()
+        running = _running(paths)
+        if running or time.monotonic() > end:
+            who = f" (process {running[0]}, on {running[1]})" if running else ""
+            raise AdminError(
+                f"another gateway{who} already uses the data folder {paths.root}; stop it, or give this one a folder of "
+                "its own with ENCKE_DATA"
+            )
+        time.sleep(0.1)
+
+
+def _running(paths: DataPaths) -> tuple[int, str] | None:
+    try:
+        run = msgspec.json.decode(paths.run_json.read_bytes(), type=dict[str, object])
+    except (OSError, msgspec.DecodeError):
+        return None
+    pid, address = run.get("supervisor"), run.get("listen")
+    return (pid, address) if isinstance(pid, int) and isinstance(address, str) else None
+
+
+def _check_disk(made: Composition, paths: DataPaths) -> None:
+    config = made.config
+    need = (config.server.workers * FIRST_SEGMENTS * config.store.journal_segment) + 8 * MiB
+    free = shutil.disk_usage(paths.root).free
+    if free < need:
+        raise AdminError(
+            f"the disk of {paths.root} is full: {free // MiB} MiB are free and the journals of {config.server.workers} "
+            f"workers need {need // MiB} MiB; make room, or lower store.journal_segment or server.workers"
+        )
+
+
+def _first_key(made: Composition, paths: DataPaths) -> str | None:
+    """See to it that there is a key: the operator's own, or a new one, which is returned to be shown once.
+
+    Opens the store as the keeper will, so that whatever is wrong with it is told here.
+    """
+    with contextlib.closing(SqliteStore.open(made.config.store_path)) as store:
+        pepper = load_pepper(paths.pepper, keys_exist=bool(store.list_keys()))
+        context = Context(store, pepper)
+        bootstrap = made.environment.bootstrap_key
+        if bootstrap is not None:
+            if keys.bootstrap(context, bootstrap.reveal()) == "revoked":
+                _say("Note: the key in ENCKE_BOOTSTRAP_KEY has been revoked; it stays so.")
+            return None
+        created = keys.first(context)
+    return created.key if created is not None else None
+
+
+def _listen(made: Composition, held: contextlib.ExitStack) -> list[socket.socket]:
+    host, port = made.config.server.address
+    try:
+        listeners = listen(host, port, made.config.server.workers)
+    except ListenError as error:
+        raise AdminError(str(error)) from None
+    for listener in listeners:
+        held.enter_context(listener)
+    return listeners
+
+
+class Banner:
+    """What a person sees when the gateway answers calls: the address, a key, a line to paste."""
+
+    def __init__(self, made: Composition, environ: Mapping[str, str], base_url: str, first_key: str | None) -> None:
+        self._made = made
+        self._environ = environ
+        self._base_url = base_url
+        self._first_key = first_key
+
+    def show(self, engine: Engine) -> None:
+        """Print it."""
+        lines = ["", "Encke is ready.", "", f"  Base URL  {self._base_url}", *self._key_lines(), *self._model_lines(engine), ""]
+        lines += ["Try it:", "", self._curl(engine.ready), "", f"What next: {DOCS}. Ctrl-C stops everything.", ""]
+        _say("\n".join(lines))
+
+    def _key_lines(self) -> list[str]:
+        if self._first_key is not None:
+            return [f"  Key       {self._first_key}   (shown this once; only its digest is kept)"]
+        if self._made.environment.bootstrap_key is not None:
+            return ["  Key       the one in ENCKE_BOOTSTRAP_KEY"]
+        return [f"  Key       one you have; a new one: {self._program()} keys create"]
+
+    def _model_lines(self, engine: Engine) -> list[str]:
+        lines = []
+        if engine.ready:
+            lines.append("  Model     local")
+        elif engine.problem is not None:
+            lines.append(f"  Model     no local one: {engine.problem}")
+        names = ", ".join(f"{name}/…" for name in sorted(self._made.providers))
+        if names:
+            lines.append(f"  Models    {names}")
+        aliases = ", ".join(sorted(self._made.config.models))
+        if aliases:
+            lines.append(f"  Aliases   {aliases}")
+        return lines
+
+    def _curl(self, has_local: bool) -> str:
+        key = self._first_key
+        if key is None:
+            key = "$ENCKE_BOOTSTRAP_KEY" if self._made.environment.bootstrap_key is not None else "$ENCKE_API_KEY"
+        model = "local" if has_local else next(iter(sorted(self._made.config.models)), None)
+        authorization = f'-H "Authorization: Bearer {key}"'
+        if model is None:
+            return f"curl {self._base_url}/models {authorization}"
+        body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
+        return (
+            f"curl {self._base_url}/chat/completions {authorization} -H \"Content-Type: application/json\" -d '{body}'"
+        )
+
+    def _program(self) -> str:
+        data = self._environ.get("ENCKE_DATA")
+        return f"{f'ENCKE_DATA={data} ' if data else ''}{sys.argv[0] if not sys.argv[0].endswith('.py') else 'encke'}"

@@ -1,0 +1,222 @@
+"""Configuration in, what runs out: the only file that names concrete classes of the data plane."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from encke import __version__
+from encke.calls.attempt import StreamCare
+from encke.calls.life import Desk
+from encke.calls.upstream import Patience, Upstream
+from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
+from encke.config.load import load, read_environment
+from encke.config.load import Environment
+from encke.config.secret import Secret
+from encke.config.settings import Config
+from encke.core.paths import DataPaths
+from encke.dialects.openai_chat.wire import ROUTES
+from encke.http.pool import Endpoint, Pool
+from encke.http.server import ServerLimits
+from encke.http.sweep import Sweeper
+from encke.ledger.journal import Journal
+from encke.local.seats import Seats
+from encke.providers.presets import Preset, key_variables, read_presets
+from encke.providers.provider import Provider
+from encke.providers.resolve import engine_provider, resolve
+from encke.routing.retry import RetryPolicy
+from encke.telemetry.access import AccessLog
+
+DIALECTS = frozenset({"openai_chat"})
+
+# The path of each route behind a provider's prefix.
+_PATHS = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+    "moderations": "/moderations",
+}
+assert set(_PATHS) == set(ROUTES)
+
+_AUTH = {"bearer": "authorization: Bearer {}\r\n"}
+
+
+class EngineAddress(msgspec.Struct, frozen=True):
+    """Where the embedded model's engine listens, and its key."""
+
+    socket: str
+    api_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Settings, presets and providers, checked against each other."""
+
+    config: Config
+    environment: Environment
+    presets: Mapping[str, Preset]
+    providers: Mapping[str, Provider]
+
+
+def compose(path: str | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Composition:
+    """Read and check everything. Raises ConfigError with all that is wrong."""
+    config = load(path, environ, overrides or {})
+    presets = read_presets()
+    environment = read_environment(environ, key_variables(presets))
+    providers = resolve(config, presets, environment.provider_keys, DIALECTS)
+    return Composition(config, environment, presets, providers)
+
+
+def worker_providers(
+    config: Config, provider_keys: Mapping[str, Secret], engine: EngineAddress | None
+) -> dict[str, Provider]:
+    """The providers as a worker uses them, the embedded model among them while there is an engine."""
+    presets = read_presets()
+    providers = dict(resolve(config, presets, dict(provider_keys), DIALECTS))
+    if engine is not None:
+        providers[LOCAL] = engine_provider(
+            presets[LOCAL], config.timeouts, unix_socket=engine.socket, api_key=Secret(engine.api_key)
+        )
+    return providers
+
+
+def make_catalogue(config: Config, providers: Mapping[str, Provider]) -> Catalogue:
+    """The names of models: aliases with their fallbacks followed, `local`, and what providers are said to offer."""
+    aliases: dict[str, Model] = {}
+    if LOCAL in providers:
+        aliases[LOCAL] = Model(LOCAL, (TargetName(LOCAL, LOCAL),), owner="encke")
+
+    def targets_of(name: str) -> tuple[TargetName, ...]:
+        settings = config.models.get(name)
+        if settings is not None:
+            return tuple(TargetName(target.provider, target.model, target.weight) for target in settings.targets)
+        if name == LOCAL:
+            return (TargetName(LOCAL, LOCAL),) if LOCAL in providers else ()
+        provider, _, model = name.partition("/")
+        return (TargetName(provider, model),)
+
+    for name, settings in config.models.items():
+        fallback = tuple(target for other in settings.fallback for target in targets_of(other))
+        aliases[name] = Model(name, targets_of(name), fallback)
+    catalogue = Catalogue(frozenset(providers), aliases)
+    for name, provider in providers.items():
+        if provider.models and name != LOCAL:
+            catalogue.offer(name, provider.models)
+    return catalogue
+
+
+def make_upstreams(
+    config: Config,
+    providers: Mapping[str, Provider],
+    paths: DataPaths,
+    loop: asyncio.AbstractEventLoop,
+    sweeper: Sweeper,
+) -> dict[str, Upstream]:
+    """Every provider, ready to send to."""
+    return {name: _upstream(config, provider, paths, loop, sweeper) for name, provider in providers.items()}
+
+
+def _upstream(
+    config: Config, provider: Provider, paths: DataPaths, loop: asyncio.AbstractEventLoop, sweeper: Sweeper
+) -> Upstream:
+    timeouts = provider.timeouts
+    endpoint = Endpoint(
+        name=provider.name,
+        host=provider.host,
+        port=provider.port,
+        tls=_tls(provider.ca_file) if provider.scheme == "https" else None,
+        unix=provider.unix_socket,
+        allow_private=provider.allow_private,
+        connect_timeout=timeouts.connect,
+        max_connections=provider.max_connections,
+    )
+    is_engine = provider.name == LOCAL
+    return Upstream(
+        name=provider.name,
+        pool=Pool(endpoint, loop, sweeper),
+        heads={
+            route: _head(provider, "POST", path) + b"content-type: application/json\r\ncontent-length: "
+            for route, path in _PATHS.items()
+            if route in provider.paths
+        },
+        stream_usage=provider.stream_usage,
+        patience=Patience(timeouts.first_byte, timeouts.idle, timeouts.total),
+        seats=Seats(paths.root / "engine.seats", config.local.slots + config.local.queue) if is_engine else None,
+        breaking=config.routing.breaker == "on" and not is_engine,
+    )
+
+
+def model_list_heads(providers: Mapping[str, Provider]) -> dict[str, bytes]:
+    """The request for each provider's list of models, for those that have one and whose models are not configured."""
+    return {
+        name: _head(provider, "GET", "/models") + b"\r\n"
+        for name, provider in providers.items()
+        if "models" in provider.paths and (not provider.models or name == LOCAL)
+    }
+
+
+def _head(provider: Provider, method: str, path: str) -> bytes:
+    """A request head up to, and not with, the fields that depend on the body. Nothing of the client's is in it."""
+    lines = f"{method} {provider.prefix}{path} HTTP/1.1\r\nhost: {provider.authority}\r\n"
+    if provider.api_key is not None:
+        lines += _AUTH[provider.auth].format(provider.api_key.reveal())
+    lines += f"user-agent: encke/{__version__}\r\naccept: application/json, text/event-stream\r\naccept-encoding: identity\r\n"
+    for name, value in provider.headers:
+        lines += f"{name}: {value.reveal()}\r\n"
+    return lines.encode("latin-1")
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    """Certificates are always checked: against the file, or the system's bundle."""
+    context = ssl.create_default_context(cafile=ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def make_desk(
+    config: Config, catalogue: Catalogue, upstreams: Mapping[str, Upstream], journal: Journal, access: AccessLog
+) -> Desk:
+    """What calls need of their worker; `discover` is set by who makes the Discovery."""
+
+    async def nothing_to_ask() -> bool:
+        return False
+
+    routing = config.routing
+    return Desk(
+        catalogue=catalogue,
+        upstreams=upstreams,
+        journal=journal,
+        access=access,
+        discover=nothing_to_ask,
+        policy=RetryPolicy(routing.retries, routing.retry_uncertain),
+        care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),
+    )
+
+
+def make_limits(config: Config) -> ServerLimits:
+    """Limits of a client's connection."""
+    server = config.server
+    return ServerLimits(
+        max_body=server.max_body,
+        header_timeout=server.header_timeout,
+        body_floor=float(server.body_floor),
+        write_stall=server.write_stall,
+        keepalive=server.keepalive,
+    )
+
+
+def open_access_log(target: str) -> AccessLog:
+    """The access log of a setting: stdout, stderr, off, or a file, which is appended to. Raises OSError."""
+    if target == "off":
+        return AccessLog(None)
+    if target in ("stdout", "stderr"):
+        return AccessLog(1 if target == "stdout" else 2)
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return AccessLog(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -1,0 +1,171 @@
+"""A worker process: `python -m encke.run_worker FD`, started by the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import gc
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from encke.calls.life import Drained
+from encke.children import WorkerBoot, log, read_boot, say_ready
+from encke.compose import (
+    make_catalogue,
+    make_desk,
+    make_limits,
+    make_upstreams,
+    model_list_heads,
+    open_access_log,
+    worker_providers,
+)
+from encke.config.secret import Secret
+from encke.config.wire import decode_config
+from encke.core.paths import DataPaths
+from encke.http.server import ServerConnection
+from encke.http.sweep import Sweeper
+from encke.ledger.journal import Journal
+from encke.worker.admission import Admission
+from encke.worker.app import WorkerApp
+from encke.worker.link import KeeperLink, Snapshot
+from encke.worker.models import Discovery
+
+BACKLOG = 4096
+
+
+class Worker:
+    """The process's parts, and its end."""
+
+    def __init__(self, boot: WorkerBoot) -> None:
+        self._boot = boot
+        self._config = decode_config(boot.config)
+        self._stop = asyncio.Event()
+        self._connections: set[ServerConnection] = set()
+        self._admission = Admission()
+        self._slots_fd = -1
+        self._fenced = False
+
+    async def run(self) -> int:
+        """Serve until told to stop; the exit status."""
+        boot, config = self._boot, self._config
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_reader(boot.alive_fd, self._supervisor_gone)
+        paths = DataPaths(config.data_dir)
+        sweeper = Sweeper(loop)
+        sweeper.start()
+        journal_made: asyncio.Future[Journal] = loop.create_future()
+        link = KeeperLink(
+            paths.keeper_sock,
+            boot.epoch,
+            self._take_snapshot,
+            lambda path: self._take_slots(path, journal_made),
+            self._fence,
+        )
+        linking = asyncio.create_task(link.run())
+        journal = await self._unless_stopped(journal_made)
+        if journal is not None:
+            await self._serve(journal, paths, loop, sweeper)
+        link.close()
+        linking.cancel()
+        sweeper.stop()
+        return 1 if self._fenced else 0
+
+    async def _serve(
+        self, journal: Journal, paths: DataPaths, loop: asyncio.AbstractEventLoop, sweeper: Sweeper
+    ) -> None:
+        boot, config = self._boot, self._config
+        keys = {name: Secret(value) for name, value in boot.provider_keys.items()}
+        providers = worker_providers(config, keys, boot.engine)
+        upstreams = make_upstreams(config, providers, paths, loop, sweeper)
+        catalogue = make_catalogue(config, providers)
+        desk = make_desk(config, catalogue, upstreams, journal, open_access_log(config.log.access))
+        discovery = Discovery(catalogue, upstreams, model_list_heads(providers))
+        desk.discover = discovery.discover
+        app = WorkerApp(desk, self._admission, discovery, config.server.cors_origins)
+        app.journal_ready = True
+        limits = make_limits(config)
+        members = self._connections
+        listener = socket.socket(fileno=boot.listen_fd)
+        server = await loop.create_server(
+            lambda: ServerConnection(app, sweeper, limits, members), sock=listener, backlog=BACKLOG
+        )
+        gc.collect()
+        gc.freeze()  # what is here now stays: the collector need not look at it again
+        say_ready(boot.ready_fd)
+        await self._stop.wait()
+        server.close()
+        await self._drain(app)
+        for upstream in upstreams.values():
+            upstream.pool.close()
+        journal.close()
+
+    async def _drain(self, app: WorkerApp) -> None:
+        """Finish what is under way, within the time of grace; then tell the rest that it is over."""
+        app.draining = True
+        for connection in list(self._connections):
+            connection.close_if_idle()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._config.server.grace
+        while self._connections and loop.time() < end:
+            await asyncio.sleep(0.05)
+        for connection in list(self._connections):
+            connection.cancel_call(Drained())
+        end = loop.time() + 3.0
+        while self._connections and loop.time() < end:
+            await asyncio.sleep(0.05)
+
+    async def _unless_stopped(self, made: asyncio.Future[Journal]) -> Journal | None:
+        stopped: asyncio.Future[object] = asyncio.ensure_future(self._stop.wait())
+        waiting: set[asyncio.Future[Any]] = {made, stopped}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        return made.result() if made.done() else None
+
+    def _take_snapshot(self, snapshot: Snapshot) -> None:
+        self._admission.update(snapshot.version, snapshot.pepper, dict(snapshot.grants))
+
+    def _take_slots(self, path: Path, made: asyncio.Future[Journal]) -> Journal:
+        # Held as long as this process lives: the keeper takes a journal whose slots are not locked for a dead worker's.
+        self._slots_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fcntl.flock(self._slots_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        journal = Journal(path)
+        # The segments are told next, in the same read or a later one.
+        asyncio.get_running_loop().create_task(_when_it_has_segments(journal, made))
+        return journal
+
+    def _fence(self) -> None:
+        log("fenced", {"epoch": self._boot.epoch}, "worker")
+        self._fenced = True
+        self._stop.set()
+
+    def _supervisor_gone(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._boot.alive_fd)
+        self._stop.set()
+
+
+async def _when_it_has_segments(journal: Journal, made: asyncio.Future[Journal]) -> None:
+    while not journal.spares:
+        await asyncio.sleep(0.005)
+    if not made.done():
+        made.set_result(journal)
+
+
+def main() -> None:
+    """Run a worker."""
+    boot = read_boot(WorkerBoot)
+
+    async def work() -> int:
+        return await Worker(boot).run()
+
+    sys.exit(uvloop.run(work()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The data-plane process: routes, admission from the pushed snapshot, the link to the keeper."""

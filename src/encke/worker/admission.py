@@ -1,0 +1,93 @@
+"""Who is calling: the one place that reads a key out of a request, and looks it up in the pushed snapshot."""
+
+from __future__ import annotations
+
+import re
+
+from encke.core.clock import now_ms
+from encke.core.faults import Fault
+from encke.http.server import Request
+from encke.keys.grant import Grant
+from encke.keys.secret import digest, typo
+
+KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
+MAX_REMEMBERED = 4096
+
+_QUERY_KEY = re.compile(rb"(?:^|&)(?:key|api_key|api-key|access_token|token)=sk-", re.I)
+_HOW = "Send it as `Authorization: Bearer sk-…`."
+
+
+class Admission:
+    """Keys to grants, from the snapshot that the keeper pushes: a revoked key is gone with the next push."""
+
+    def __init__(self) -> None:
+        self._pepper = b""
+        self._grants: dict[bytes, Grant] = {}
+        # Authorization values seen, so that the digest is computed once per snapshot and key. Only good ones are
+        # remembered, and all are forgotten with the snapshot they came from.
+        self._seen: dict[bytes, Grant] = {}
+        self.version = -1
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a snapshot."""
+        return self.version >= 0
+
+    def update(self, version: int, pepper: bytes, grants: dict[bytes, Grant]) -> None:
+        """A new snapshot."""
+        self._pepper = pepper
+        self._grants = grants
+        self._seen = {}
+        self.version = version
+
+    def admit(self, request: Request) -> Grant:
+        """The grant of a request's key. Raises Fault missing_api_key, invalid_api_key, expired_api_key, invalid_value."""
+        headers = request.headers
+        authorization = headers.get(b"authorization")
+        if authorization is not None:
+            grant = self._seen.get(authorization)
+            if grant is not None and grant.expires is None and not request.query and not _others(headers):
+                return grant
+        key = self._extract(request, authorization)
+        grant = self._look_up(key)
+        if authorization is not None and len(self._seen) < MAX_REMEMBERED:
+            self._seen[authorization] = grant
+        return grant
+
+    def _extract(self, request: Request, authorization: bytes | None) -> str:
+        headers = request.headers
+        found = {headers[name].strip() for name in KEY_HEADERS if name in headers}
+        if authorization is not None:
+            found.add(_bearer(authorization))
+        found.discard(b"")
+        if _QUERY_KEY.search(request.query):
+            raise Fault("invalid_value", f"A key in the query string is refused: it would end up in logs. {_HOW}")
+        if not found:
+            raise Fault("missing_api_key", f"You did not provide a key. {_HOW}")
+        if len(found) > 1:
+            raise Fault("invalid_value", "The request carries two different keys; send one.")
+        return found.pop().decode("latin-1")
+
+    def _look_up(self, key: str) -> Grant:
+        if not self.ready:
+            raise Fault("unavailable", "The gateway is starting; it has no keys yet.", retry_after=1.0)
+        grant = self._grants.get(digest(self._pepper, key))
+        if grant is None:
+            why = typo(key)
+            if why is None and not key.startswith("sk-"):
+                why = "a key of this gateway begins with sk-"
+            reason = f": {why}" if why else ". It is unknown here, or has been revoked"
+            raise Fault("invalid_api_key", f"Incorrect key provided{reason}. `encke keys list` shows the keys there are.")
+        if grant.expires is not None and now_ms() >= grant.expires:
+            raise Fault("expired_api_key", "The key has expired. `encke keys create` makes a new one.")
+        return grant
+
+
+def _bearer(value: bytes) -> bytes:
+    value = value.strip()
+    scheme, _, rest = value.partition(b" ")
+    return rest.strip() if scheme.lower() == b"bearer" and rest else value
+
+
+def _others(headers: dict[bytes, bytes]) -> bool:
+    return b"x-api-key" in headers or b"api-key" in headers or b"x-goog-api-key" in headers

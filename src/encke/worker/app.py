@@ -1,0 +1,176 @@
+"""What a worker answers to a request: the seam between HTTP and calls."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
+
+import msgspec
+
+from encke.calls.call import Call
+from encke.calls.life import Desk, live, tell
+from encke.core.faults import Fault
+from encke.core.ids import IdMint
+from encke.http.headers import visible
+from encke.http.server import Request, ServerConnection
+from encke.keys.grant import Grant
+from encke.worker.admission import Admission
+from encke.worker.models import Discovery
+from encke.worker.routes import Match, match
+
+_JSON = "application/json"
+_encode = msgspec.json.Encoder().encode
+_EXPOSED = (
+    "x-request-id, openai-processing-ms, x-encke-model, x-encke-provider, x-encke-attempts, x-should-retry, retry-after"
+)
+
+
+class Admitted(NamedTuple):
+    """What `check` found out about a request."""
+
+    match: Match | None
+    grant: Grant | None
+
+
+class WorkerApp:
+    """The application (`encke.http.server.Application`)."""
+
+    def __init__(self, desk: Desk, admission: Admission, discovery: Discovery, cors_origins: tuple[str, ...]) -> None:
+        self.draining = False
+        self.journal_ready = False
+        self._desk = desk
+        self._admission = admission
+        self._discovery = discovery
+        self._ids = IdMint()
+        self._any_origin = "*" in cors_origins
+        self._origins = frozenset(origin.encode("latin-1") for origin in cors_origins)
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls can be admitted and recorded."""
+        return self._admission.ready and self.journal_ready and not self.draining
+
+    # `Application`
+
+    def check(self, request: Request) -> Fault | None:
+        """Phase 2, before the body is read: the route, the key, the body's type."""
+        found = match(request.path)
+        request.route = Admitted(found, None)
+        if found is None:
+            return Fault("not_found", self._unknown(request))
+        route = found.route
+        method = request.method
+        if method != route.method and not (method == "OPTIONS" or (method == "HEAD" and route.method == "GET")):
+            return Fault(
+                "method_not_allowed", f"{method} is not allowed here; use {route.method}.", headers=(("allow", route.allow),)
+            )
+        if route.public or method == "OPTIONS":
+            return None
+        try:
+            request.route = Admitted(found, self._admission.admit(request))
+        except Fault as fault:
+            return fault
+        return _check_body_type(request.headers) if method == "POST" else None
+
+    def handle(self, request: Request, connection: ServerConnection) -> Coroutine[Any, None, None]:
+        """Answer it."""
+        admitted = request.route
+        assert isinstance(admitted, Admitted) and admitted.match is not None
+        found = admitted.match
+        call = Call(self._ids.new(), request, connection, found.route.name, admitted.grant)
+        call.cors = self._cors(request)
+        if found.route.kind == "inference" and request.method == "POST":
+            return live(self._desk, call)
+        return self._answer(found, call)
+
+    def refuse(self, request: Request | None, connection: ServerConnection, fault: Fault) -> None:
+        """Answer with an error."""
+        shown = request if request is not None else Request()
+        admitted = shown.route
+        found = admitted.match if isinstance(admitted, Admitted) else None
+        grant = admitted.grant if isinstance(admitted, Admitted) else None
+        call = Call(self._ids.new(), shown, connection, found.route.name if found is not None else "", grant)
+        call.cors = self._cors(shown)
+        call.outcome = "rejected"
+        call.fail(fault)
+        tell(self._desk, call)
+
+    def crashed(self, connection: ServerConnection, error: BaseException) -> None:
+        """A fault of ours: where it happened goes to the log, not what it said, which may quote a caller."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
+        print(_encode({"level": "error", "event": "crash", "type": type(error).__name__, "at": where}).decode(), file=sys.stderr)
+
+    # The answers that are not calls to a model.
+
+    async def _answer(self, found: Match, call: Call) -> None:
+        kind = found.route.kind
+        try:
+            if call.request.method == "OPTIONS":
+                call.respond(204, _JSON, b"", self._preflight(call.request, found))
+            elif kind == "healthz":
+                call.respond(200, _JSON, b'{"status":"ok"}')
+            elif kind == "readyz":
+                self._readyz(call)
+            elif kind == "models":
+                await self._discovery.discover()
+                call.respond(200, _JSON, _encode(self._discovery.list()))
+            else:
+                await self._discovery.discover()
+                call.respond(200, _JSON, _encode(self._discovery.find(found.model)))
+        except Fault as fault:
+            call.fail(fault)
+        if not found.route.public:
+            tell(self._desk, call)
+
+    def _readyz(self, call: Call) -> None:
+        if self.ready:
+            call.respond(200, _JSON, b'{"status":"ready"}')
+        elif self.draining:
+            call.fail(Fault("draining", "The gateway is shutting down."))
+        else:
+            call.fail(Fault("unavailable", "The gateway is starting.", retry_after=1.0))
+
+    def _unknown(self, request: Request) -> str:
+        path = visible(request.path, 120)
+        return f"There is no {request.method} {path} here. The routes are under /v1, such as /v1/chat/completions."
+
+    # CORS: off unless origins are configured, and never with credentials.
+
+    def _cors(self, request: Request) -> str:
+        if not self._origins:
+            return ""
+        origin = request.headers.get(b"origin")
+        if origin is None or not (self._any_origin or origin in self._origins):
+            return "vary: origin\r\n"
+        allowed = "*" if self._any_origin else visible(origin.decode("latin-1"))
+        return f"access-control-allow-origin: {allowed}\r\naccess-control-expose-headers: {_EXPOSED}\r\nvary: origin\r\n"
+
+    def _preflight(self, request: Request, found: Match) -> str:
+        allow = f"allow: {found.route.allow}\r\n"
+        if b"access-control-request-method" not in request.headers or not self._cors(request).startswith("access"):
+            return allow
+        wanted = visible(request.headers.get(b"access-control-request-headers", b"authorization").decode("latin-1"))
+        return (
+            f"{allow}access-control-allow-methods: {found.route.allow}\r\n"
+            f"access-control-allow-headers: {wanted}\r\naccess-control-max-age: 600\r\n"
+        )
+
+
+def _check_body_type(headers: dict[bytes, bytes]) -> Fault | None:
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in (b"identity", b""):
+        name = visible(encoding.decode("latin-1"), 40)
+        return Fault("unsupported_media_type", f"The body has content-encoding {name}; send it without.")
+    kind = headers.get(b"content-type")
+    if kind is None or kind == b"application/json":
+        return None
+    essence = kind.partition(b";")[0].strip().lower()
+    if essence == b"application/json" or essence.endswith(b"+json"):
+        return None
+    name = visible(essence.decode("latin-1"), 80)
+    return Fault(
+        "unsupported_media_type", f"The body has content type {name}; send JSON with `Content-Type: application/json`."
+    )

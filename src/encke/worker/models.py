@@ -1,0 +1,121 @@
+"""What models there are: the catalogue's names, and what providers say they offer, asked again every five minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from encke.calls.upstream import Upstream
+from encke.catalogue.catalogue import LOCAL, Catalogue, Model
+from encke.core.clock import monotonic
+from encke.core.faults import Fault
+from encke.http.drive import Driver, Signal
+from encke.http.fetch import fetch
+
+FRESH_SECONDS = 300.0
+RETRY_SECONDS = 15.0
+PATIENCE_SECONDS = 3.0
+MAX_LIST = 4 << 20
+MAX_MODELS = 10_000
+
+
+class _Item(msgspec.Struct):
+    id: str
+    created: Any = None
+    owned_by: Any = None
+
+
+class _List(msgspec.Struct):
+    data: list[_Item]
+
+
+_list = msgspec.json.Decoder(_List)
+
+
+class Discovery:
+    """Asks each provider for its list of models, and tells the catalogue.
+
+    `gets` maps a provider to the head of the GET of its list. Providers whose models are configured are not asked.
+    """
+
+    def __init__(self, catalogue: Catalogue, upstreams: Mapping[str, Upstream], gets: Mapping[str, bytes]) -> None:
+        self._catalogue = catalogue
+        self._upstreams = upstreams
+        self._gets = gets
+        self._due: dict[str, float] = {name: 0.0 for name in gets}
+        self._asking: dict[str, Driver] = {}
+        self._waiting: list[Signal[None]] = []
+        self._details: dict[tuple[str, str], _Item] = {}
+        self._news = False
+
+    async def discover(self) -> bool:
+        """Ask whoever has not been asked lately, wait for the answers; True if any told something new."""
+        now = monotonic()
+        for name in self._gets:
+            if self._due[name] <= now and name not in self._asking:
+                self._due[name] = now + RETRY_SECONDS
+                driver = self._asking[name] = Driver(self._ask(name, now + PATIENCE_SECONDS), _ignore)
+                driver.start()
+        if not self._asking:
+            return False
+        signal: Signal[None] = Signal()
+        self._waiting.append(signal)
+        try:
+            await signal
+        finally:
+            if signal in self._waiting:
+                self._waiting.remove(signal)
+        return self._news
+
+    async def _ask(self, name: str, deadline: float) -> None:
+        try:
+            status, body = await fetch(self._upstreams[name].pool, self._gets[name], MAX_LIST, deadline)
+            if status == 200:
+                items = _list.decode(body).data[:MAX_MODELS]
+                self._details.update({(name, item.id): item for item in items})
+                self._catalogue.offer(name, (item.id for item in items))
+                self._due[name] = monotonic() + FRESH_SECONDS
+                self._news = True
+        except (Fault, msgspec.DecodeError):
+            if name == LOCAL:
+                self._catalogue.offered.pop(LOCAL, None)
+        finally:
+            self._asking.pop(name, None)
+            if not self._asking:
+                waiting, self._waiting = self._waiting, []
+                for signal in waiting:
+                    signal.set(None)
+
+    def record(self, model: Model) -> dict[str, object]:
+        """A model in OpenAI's shape."""
+        first = model.targets[0]
+        item = self._details.get((first.provider, first.model))
+        created = item.created if item is not None and isinstance(item.created, int) else 0
+        return {"id": model.name, "object": "model", "created": created, "owned_by": model.owner or "encke"}
+
+    def list(self) -> dict[str, object]:
+        """All models in OpenAI's shape; the embedded one only while its engine answers."""
+        shown = [model for model in self._catalogue.names() if self._shown(model)]
+        return {"object": "list", "data": [self.record(model) for model in shown]}
+
+    def find(self, name: str) -> dict[str, object]:
+        """One model. Raises Fault model_not_found, also for a name that its provider does not list."""
+        model = self._catalogue.resolve(name)
+        first = model.targets[0]
+        offered = self._catalogue.offered.get(first.provider)
+        if name not in self._catalogue.aliases and offered and first.model not in offered:
+            raise Fault(
+                "model_not_found", f"The provider `{first.provider}` does not list a model `{first.model}`.", param="model"
+            )
+        return self.record(model)
+
+    def _shown(self, model: Model) -> bool:
+        return model.name != LOCAL or LOCAL in self._catalogue.offered
+
+
+def _ignore(error: BaseException | None) -> None:
+    """`_ask` catches what may happen; anything else must not vanish."""
+    if error is not None:
+        raise error

@@ -1,0 +1,63 @@
+"""The paths a worker answers. A path matches exactly, and also with a trailing slash and with a doubled /v1/v1."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+Kind = Literal["inference", "models", "model", "healthz", "readyz"]
+
+
+class Route(NamedTuple):
+    """`name` is the dialect's name of the route. `public` routes need no key."""
+
+    name: str
+    kind: Kind
+    method: str
+    public: bool = False
+
+    @property
+    def allow(self) -> str:
+        """The value of `Allow`."""
+        return "GET, HEAD, OPTIONS" if self.method == "GET" else f"{self.method}, OPTIONS"
+
+
+ROUTES: dict[str, Route] = {
+    "/v1/chat/completions": Route("chat", "inference", "POST"),
+    "/v1/completions": Route("completions", "inference", "POST"),
+    "/v1/embeddings": Route("embeddings", "inference", "POST"),
+    "/v1/moderations": Route("moderations", "inference", "POST"),
+    "/v1/models": Route("models", "models", "GET"),
+    "/healthz": Route("healthz", "healthz", "GET", True),
+    "/readyz": Route("readyz", "readyz", "GET", True),
+}
+
+_MODELS = "/v1/models/"
+_MODEL = Route("model", "model", "GET")
+
+
+class Match(NamedTuple):
+    """A route, and the model's id where the path holds one."""
+
+    route: Route
+    model: str = ""
+
+
+_MATCHES = {path: Match(route) for path, route in ROUTES.items()}
+
+
+def match(path: str) -> Match | None:
+    """The route of a path, or None."""
+    found = _MATCHES.get(path)
+    if found is not None:
+        return found
+    if path.startswith("/v1/v1/"):
+        return match(path[3:])
+    if path.startswith(_MODELS) and len(path) > len(_MODELS):
+        try:
+            return Match(_MODEL, unquote_to_bytes(path[len(_MODELS) :]).decode().rstrip("/"))
+        except UnicodeDecodeError:
+            return None
+    if len(path) > 1 and path.endswith("/"):
+        return match(path[:-1])
+    return None

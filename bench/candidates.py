@@ -144,6 +144,7 @@ class Encke(Candidate):
             "[local]\nenabled = false\n\n"
             f'[log]\naccess = "{self.folder / "access.log"}"\n\n'
             '[providers.mock]\ndialect = "openai_chat"\nallow_private = true\n'
+            "max_connections = 20000\n"  # the idle streams are more than the default lets through to one provider
             f'base_url = "http://127.0.0.1:{self.upstream_port}/v1"\napi_key = "{self.upstream_key}"\n'
         )
         return [str(Path(sys.executable).parent / "encke"), "serve", "--config", str(config)]

@@ -16,8 +16,7 @@ from encke.calls.attempt import StreamCare
 from encke.calls.life import Desk
 from encke.calls.upstream import Patience, Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
-from encke.config.load import load, read_environment
-from encke.config.load import Environment
+from encke.config.load import Environment, load, read_environment
 from encke.config.secret import Secret
 from encke.config.settings import Config
 from encke.core.paths import DataPaths

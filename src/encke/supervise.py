@@ -80,6 +80,8 @@ class Supervisor:
         self._made = made
         self._environ = child_environ(environ)
         self._listeners = listeners
+        host, port = listeners[0].getsockname()[:2]
+        self._listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._say = say
         self._on_ready = on_ready
         self._paths = DataPaths(made.config.data_dir)
@@ -172,9 +174,7 @@ class Supervisor:
             listener.fileno(),
         )
 
-    def _run(
-        self, child: Child, module: str, make_boot: Callable[[int], object], *fds: int
-    ) -> subprocess.Popen[bytes]:
+    def _run(self, child: Child, module: str, make_boot: Callable[[int], object], *fds: int) -> subprocess.Popen[bytes]:
         ready_read, ready_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         boot_fd = write_boot(make_boot(ready_write))
         try:
@@ -218,7 +218,11 @@ class Supervisor:
             child.delay = RESTART_FIRST if lived > STEADY_SECONDS else min(child.delay * 2, RESTART_LAST)
             child.again_at = time.monotonic() + child.delay
             if not self._stopping:
-                log("child_ended", {"child": child.role, "pid_ended": process.pid, "status": process.returncode}, "supervisor")
+                log(
+                    "child_ended",
+                    {"child": child.role, "pid_ended": process.pid, "status": process.returncode},
+                    "supervisor",
+                )
             if child is self._engine_child:
                 self._engine_ended(process.returncode, lived)
             self._write_run_json()
@@ -283,7 +287,9 @@ class Supervisor:
         engine.ready = False
         engine.failures = 0 if lived > STEADY_SECONDS else engine.failures + 1
         if engine.failures >= 3:
-            engine.problem = f"its engine ended {engine.failures} times (status {status}); see {self._paths.logs}/engine.log"
+            engine.problem = (
+                f"its engine ended {engine.failures} times (status {status}); see {self._paths.logs}/engine.log"
+            )
             self._engine_child.again_at = 0.0
 
     def _look_at_engine(self) -> None:
@@ -307,13 +313,12 @@ class Supervisor:
 
     def _write_run_json(self) -> None:
         """Who runs, for commands and tests; written aside and renamed, so that nobody reads half of it."""
-        host, port = self._listeners[0].getsockname()[:2]
         state = {
             "supervisor": os.getpid(),
             "keeper": self._pid(self._keeper),
             "workers": [self._pid(worker) for worker in self._workers],
             "engine": self._pid(self._engine_child) if self._engine.ready else None,
-            "listen": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "listen": self._listen,
         }
         part = self._paths.run_json.with_suffix(".new")
         try:

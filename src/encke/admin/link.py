@@ -125,7 +125,10 @@ def owned(paths: DataPaths, *, keeper: bool = True) -> Iterator[bool]:
     with contextlib.ExitStack() as held:
         try:
             paths.prepare()
-            yielded = all(held.enter_context(_flock(path)) for path in ((paths.lock, paths.keeper_lock) if keeper else (paths.lock,)))
+            yielded = all(
+                held.enter_context(_flock(path))
+                for path in ((paths.lock, paths.keeper_lock) if keeper else (paths.lock,))
+            )
         except OSError as error:
             raise AdminError(
                 f"cannot use the data folder {paths.root}: {error.strerror or error}; check its owner and mode, "

@@ -152,7 +152,9 @@ class Attempt:
         self.answered = True
         if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
             raise Fault(
-                "upstream_bad_response", "The provider compressed its answer although it was asked not to.", verdict="next"
+                "upstream_bad_response",
+                "The provider compressed its answer although it was asked not to.",
+                verdict="next",
             )
         kind = headers.get(b"content-type", b"").lower()
         parsed = self.call.parsed
@@ -163,7 +165,9 @@ class Attempt:
             if parsed.stream and kind.startswith(b"text/event-stream"):
                 self.relay = self._start_relay()
             elif not parsed.stream and kind.startswith(b"text/event-stream"):
-                raise Fault("upstream_bad_response", "The provider sent a stream that was not asked for.", verdict="next")
+                raise Fault(
+                    "upstream_bad_response", "The provider sent a stream that was not asked for.", verdict="next"
+                )
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -222,7 +226,9 @@ class Attempt:
             return
         if not self._first_at and relay.tap.content_bytes:
             self._first_at = monotonic()
-        relay.close(True, Fault("upstream_bad_response", "The provider's stream ended before the answer did.", verdict="next"))
+        relay.close(
+            True, Fault("upstream_bad_response", "The provider's stream ended before the answer did.", verdict="next")
+        )
 
     def on_lost(self, fault: Fault, clean: bool) -> None:
         """The connection ended first."""
@@ -296,7 +302,9 @@ class Attempt:
             assert parsed is not None
             reply = parse_reply(self.call.route, body)
             if parsed.stream:
-                raise Fault("upstream_bad_response", "The provider sent no stream, though one was asked for.", verdict="next")
+                raise Fault(
+                    "upstream_bad_response", "The provider sent no stream, though one was asked for.", verdict="next"
+                )
         except Fault as fault:
             self.opened.fail(fault)
             return
@@ -311,7 +319,9 @@ class Attempt:
         retry_after = self._headers.get(b"retry-after")
         seconds = None if retry_after is None else parse_retry_after(retry_after.decode("latin-1"), time.time())
         if 200 < self.http_status < 300:
-            return Fault("upstream_bad_response", f"The provider answered with status {self.http_status}.", verdict="next")
+            return Fault(
+                "upstream_bad_response", f"The provider answered with status {self.http_status}.", verdict="next"
+            )
         return parse_fault(self.http_status, b"".join(self._body), seconds)
 
     @property

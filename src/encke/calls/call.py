@@ -18,11 +18,31 @@ class Call:
     """One client request's whole life. Times are seconds of the monotonic clock; `started_ms` is UTC."""
 
     __slots__ = (
-        "asked", "attempts", "client", "client_request_id", "cors", "first_at", "grant", "id", "next_keepalive", "outcome",
-        "parsed", "provider", "request", "route", "started", "started_ms", "status", "upstream_model", "usage", "code",
+        "asked",
+        "attempts",
+        "client",
+        "client_request_id",
+        "code",
+        "cors",
+        "first_at",
+        "grant",
+        "id",
+        "next_keepalive",
+        "outcome",
+        "parsed",
+        "provider",
+        "request",
+        "route",
+        "started",
+        "started_ms",
+        "status",
+        "upstream_model",
+        "usage",
     )  # fmt: skip
 
-    def __init__(self, call_id: str, request: Request, client: ServerConnection, route: str, grant: Grant | None) -> None:
+    def __init__(
+        self, call_id: str, request: Request, client: ServerConnection, route: str, grant: Grant | None
+    ) -> None:
         self.id = call_id
         self.request = request
         self.client = client
@@ -82,9 +102,7 @@ class Call:
 
     def _fields(self) -> str:
         milliseconds = int((monotonic() - self.started) * 1000)
-        fields = (
-            f"x-request-id: {self.id}\r\nx-cometapi-request-id: {self.id}\r\nopenai-processing-ms: {milliseconds}\r\n{self.cors}"
-        )
+        fields = f"x-request-id: {self.id}\r\nx-cometapi-request-id: {self.id}\r\nopenai-processing-ms: {milliseconds}\r\n{self.cors}"
         if self.client_request_id:
             fields += f"x-client-request-id: {self.client_request_id}\r\n"
         if self.asked:

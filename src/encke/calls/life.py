@@ -37,7 +37,7 @@ from encke.routing.retry import RetryPolicy, decide
 from encke.telemetry.access import AccessLine, AccessLog
 
 
-class Drained(Exception):  # noqa: N818 - not an error
+class Drained(Exception):
     """The gateway stops and the call's time of grace is over."""
 
 
@@ -265,7 +265,9 @@ def _serves(route: str) -> Callable[[Target], bool]:
 def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
     if not any(call.route in target.upstream.heads for target in targets):
         return Fault(
-            "invalid_value", f"The model `{call.asked}` does not do {call.route}; no provider behind it has it.", param="model"
+            "invalid_value",
+            f"The model `{call.asked}` does not do {call.route}; no provider behind it has it.",
+            param="model",
         )
     waits = [
         breaker.retry_after(monotonic())

@@ -137,7 +137,15 @@ class Banner:
 
     def show(self, engine: Engine) -> None:
         """Print it."""
-        lines = ["", "Encke is ready.", "", f"  Base URL  {self._base_url}", *self._key_lines(), *self._model_lines(engine), ""]
+        lines = [
+            "",
+            "Encke is ready.",
+            "",
+            f"  Base URL  {self._base_url}",
+            *self._key_lines(),
+            *self._model_lines(engine),
+            "",
+        ]
         lines += ["Try it:", "", self._curl(engine.ready), "", f"What next: {DOCS}. Ctrl-C stops everything.", ""]
         _say("\n".join(lines))
 

@@ -60,7 +60,7 @@ class Home(Protocol):
         """It is closed."""
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """Raised in a parser's callback to stop it; the fault stands on the connection."""
 
 
@@ -68,8 +68,25 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an upstream. `uses` counts exchanges begun on it."""
 
     __slots__ = (
-        "_closed", "_draining", "_exchange", "_ended", "_fault", "_fields", "_head_bytes", "_head_done", "_headers", "_home",
-        "_keep", "_paused", "_parser", "_status", "_sweeper", "_transport", "answered", "deadline", "uses",
+        "_closed",
+        "_draining",
+        "_ended",
+        "_exchange",
+        "_fault",
+        "_fields",
+        "_head_bytes",
+        "_head_done",
+        "_headers",
+        "_home",
+        "_keep",
+        "_parser",
+        "_paused",
+        "_status",
+        "_sweeper",
+        "_transport",
+        "answered",
+        "deadline",
+        "uses",
     )  # fmt: skip
 
     def __init__(self, home: Home, sweeper: Sweeper) -> None:
@@ -255,9 +272,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise _Stop
         if not self._head_done:
             name = name.lower()
-            if name in KEPT_RESPONSE_HEADERS:
-                self._headers[name] = value
-            elif name == b"content-length" or name == b"transfer-encoding":
+            if name in KEPT_RESPONSE_HEADERS or name == b"content-length" or name == b"transfer-encoding":
                 self._headers[name] = value
 
     def on_headers_complete(self) -> None:

@@ -21,7 +21,9 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
     try:
         address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)[0][4]
     except socket.gaierror:
-        raise ListenError(f"server.listen: the host {host!r} cannot be resolved; use an address such as 127.0.0.1") from None
+        raise ListenError(
+            f"server.listen: the host {host!r} cannot be resolved; use an address such as 127.0.0.1"
+        ) from None
     try:
         # First without SO_REUSEPORT: with it, a second gateway would share the port silently.
         probe = _bound(family, address, reuse_port=False)
@@ -64,7 +66,9 @@ def _why(error: OSError, host: str, port: int) -> str:
             f"ENCKE_LISTEN={host}:{port + 1 if port < 65535 else 0} or server.listen in encke.toml"
         )
     if error.errno == errno.EACCES:
-        return f"listening on {where} is not permitted; ports below 1024 need privileges. Choose another with ENCKE_LISTEN"
+        return (
+            f"listening on {where} is not permitted; ports below 1024 need privileges. Choose another with ENCKE_LISTEN"
+        )
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where} is no address of this machine; use 127.0.0.1 (this machine only) or 0.0.0.0 (every network)"
     return f"cannot listen on {where}: {error.strerror}"

@@ -114,9 +114,7 @@ class Pool:
             pass
 
     def _give_up(self, signal: Signal[UpstreamConnection]) -> None:
-        signal.fail(
-            Fault("overloaded", "All connections to the provider are in use.", verdict="next", retry_after=1.0)
-        )
+        signal.fail(Fault("overloaded", "All connections to the provider are in use.", verdict="next", retry_after=1.0))
 
     def _make(self) -> UpstreamConnection:
         return UpstreamConnection(self, self._sweeper)

@@ -36,11 +36,11 @@ _HOST = re.compile(rb"[A-Za-z0-9._\-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 _AUTHORITY = re.compile(rb"https?://[^/?#]*", re.I)
 
 
-class ClientGone(Exception):  # noqa: N818 - not an error of ours
+class ClientGone(Exception):
     """The client left while its call was open."""
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """Raised in a parser's callback to stop it; the fault stands on the connection."""
 
 
@@ -105,10 +105,40 @@ class ServerConnection(asyncio.Protocol):
     """One client's connection. `members` is the set of open connections, kept by it."""
 
     __slots__ = (
-        "_app", "_body", "_driver", "_head_bytes", "_head_sent", "_limits", "_looping", "_members", "_method_is_head",
-        "_must_close", "_parser", "_paused", "_pending", "_queue", "_reading_paused", "_request", "_stalled_at", "_phase",
-        "_parse", "_current", "_sweeper", "_target", "_fields", "_received", "_chunked", "_stop_fault", "_transport",
-        "_body_started", "_upgrading", "bytes_sent", "deadline", "peer", "sink", "__weakref__",
+        "__weakref__",
+        "_app",
+        "_body",
+        "_body_started",
+        "_chunked",
+        "_current",
+        "_driver",
+        "_fields",
+        "_head_bytes",
+        "_head_sent",
+        "_limits",
+        "_looping",
+        "_members",
+        "_method_is_head",
+        "_must_close",
+        "_parse",
+        "_parser",
+        "_paused",
+        "_pending",
+        "_phase",
+        "_queue",
+        "_reading_paused",
+        "_received",
+        "_request",
+        "_stalled_at",
+        "_stop_fault",
+        "_sweeper",
+        "_target",
+        "_transport",
+        "_upgrading",
+        "bytes_sent",
+        "deadline",
+        "peer",
+        "sink",
     )  # fmt: skip
 
     def __init__(
@@ -249,7 +279,9 @@ class ServerConnection(asyncio.Protocol):
         self._head_bytes += len(name) + len(value)
         if self._fields > MAX_FIELDS or self._head_bytes > MAX_HEAD:
             self._stop(
-                Fault("headers_too_large", f"More than {MAX_FIELDS} header fields, or more than {MAX_HEAD} bytes of them.")
+                Fault(
+                    "headers_too_large", f"More than {MAX_FIELDS} header fields, or more than {MAX_HEAD} bytes of them."
+                )
             )
         if self._parse != HEAD:
             return
@@ -447,7 +479,9 @@ class ServerConnection(asyncio.Protocol):
                     self._transport.abort()
                 else:
                     self._must_close = True
-                    self._app.refuse(self._current, self, Fault("internal_error", "The gateway failed; this is its fault."))
+                    self._app.refuse(
+                        self._current, self, Fault("internal_error", "The gateway failed; this is its fault.")
+                    )
         self._next()
 
     def _next(self) -> None:
@@ -481,7 +515,9 @@ class ServerConnection(asyncio.Protocol):
         self._head_sent = True
         data = b"".join(
             (
-                f"{status_line(status)}{head}content-length: {len(body)}\r\n{self._connection_field()}\r\n".encode("latin-1"),
+                f"{status_line(status)}{head}content-length: {len(body)}\r\n{self._connection_field()}\r\n".encode(
+                    "latin-1"
+                ),
                 b"" if self._method_is_head else body,
             )
         )

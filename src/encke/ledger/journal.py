@@ -150,9 +150,7 @@ class Journal:
         """
         room = self._size - self._at + self._spare
         if room < (self._open + 2) * MAX_RECORD:
-            raise Fault(
-                "unavailable", "The gateway cannot record calls just now, so it makes none.", retry_after=1.0
-            )
+            raise Fault("unavailable", "The gateway cannot record calls just now, so it makes none.", retry_after=1.0)
         self._append(KIND_INTENT, _encode(intent))
         self._open += 1
         SLOT.pack_into(self._slots, intent.slot * SLOT_SIZE, self._sequence, 0, 0, 0, 0, 0, 0, 0)

@@ -41,9 +41,7 @@ def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Ent
         received, content = progress.received, progress.content
         usage = Usage(input=intent.input_estimate, output=estimate_tokens(content), estimated=True)
         if progress.usage_seen:
-            usage = Usage(
-                input=progress.input - progress.cached, cache_read=progress.cached, output=progress.output
-            )
+            usage = Usage(input=progress.input - progress.cached, cache_read=progress.cached, output=progress.output)
     return Entry(
         call=intent.call,
         attempt=intent.attempt,

@@ -77,7 +77,9 @@ class Admission:
             if why is None and not key.startswith("sk-"):
                 why = "a key of this gateway begins with sk-"
             reason = f": {why}" if why else ". It is unknown here, or has been revoked"
-            raise Fault("invalid_api_key", f"Incorrect key provided{reason}. `encke keys list` shows the keys there are.")
+            raise Fault(
+                "invalid_api_key", f"Incorrect key provided{reason}. `encke keys list` shows the keys there are."
+            )
         if grant.expires is not None and now_ms() >= grant.expires:
             raise Fault("expired_api_key", "The key has expired. `encke keys create` makes a new one.")
         return grant

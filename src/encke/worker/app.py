@@ -64,7 +64,9 @@ class WorkerApp:
         method = request.method
         if method != route.method and not (method == "OPTIONS" or (method == "HEAD" and route.method == "GET")):
             return Fault(
-                "method_not_allowed", f"{method} is not allowed here; use {route.method}.", headers=(("allow", route.allow),)
+                "method_not_allowed",
+                f"{method} is not allowed here; use {route.method}.",
+                headers=(("allow", route.allow),),
             )
         if route.public or method == "OPTIONS":
             return None
@@ -101,7 +103,10 @@ class WorkerApp:
         """A fault of ours: where it happened goes to the log, not what it said, which may quote a caller."""
         frames = traceback.extract_tb(error.__traceback__)
         where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
-        print(_encode({"level": "error", "event": "crash", "type": type(error).__name__, "at": where}).decode(), file=sys.stderr)
+        print(
+            _encode({"level": "error", "event": "crash", "type": type(error).__name__, "at": where}).decode(),
+            file=sys.stderr,
+        )
 
     # The answers that are not calls to a model.
 
@@ -146,7 +151,9 @@ class WorkerApp:
         if origin is None or not (self._any_origin or origin in self._origins):
             return "vary: origin\r\n"
         allowed = "*" if self._any_origin else visible(origin.decode("latin-1"))
-        return f"access-control-allow-origin: {allowed}\r\naccess-control-expose-headers: {_EXPOSED}\r\nvary: origin\r\n"
+        return (
+            f"access-control-allow-origin: {allowed}\r\naccess-control-expose-headers: {_EXPOSED}\r\nvary: origin\r\n"
+        )
 
     def _preflight(self, request: Request, found: Match) -> str:
         allow = f"allow: {found.route.allow}\r\n"

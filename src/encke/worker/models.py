@@ -44,7 +44,7 @@ class Discovery:
         self._catalogue = catalogue
         self._upstreams = upstreams
         self._gets = gets
-        self._due: dict[str, float] = {name: 0.0 for name in gets}
+        self._due: dict[str, float] = dict.fromkeys(gets, 0.0)
         self._asking: dict[str, Driver] = {}
         self._waiting: list[Signal[None]] = []
         self._details: dict[tuple[str, str], _Item] = {}
@@ -107,7 +107,9 @@ class Discovery:
         offered = self._catalogue.offered.get(first.provider)
         if name not in self._catalogue.aliases and offered and first.model not in offered:
             raise Fault(
-                "model_not_found", f"The provider `{first.provider}` does not list a model `{first.model}`.", param="model"
+                "model_not_found",
+                f"The provider `{first.provider}` does not list a model `{first.model}`.",
+                param="model",
             )
         return self.record(model)
 

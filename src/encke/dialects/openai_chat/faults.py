@@ -44,7 +44,9 @@ _TEXTS = {
 }
 
 # What other servers of this dialect call a prompt that is too long (llama.cpp, vLLM, and OpenAI itself).
-_CONTEXT = re.compile(r"exceed_context_size|context_length_exceeded|maximum context length|exceeds the available context", re.I)
+_CONTEXT = re.compile(
+    r"exceed_context_size|context_length_exceeded|maximum context length|exceeds the available context", re.I
+)
 
 # Things that look like secrets, wherever upstream put them: keys, bearer tokens, keys in URLs; and addresses of hosts.
 _SECRETS = re.compile(

@@ -56,7 +56,9 @@ def parse_request(route: str, data: bytes) -> Request:
         raise Fault("invalid_json", "`model` is not a valid JSON string.", param="model") from None
     if not model or len(raw_model) > MAX_MODEL_NAME + 2:
         raise Fault(
-            "invalid_value", f"`model` must have 1 to {MAX_MODEL_NAME} bytes; it has {len(raw_model) - 2}.", param="model"
+            "invalid_value",
+            f"`model` must have 1 to {MAX_MODEL_NAME} bytes; it has {len(raw_model) - 2}.",
+            param="model",
         )
     shape = ROUTES[route]
     for name, types in shape.required:
@@ -136,7 +138,8 @@ def parse_reply(route: str, data: bytes) -> ParsedReply:
         reply = _reply.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Fault(
-            "upstream_bad_response", f"The provider's answer is not a JSON object of the expected shape: {error}.",
+            "upstream_bad_response",
+            f"The provider's answer is not a JSON object of the expected shape: {error}.",
             verdict="next",
         ) from None
     if reply.error not in (NOTHING, NULL):

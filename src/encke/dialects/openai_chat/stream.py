@@ -33,7 +33,17 @@ class ChatTap:
     for an estimate where usage never comes.
     """
 
-    __slots__ = ("_finished", "_seen", "_wants_usage", "content_bytes", "fault", "finish_reason", "finished", "opaque", "usage")
+    __slots__ = (
+        "_finished",
+        "_seen",
+        "_wants_usage",
+        "content_bytes",
+        "fault",
+        "finish_reason",
+        "finished",
+        "opaque",
+        "usage",
+    )
 
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage

@@ -14,7 +14,8 @@ from encke.compose import EngineAddress
 
 Boot = TypeVar("Boot")
 
-# A child needs no more of the environment than this: keys reach it through a descriptor, where no other program can see them.
+# A child needs no more of the environment than this: keys reach it through a descriptor, where no other program can
+# see them.
 _KEPT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV")
 _KEPT_PREFIXES = ("LC_", "PYTHON", "COVERAGE", "OMP_")
 

@@ -165,7 +165,8 @@ def _head(provider: Provider, method: str, path: str) -> bytes:
     lines = f"{method} {provider.prefix}{path} HTTP/1.1\r\nhost: {provider.authority}\r\n"
     if provider.api_key is not None:
         lines += _AUTH[provider.auth].format(provider.api_key.reveal())
-    lines += f"user-agent: encke/{__version__}\r\naccept: application/json, text/event-stream\r\naccept-encoding: identity\r\n"
+    lines += f"user-agent: encke/{__version__}\r\naccept: application/json, text/event-stream\r\n"
+    lines += "accept-encoding: identity\r\n"
     for name, value in provider.headers:
         lines += f"{name}: {value.reveal()}\r\n"
     return lines.encode("latin-1")

@@ -39,9 +39,10 @@ class Attempt:
     """
 
     __slots__ = (
-        "_body", "_care", "_connection", "_dispatched_at", "_first_at", "_headers", "_idle_at", "_journal", "_seat", "_size",
-        "_slot", "_until", "_usage_told", "answered", "call", "content_type", "deadline", "dispatched_ms", "finish_reason",
-        "http_status", "input_estimate", "number", "opened", "relay", "reused", "sent", "settled", "target", "usage",
+        "_body", "_care", "_connection", "_dispatched_at", "_first_at", "_headers", "_idle_at", "_journal", "_seat",
+        "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type", "deadline", "dispatched_ms",
+        "finish_reason", "http_status", "input_estimate", "number", "opened", "relay", "reused", "sent", "settled",
+        "target", "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, target: Target, journal: Journal, care: StreamCare, until: float) -> None:
@@ -177,12 +178,12 @@ class Attempt:
             relay.take(data)
             return
         parsed = self.call.parsed
-        if self.http_status == 200 and not self._body and parsed is not None and parsed.stream:
-            # A stream with an odd content type: what it begins with tells.
-            if data.lstrip()[:1] not in (b"{", b"[", b"<", b""):
-                self.relay = relay = self._start_relay()
-                relay.take(data)
-                return
+        first = not self._body and self.http_status == 200 and parsed is not None and parsed.stream
+        # A stream with an odd content type: what it begins with tells.
+        if first and data.lstrip()[:1] not in (b"{", b"[", b"<", b""):
+            self.relay = relay = self._start_relay()
+            relay.take(data)
+            return
         limit = MAX_ANSWER if self.http_status == 200 else MAX_ERROR
         if self._size > limit and self.http_status == 200:
             raise Fault("upstream_too_large", f"The provider's answer is larger than {MAX_ANSWER} bytes.")

@@ -11,6 +11,8 @@ from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
 
+# x-accel-buffering asks nginx, where it stands in front, to pass events as they come.
+STREAM_FIELDS = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 KEEPALIVE = b": keep-alive\n\n"
 
 
@@ -76,8 +78,7 @@ class Call:
             self.client.write_stream(first)
             return
         self.status = 200
-        head = f"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n{self._fields()}"
-        self.client.start_stream(200, head, first)
+        self.client.start_stream(200, STREAM_FIELDS + self._fields(), first)
 
     def keep_alive(self, now: float, interval: float) -> None:
         """Nothing has come for long: send the head with what is known, and a comment, so that no proxy gives up."""
@@ -86,11 +87,7 @@ class Call:
             self.client.write_stream(KEEPALIVE)
             return
         self.status = 200
-        head = (
-            "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-            f"x-request-id: {self.id}\r\n{self.cors}"
-        )
-        self.client.start_stream(200, head, KEEPALIVE)
+        self.client.start_stream(200, f"{STREAM_FIELDS}x-request-id: {self.id}\r\n{self.cors}", KEEPALIVE)
 
     def fail(self, fault: Fault) -> None:
         """Tell the client of a failure: with the fault's own status, or as an event when the head has gone."""
@@ -102,7 +99,10 @@ class Call:
 
     def _fields(self) -> str:
         milliseconds = int((monotonic() - self.started) * 1000)
-        fields = f"x-request-id: {self.id}\r\nx-cometapi-request-id: {self.id}\r\nopenai-processing-ms: {milliseconds}\r\n{self.cors}"
+        fields = (
+            f"x-request-id: {self.id}\r\nx-cometapi-request-id: {self.id}\r\n"
+            f"openai-processing-ms: {milliseconds}\r\n{self.cors}"
+        )
         if self.client_request_id:
             fields += f"x-client-request-id: {self.client_request_id}\r\n"
         if self.asked:

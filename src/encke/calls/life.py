@@ -51,8 +51,8 @@ class Desk:
     access: AccessLog
     # Asks providers what they offer; True if any told something new. For bare model ids that are not known yet.
     discover: Callable[[], Awaitable[bool]]
-    policy: RetryPolicy = RetryPolicy()
-    care: StreamCare = StreamCare()
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    care: StreamCare = field(default_factory=StreamCare)
     rng: random.Random = field(default_factory=random.Random)
 
 

@@ -1,8 +1,8 @@
 """A stream on its way through: whole events from upstream to the client, looked at on the way, never changed.
 
-Two points of no return stand here. Until Content has come nothing is sent, so that a failure can still have its true status or
-go to another target; `opened` happens with Content. The last event is held back: `ended` happens first, so that the entry is
-settled before the client can see the end.
+Two points of no return stand here. Until Content has come nothing is sent, so that a failure can still have its true
+status or go to another target; `opened` happens with Content. The last event is held back: `ended` happens first, so
+that the entry is settled before the client can see the end.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class StreamRelay:
         """The answer is over. `clean`: its end was marked. `fault` is what to say if the stream was not whole."""
         if self.finish is None and clean:
             rest = self._splitter.rest.strip()
-            if rest.startswith(b"data:") and b"\n" not in rest and (rest.endswith(b"}") or rest.endswith(b"[DONE]")):
+            if rest.startswith(b"data:") and b"\n" not in rest and rest.endswith((b"}", b"[DONE]")):
                 # A last event without its blank line.
                 for event in self._splitter.feed(b"\n\n"):
                     self._see(event)

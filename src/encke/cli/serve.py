@@ -72,8 +72,8 @@ def _take(paths: DataPaths, held: contextlib.ExitStack) -> None:
         if running or time.monotonic() > end:
             who = f" (process {running[0]}, on {running[1]})" if running else ""
             raise AdminError(
-                f"another gateway{who} already uses the data folder {paths.root}; stop it, or give this one a folder of "
-                "its own with ENCKE_DATA"
+                f"another gateway{who} already uses the data folder {paths.root}; stop it, or give this one a folder "
+                "of its own with ENCKE_DATA"
             )
         time.sleep(0.1)
 

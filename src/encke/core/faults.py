@@ -1,7 +1,7 @@
 """Fault: any failure. What it is, whose it is, and whether trying again may help.
 
-`FAULTS` is the whole error table of the surface: every code a caller can meet, with its status, type and retry advice. The
-documentation's table is made from it.
+`FAULTS` is the whole error table of the surface: every code a caller can meet, with its status, type and retry advice.
+The documentation's table is made from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ Verdict = Literal["again", "next", "stop"]
 
 
 class FaultKind(NamedTuple):
-    """A row of the error table: HTTP status, `error.type`, whose fault, whether the client may try again, and a sentence."""
+    """A row of the error table: HTTP status, `error.type`, whose fault, whether the client may try again, and a
+    sentence.
+    """
 
     status: int
     type: str
@@ -85,9 +87,9 @@ FAULTS: dict[str, FaultKind] = {
 class Fault(Exception):
     """A failure on its way to the caller, or to routing.
 
-    `code` names a row of `FAULTS`; `status` may differ from the row's where upstream's own 4xx is kept. `verdict` is for
-    routing: what may be tried after it. `retry_after` is in seconds. `headers` go out with the answer (405's `Allow`).
-    `body` is an upstream error body to relay as it is, already redacted and capped.
+    `code` names a row of `FAULTS`; `status` may differ from the row's where upstream's own 4xx is kept. `verdict` is
+    for routing: what may be tried after it. `retry_after` is in seconds. `headers` go out with the answer (405's
+    `Allow`). `body` is an upstream error body to relay as it is, already redacted and capped.
     """
 
     __slots__ = ("body", "code", "headers", "message", "param", "retry_after", "status", "verdict")

@@ -7,7 +7,7 @@ import time
 
 
 class IdMint:
-    """Makes UUIDv7 strings. One urandom call serves 512 ids, because a system call each would cost more than the rest."""
+    """Makes UUIDv7 strings. One urandom call serves 512 ids: a system call each would cost more than the rest."""
 
     def __init__(self) -> None:
         self._pool = ""

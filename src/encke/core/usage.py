@@ -8,8 +8,9 @@ import msgspec
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one attempt. The buckets are disjoint: what is counted in one stands in no other.
 
-    `input` is what was read fresh; `cache_read` and the two `cache_write` buckets are input too. `output` is the visible
-    answer; `reasoning` is output that was thought and not said. `estimated` says that the gateway counted, not upstream.
+    `input` is what was read fresh; `cache_read` and the two `cache_write` buckets are input too. `output` is the
+    visible answer; `reasoning` is output that was thought and not said. `estimated` says that the gateway counted, not
+    upstream.
     """
 
     input: int = 0

@@ -1,8 +1,8 @@
 """Server-sent events: cut a stream of bytes into whole events.
 
-The grammar is the WHATWG HTML standard's, section 9.2.6 ("Interpreting an event stream"). Events that are plain LF leave as
-they came, to the byte. A byte order mark is taken off, CRLF and bare CR become LF; nothing else is changed: comments, `event:`
-and `id:` lines, and data of several lines stay where they were.
+The grammar is the WHATWG HTML standard's, section 9.2.6 ("Interpreting an event stream"). Events that are plain LF
+leave as they came, to the byte. A byte order mark is taken off, CRLF and bare CR become LF; nothing else is changed:
+comments, `event:` and `id:` lines, and data of several lines stay where they were.
 """
 
 from __future__ import annotations

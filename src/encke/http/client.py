@@ -2,7 +2,8 @@
 
 The rules that keep connections from being mixed up:
 
-- a connection goes back to its pool only after the parser has returned, the answer's end was seen, and the exchange has taken it;
+- a connection goes back to its pool only after the parser has returned, the answer's end was seen, and the exchange
+has taken it;
 - one that was cut off, cancelled, or sent anything that was not asked for is closed, never pooled;
 - whether it may be kept is read when the answer's head is complete: the parser forgets it when the message ends.
 """

@@ -1,9 +1,11 @@
 """Run a call's coroutine straight from the bytes it waits for.
 
-A Task costs a turn of the event loop for its start and for each wake-up, about 5 microseconds each; a call has three. Here a
-coroutine waits on a `Signal`, and whoever sets the signal resumes it at once, in the same turn. The rules that keep this safe:
+A Task costs a turn of the event loop for its start and for each wake-up, about 5 microseconds each; a call has three.
+Here a coroutine waits on a `Signal`, and whoever sets the signal resumes it at once, in the same turn. The rules that
+keep this safe:
 
-- a signal is set only when its setter has finished with its own state (a connection sets it after the parser has returned);
+- a signal is set only when its setter has finished with its own state (a connection sets it after the parser has
+returned);
 - a coroutine under a Driver awaits signals only, never asyncio's own futures.
 """
 

@@ -28,7 +28,8 @@ KEPT_REQUEST_HEADERS = frozenset(
     }
 )
 
-# These say who asks, how long the body is, or where it goes: twice, with different values, is an attack or a broken client.
+# These say who asks, how long the body is, or where it goes: twice, with different values, is an attack or a broken
+# client.
 SINGLE_REQUEST_HEADERS = frozenset({b"authorization", b"host", b"content-type", b"content-length"})
 
 # Of an upstream's headers, only these are read; of them only content-type is passed on.

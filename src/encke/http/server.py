@@ -1,9 +1,9 @@
 """A client's connection: HTTP/1.1 in, one call at a time, answers out.
 
-A connection has two states. `_phase` is open (requests are read), call (the application answers one), linger (the last answer is
-written; input is thrown away so that the peer can read it) or closed. `_parse` is where the parser stands: idle, head or body.
-Requests that arrive while a call is open wait as raw bytes, 64 KiB at most; reading goes on up to there so that a client that
-leaves is seen at once.
+A connection has two states. `_phase` is open (requests are read), call (the application answers one), linger (the last
+answer is written; input is thrown away so that the peer can read it) or closed. `_parse` is where the parser stands:
+idle, head or body. Requests that arrive while a call is open wait as raw bytes, 64 KiB at most; reading goes on up to
+there so that a client that leaves is seen at once.
 """
 
 from __future__ import annotations
@@ -324,9 +324,8 @@ class ServerConnection(asyncio.Protocol):
             request.refusal = fault
             if chunked or length > MAX_DISCARD or b"expect" in headers:
                 self._stop(fault)
-        elif headers.get(b"expect", b"").lower() == b"100-continue" and request.http11 and (length or chunked):
-            if not self._queue and self._phase == OPEN:
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif b"expect" in headers and (length or chunked):
+            self._continue(request)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -383,6 +382,12 @@ class ServerConnection(asyncio.Protocol):
         # A floor on the rate: what has come so far buys time.
         limits = self._limits
         self.deadline = self._body_started + limits.header_timeout + self._received / limits.body_floor
+
+    def _continue(self, request: Request) -> None:
+        """The client waits for a word before it sends the body; not while answers to earlier requests are due."""
+        wanted = request.headers[b"expect"].lower() == b"100-continue"
+        if wanted and request.http11 and not self._queue and self._phase == OPEN:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _take_target(self, request: Request) -> None:
         target = self._target

@@ -1,8 +1,8 @@
 """Journals to the store: read what workers wrote, add it, then let it go; settle what dead workers left open.
 
-Entries are added first and segments removed after, so a keeper that dies in between adds them again, which does nothing: the
-store knows entries by (call, attempt). A segment goes only when nothing in it is open, so that the settlement of a long call
-survives the keeper's restart too.
+Entries are added first and segments removed after, so a keeper that dies in between adds them again, which does
+nothing: the store knows entries by (call, attempt). A segment goes only when nothing in it is open, so that the
+settlement of a long call survives the keeper's restart too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from encke.core.clock import now_ms
@@ -109,7 +110,7 @@ class WorkerJournal:
         """Remove the segments that the worker has left behind and that hold nothing open."""
         needed = {number for _, _, number in self._open.values()}
         numbers = sorted(self._readers)
-        for number, following in zip(numbers, numbers[1:], strict=False):
+        for number, following in pairwise(numbers):
             if number in needed or not self._readers[following].begun:
                 return
             self._drop(number)

@@ -1,18 +1,19 @@
 """A worker's journal: what it is about to spend and what it spent, in memory-mapped files that outlive it.
 
-The page cache keeps what was written into a mapping when the process is killed; the keeper flushes it to the disk within 50 ms
-and ships it to the store. The keeper makes the files, preallocated, so that a full disk is met by it and before a call is sent,
-never by a worker inside a write.
+The page cache keeps what was written into a mapping when the process is killed; the keeper flushes it to the disk
+within 50 ms and ships it to the store. The keeper makes the files, preallocated, so that a full disk is met by it and
+before a call is sent, never by a worker inside a write.
 
 A segment is a header (`MAGIC`, epoch, number) and records one after the other, each at a multiple of 8:
 
     length u32 | crc32 u32 | sequence u32 | kind u8, 3 zero bytes | body, length bytes
 
 Length 0 means that nothing stands there yet. It is written last, so a record is whole or not there; the checksum covers
-sequence, kind and body, for what a power cut leaves. A worker appends to one segment until it is full, then to the next.
+sequence, kind and body, for what a power cut leaves. A worker appends to one segment until it is full, then to the
+next.
 
-Beside the segments stands one file of progress slots, 64 bytes each, one for every attempt that is under way: what was received
-so far, written over and over. `Intent.slot` and the slot's sequence number tie the two together.
+Beside the segments stands one file of progress slots, 64 bytes each, one for every attempt that is under way: what was
+received so far, written over and over. `Intent.slot` and the slot's sequence number tie the two together.
 """
 
 from __future__ import annotations
@@ -112,7 +113,8 @@ def _make(path: Path, size: int, start: bytes) -> Path:
 class Journal:
     """The worker's side: append intents before dispatch, entries at the end. Nothing here blocks.
 
-    Every intent sets space aside for its entry, so that what was sent can always be settled: only `intend` can be refused.
+    Every intent sets space aside for its entry, so that what was sent can always be settled: only `intend` can be
+    refused.
     """
 
     def __init__(self, slots: Path) -> None:

@@ -1,11 +1,12 @@
 """The policy of settlement: what an attempt used, however it ended.
 
-| at the end                                  | input                | output                         |
-| refused by upstream, or failed before it was sent | 0              | 0                              |
-| sent, outcome unknown                       | estimate             | 0                              |
-| the client left before the first byte       | estimate             | 0                              |
-| broken off in the middle                    | usage, else estimate | what was received              |
-| complete                                    | usage, else estimate | usage, else what was received  |
+| at the end                                      | input                | output                        |
+| ----------------------------------------------- | -------------------- | ----------------------------- |
+| refused by upstream, or failed before it went out | 0                  | 0                             |
+| sent, outcome unknown                           | estimate             | 0                             |
+| the client left before the first byte           | estimate             | 0                             |
+| broken off in the middle                        | usage, else estimate | what was received             |
+| complete                                        | usage, else estimate | usage, else what was received |
 
 Estimates are bytes / 3 and flagged.
 """
@@ -34,7 +35,7 @@ def used(status: str, usage: Usage | None, input_estimate: int, content_bytes: i
 
 
 def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Entry:
-    """The entry of an attempt whose worker died. `progress` is None when its slot was never written, or is another's."""
+    """The entry of an attempt whose worker died. `progress` is None when its slot was never written, or is not its."""
     received = content = 0
     usage = Usage(input=intent.input_estimate, estimated=True)
     if progress is not None:

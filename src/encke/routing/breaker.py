@@ -1,7 +1,7 @@
 """A target that keeps failing is left alone for a while.
 
-It opens when at least half of at least 20 attempts within 10 seconds failed by the provider's fault, stays open for 5 seconds,
-then lets one attempt through at a time: a good one closes it, a bad one opens it again.
+It opens when at least half of at least 20 attempts within 10 seconds failed by the provider's fault, stays open for 5
+seconds, then lets one attempt through at a time: a good one closes it, a bad one opens it again.
 """
 
 from __future__ import annotations

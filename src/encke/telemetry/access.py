@@ -34,7 +34,9 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
 
 
 class AccessLog:
-    """Writes lines to a descriptor. A reader that has stopped reading costs lines, which are counted, never a call's time."""
+    """Writes lines to a descriptor. A reader that has stopped reading costs lines, which are counted, never a call's
+    time.
+    """
 
     def __init__(self, fd: int | None) -> None:
         self._fd = fd

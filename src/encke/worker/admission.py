@@ -41,7 +41,7 @@ class Admission:
         self.version = version
 
     def admit(self, request: Request) -> Grant:
-        """The grant of a request's key. Raises Fault missing_api_key, invalid_api_key, expired_api_key, invalid_value."""
+        """The grant of a request's key. Raises Fault missing_, invalid_ or expired_api_key, or invalid_value."""
         headers = request.headers
         authorization = headers.get(b"authorization")
         if authorization is not None:

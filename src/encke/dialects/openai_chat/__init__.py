@@ -1,1 +1,1 @@
-"""The OpenAI dialect: chat completions and its older siblings on the same wire (completions, embeddings, moderations)."""
+"""The OpenAI dialect: chat completions, and completions, embeddings, moderations on the same wire."""

@@ -34,8 +34,8 @@ _STATUSES: dict[int, tuple[str, Verdict]] = {
 }
 
 _TEXTS = {
-    "upstream_auth": "The provider refused the gateway's credential (status {status}). The gateway's operator must check "
-    "its key; your own key is fine.",
+    "upstream_auth": "The provider refused the gateway's credential (status {status}). The gateway's operator must "
+    "check its key; your own key is fine.",
     "upstream_rate_limited": "The provider limits the rate of requests (status {status}). Try again later.",
     "overloaded": "The provider is overloaded (status {status}). Try again later.",
     "upstream_timeout": "The provider gave up waiting (status {status}).",
@@ -65,7 +65,9 @@ def redact(text: str) -> str:
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """Seconds from a Retry-After header: a number, or an HTTP date against `now` (Unix seconds). None for anything else."""
+    """Seconds from a Retry-After header: a number, or an HTTP date against `now` (Unix seconds). None for anything
+    else.
+    """
     value = value.strip()
     try:
         seconds = float(value)
@@ -112,7 +114,9 @@ def _status(value: object) -> int:
 
 
 def _details(body: bytes) -> dict[str, object]:
-    """The error object of a body, whatever a provider wraps it in: {"error": {...}}, {"error": "text"}, [{...}], {"message"}."""
+    """The error object of a body, whatever a provider wraps it in: {"error": {...}}, {"error": "text"}, [{...}],
+    {"message"}.
+    """
     try:
         value = _any.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -1,4 +1,6 @@
-"""Read requests and answers of the OpenAI dialect: the top level as a map of raw values, and usage as disjoint buckets."""
+"""Read requests and answers of the OpenAI dialect: the top level as a map of raw values, and usage as disjoint
+buckets.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write requests for an upstream of the OpenAI dialect: what came in, with the model's name and the usage option set."""
+"""Write requests for an upstream of the OpenAI dialect: what came in, with model and usage option set."""
 
 from __future__ import annotations
 

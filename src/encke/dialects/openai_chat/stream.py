@@ -29,8 +29,8 @@ _any = msgspec.json.Decoder()
 class ChatTap:
     """Watches one stream. `feed` takes an event's data and returns flags.
 
-    `usage` is what upstream last said, None until then; `content_bytes` is how much of the answer has come, as JSON text,
-    for an estimate where usage never comes.
+    `usage` is what upstream last said, None until then; `content_bytes` is how much of the answer has come, as JSON
+    text, for an estimate where usage never comes.
     """
 
     __slots__ = (

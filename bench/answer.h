@@ -66,17 +66,27 @@ static int take_event(answer *a, const char *event, size_t len) {
     return MORE;
 }
 
-static int take_body(answer *a, const char *data, size_t len) {
-    if (a->text_len + len >= ROOM) return wrong(a, "answer or event too long", data, len);
-    memcpy(a->text + a->text_len, data, len);
-    a->text_len += len;
-    a->text[a->text_len] = 0;
-    if (!a->streamed) return MORE;
+/* Takes the whole events out of `text`, keeps the unfinished one. */
+static int take_events(answer *a) {
     char *at = a->text, *end = a->text + a->text_len, *stop;
     for (; (stop = memmem(at, end - at, "\n\n", 2)); at = stop + 2)
         if (take_event(a, at, stop + 2 - at)) return WRONG;
     a->text_len = end - at;
     memmove(a->text, at, a->text_len);
+    return MORE;
+}
+
+static int take_body(answer *a, const char *data, size_t len) {
+    while (len) { /* a gateway may put many events into one HTTP chunk, so they go through `text` piece by piece */
+        size_t n = len < ROOM - 1 - a->text_len ? len : ROOM - 1 - a->text_len;
+        if (!n) return wrong(a, "answer or event too long", a->text, a->text_len);
+        memcpy(a->text + a->text_len, data, n);
+        a->text_len += n;
+        a->text[a->text_len] = 0;
+        data += n;
+        len -= n;
+        if (a->streamed && take_events(a)) return WRONG;
+    }
     return MORE;
 }
 

@@ -1,0 +1,37 @@
+# `make serve` starts the gateway, `make test` runs the tests; `make help` lists the rest.
+PYTHON ?= python3
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help env serve test lint bench lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+env:  ## build the environment in .venv, so that .venv/bin/encke can be used by hand
+	@tools/env serve
+	@echo "The environment is complete. The program is .venv/bin/encke"
+
+# The second line replaces its shell, so that nothing stands between the terminal's Ctrl-C and the gateway.
+serve:  ## start the gateway; Ctrl-C ends it and everything it started
+	@tools/env serve
+	@exec .venv/bin/encke serve
+
+test:  ## run all tests (T="tests/http -k head" chooses some)
+	@tools/env dev
+	@tools/run_tests $(T)
+
+lint:  ## style, formatting, types, and what must not be in the tree
+	@tools/env dev
+	@tools/lint
+
+bench:  ## measure Encke beside nginx (B="--quick" shows that it works)
+	@tools/env dev
+	@exec .venv/bin/python bench/run.py $(B)
+
+lock:  ## make the lock files anew from pyproject.toml and requirements-dev.in
+	@tools/lock
+
+clean:  ## remove what the targets above made; data folders stay
+	rm -rf .venv dist bench/build tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

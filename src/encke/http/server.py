@@ -112,7 +112,9 @@ class ServerConnection(asyncio.Protocol):
         "_chunked",
         "_current",
         "_driver",
+        "_dry",
         "_fields",
+        "_fresh",
         "_head_bytes",
         "_head_sent",
         "_limits",
@@ -170,6 +172,8 @@ class ServerConnection(asyncio.Protocol):
         self._stop_fault: Fault | None = None
         self._head_bytes = 0
         self._fields = 0
+        self._fresh = True
+        self._dry = 0
         self._received = 0
         self._target = b""
         self._request = Request()  # the one the parser is at
@@ -262,7 +266,10 @@ class ServerConnection(asyncio.Protocol):
         self._request = Request()
         self._target = b""
         self._body = b""
+        self._head_bytes = 0
         self._fields = 0
+        self._fresh = True
+        self._dry = 0
         self._received = 0
         self._parse = HEAD
         self.deadline = self._sweeper.now + self._limits.header_timeout
@@ -356,9 +363,7 @@ class ServerConnection(asyncio.Protocol):
     # Feeding the parser.
 
     def _feed(self, data: bytes) -> None:
-        if self._parse != BODY:
-            self._head_bytes += len(data)
-        before = self._head_bytes
+        received = self._received
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -370,13 +375,26 @@ class ServerConnection(asyncio.Protocol):
                 fault = Fault("bad_request", f"The request is not valid HTTP/1.1: {_reason(error)}.")
             self._refuse_after_queue(fault)
             return
-        if self._parse == HEAD and before > MAX_HEAD:
+        if self._parse != IDLE and self._is_endless(len(data), received):
             self._refuse_after_queue(Fault("headers_too_large", f"More than {MAX_HEAD} bytes of headers."))
             return
         if self._queue:
             self._run()
         elif self._parse == BODY:
             self._set_body_deadline()
+
+    def _is_endless(self, size: int, received: int) -> bool:
+        """Whether a field, or a trailer field, grows without end: the parser keeps it until it is whole.
+
+        The read in which a message begins tells nothing, since it may hold other messages as well.
+        """
+        if self._fresh:
+            self._fresh = False
+        elif self._received != received:
+            self._dry = 0
+        else:
+            self._dry += size
+        return self._dry > MAX_HEAD + 4 * MAX_FIELDS
 
     def _set_body_deadline(self) -> None:
         # A floor on the rate: what has come so far buys time.
@@ -426,7 +444,6 @@ class ServerConnection(asyncio.Protocol):
         self._upgrading = False
         self._parser = httptools.HttpRequestParser(self)
         self._parse = IDLE
-        self._head_bytes = 0
         self._feed(b"".join([line, *fields, b"\r\n", rest]))
 
     # Running calls.

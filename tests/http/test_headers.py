@@ -1,0 +1,43 @@
+"""Status lines, and values fit for a header."""
+
+from __future__ import annotations
+
+import pytest
+
+from encke.http.headers import KEPT_REQUEST_HEADERS, KEPT_RESPONSE_HEADERS, status_line, visible
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (200, "HTTP/1.1 200 OK\r\n"),
+        (431, "HTTP/1.1 431 Request Header Fields Too Large\r\n"),
+        (529, "HTTP/1.1 529 Status\r\n"),
+    ],
+)
+def test_status_line(status: int, line: str) -> None:
+    """Known statuses have their phrase, others a plain one."""
+    assert status_line(status) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("plain value", "plain value"),
+        ("a\r\nset-cookie: x", "a%0D%0Aset-cookie: x"),
+        ("é", "%C3%A9"),
+        ("tab\there", "tab%09here"),
+        ("\x7f\x00", "%7F%00"),
+        ("lone \ud800", "lone ?"),
+        ("x" * 300, "x" * 256),
+    ],
+)
+def test_visible(value: str, shown: str) -> None:
+    """Nothing but visible ASCII comes out, and never more than the limit."""
+    assert visible(value) == shown
+
+
+def test_kept_headers_are_lower_case() -> None:
+    """Names are compared in lower case, so the tables hold only that."""
+    assert all(name == name.lower() for name in KEPT_REQUEST_HEADERS | KEPT_RESPONSE_HEADERS)
+    assert not KEPT_RESPONSE_HEADERS & {b"set-cookie", b"connection", b"transfer-encoding", b"content-length"}

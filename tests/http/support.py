@@ -160,13 +160,13 @@ class EchoServer:
         self._thread = thread
         given = limits or ServerLimits()
 
-        async def start() -> asyncio.Server:
+        async def start() -> asyncio.AbstractServer:
             return await thread.loop.create_server(
                 lambda: ServerConnection(self.app, thread.sweeper, given, self.members), "127.0.0.1", 0
             )
 
         self._server = thread.await_(start())
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.port: int = self._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
 
     def release(self) -> None:
         """Let all held calls go on."""

@@ -9,7 +9,10 @@ there so that a client that leaves is seen at once.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
+import struct
+import termios
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol, cast
@@ -201,9 +204,9 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of a request, or of one that must wait."""
         phase = self._phase
-        if phase == OPEN:
+        if phase == OPEN and not self._paused:
             self._feed(data)
-        elif phase == CALL:
+        elif phase <= CALL:
             self._pending += data
             if len(self._pending) > MAX_PENDING:
                 self._reading_paused = True
@@ -229,7 +232,7 @@ class ServerConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads slower than the answer comes."""
         self._paused = True
-        self._stalled_at = self._transport.get_write_buffer_size()
+        self._stalled_at = self._unsent()
         self.deadline = self._sweeper.now + self._limits.write_stall
         if self.sink is not None:
             self.sink.pause()
@@ -237,7 +240,11 @@ class ServerConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._paused = False
-        self.deadline = FOREVER if self._phase == CALL else self._sweeper.now + self._limits.keepalive
+        if self._phase == OPEN:
+            self.deadline = self._sweeper.now + self._limits.keepalive
+            self._go_on()
+        elif self._phase == CALL:
+            self.deadline = FOREVER
         if self.sink is not None:
             self.sink.resume()
 
@@ -245,10 +252,10 @@ class ServerConnection(asyncio.Protocol):
         """The deadline of the present state has passed."""
         if self._paused or self._phase >= LINGER:
             # Something is to be written out still: while it gets less, the client is slow; else it is stuck.
-            size = self._transport.get_write_buffer_size()
+            size = self._unsent()
             if 0 < size < self._stalled_at:
                 self._stalled_at = size
-                self.deadline = now + (self._limits.write_stall if self._paused else LINGER_SECONDS)
+                self.deadline = now + self._limits.write_stall
             else:
                 self._transport.abort()
         elif self._phase == CALL:
@@ -454,7 +461,8 @@ class ServerConnection(asyncio.Protocol):
             return
         self._looping = True
         try:
-            while self._phase == OPEN:
+            # Not while answers pile up: a client that does not read them has no more calls begun for it.
+            while self._phase == OPEN and not self._paused:
                 if not self._queue:
                     if not self._pending:
                         break
@@ -466,11 +474,13 @@ class ServerConnection(asyncio.Protocol):
                 self._begin(self._queue.popleft())
         finally:
             self._looping = False
-        if self._phase == OPEN:
+        if self._phase == OPEN and not self._paused:
             if self._reading_paused:
                 self._reading_paused = False
                 self._transport.resume_reading()
             if self._parse == BODY:
+                # The time that earlier calls took is not this body's.
+                self._body_started = self._sweeper.now
                 self._set_body_deadline()
             elif self._parse == HEAD:
                 self.deadline = self._sweeper.now + self._limits.header_timeout
@@ -516,7 +526,10 @@ class ServerConnection(asyncio.Protocol):
         self._phase = OPEN
         if not self._paused:
             self.deadline = self._sweeper.now + self._limits.keepalive
-        if self._queue or self._pending or self._reading_paused:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._queue or self._pending or self._reading_paused or self._parse != IDLE:
             self._run()
 
     def _leave(self) -> None:
@@ -601,7 +614,7 @@ class ServerConnection(asyncio.Protocol):
         """For draining: idle connections end now, others after their answer."""
         if self.idle:
             self._phase = LINGER
-            self._stalled_at = self._transport.get_write_buffer_size() + 1
+            self._stalled_at = self._unsent() + 1
             self.deadline = self._sweeper.now + LINGER_SECONDS
             self._transport.close()
         else:
@@ -611,6 +624,15 @@ class ServerConnection(asyncio.Protocol):
         """Raise `error` in the open call, if there is one."""
         if self._driver is not None:
             self._driver.cancel(error)
+
+    def _unsent(self) -> int:
+        """Bytes that the client's kernel has not acknowledged: ours, and those the kernel here holds, up to 4 MiB."""
+        try:
+            fd = self._transport.get_extra_info("socket").fileno()
+            (queued,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))
+        except (OSError, AttributeError):
+            queued = 0
+        return self._transport.get_write_buffer_size() + int(queued)
 
     def _frame(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
@@ -652,7 +674,7 @@ class ServerConnection(asyncio.Protocol):
         self._received = 0
         self._pending = b""
         self._queue.clear()
-        self._stalled_at = self._transport.get_write_buffer_size() + 1
+        self._stalled_at = self._unsent() + 1
         self.deadline = self._sweeper.now + (self._limits.write_stall if self._paused else LINGER_SECONDS)
         if self._reading_paused:
             self._reading_paused = False

@@ -103,7 +103,7 @@ def _event(part: bytes) -> SseEvent:
     """Make an event of its lines, the blank line taken off."""
     if part[:5] == b"data:" and b"\n" not in part:
         return SseEvent(part + b"\n\n", part[6:] if part[5:6] == b" " else part[5:])
-    part = part.lstrip(b"\n")
+    part = part.strip(b"\n")  # more blank lines than one
     lines = []
     for line in part.split(b"\n"):
         if line[:5] == b"data:":

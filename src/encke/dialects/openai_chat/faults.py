@@ -43,9 +43,12 @@ _TEXTS = {
     "upstream_redirect": "The provider answered with a redirect (status {status}), which is never followed.",
 }
 
-# What other servers of this dialect call a prompt that is too long (llama.cpp, vLLM, and OpenAI itself).
+# What servers of this dialect call a prompt that is too long (OpenAI, vLLM, llama.cpp, Ollama, Perplexity, and those in
+# front of Anthropic).
 _CONTEXT = re.compile(
-    r"exceed_context_size|context_length_exceeded|maximum context length|exceeds the available context", re.I
+    r"exceed_context_size|context_length_exceeded|max(?:imum)? context length|exceeds the available context"
+    r"|too_many_prompt_tokens|prompt (?:is )?too long",
+    re.I,
 )
 
 # Things that look like secrets, wherever upstream put them: keys, bearer tokens, keys in URLs; and addresses of hosts.
@@ -100,7 +103,10 @@ def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> F
 def fault_in_stream(raw: msgspec.Raw) -> Fault:
     """The Fault of an error event inside a stream that began with 200."""
     details = _details(b'{"error":' + bytes(raw) + b"}")
-    status = next((s for s in map(_status, (details.get("code"), details.get("status"))) if s), 0)
+    said = (details.get("code"), details.get("status"), details.get("status_code"))
+    status = next((s for s in map(_status, said) if s), 0)
+    if not status and details.get("type") == "invalid_request_error" and details.get("code") != "invalid_api_key":
+        status = 400  # the type alone tells whose fault it is
     if status:
         return parse_fault(status, _encode({"error": details}))
     message = redact(str(details.get("message") or "no reason given"))

@@ -58,7 +58,7 @@ class ChatTap:
 
     def feed(self, data: bytes) -> int:
         """Look at one event's data."""
-        if data == b"[DONE]":
+        if data[:6] == b"[DONE]":  # some write a space after it; clients look at how it starts, too
             return END
         try:
             chunk = _chunk.decode(data)
@@ -135,6 +135,9 @@ class ChatTap:
         if chunk.get("error"):
             self.fault = fault_in_stream(msgspec.Raw(msgspec.json.encode(chunk["error"])))
             return ERROR
+        usage = parse_usage(msgspec.Raw(msgspec.json.encode(chunk.get("usage"))))
+        if usage is not None:
+            self.usage = usage
         flags = PASS
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():

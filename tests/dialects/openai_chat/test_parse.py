@@ -1,0 +1,262 @@
+"""Requests are read as far as the gateway needs them; what it reads is checked, what it does not read is kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from encke.core.faults import Fault
+from encke.core.usage import Usage
+from encke.dialects.openai_chat.parse import parse_reply, parse_request, parse_usage
+
+GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+ROUTES: dict[str, dict[str, Any]] = {
+    "chat": {"messages": []},
+    "completions": {"prompt": "Hi"},
+    "embeddings": {"input": ["Hi"]},
+    "moderations": {"input": "Hi"},
+}
+
+
+def encode(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def refused(data: bytes, route: str = "chat") -> Fault:
+    """The fault of a body that must not be read."""
+    with pytest.raises(Fault) as caught:
+        parse_request(route, data)
+    fault = caught.value
+    assert fault.status == 400 and fault.kind.owner == "caller" and fault.verdict == "stop"
+    return fault
+
+
+def test_what_is_read() -> None:
+    """Model, stream and the wish for usage; the body keeps every field in its order, as raw JSON."""
+    options = b'"stream":true, "stream_options":{"include_usage":true}'
+    data = b'{"x": [1, 2], "model":"a/b", "messages": [ ], %b , "y":1e2}' % options
+    request = parse_request("chat", data)
+    assert request[1:] == ("a/b", True, True)
+    assert list(request.body) == ["x", "model", "messages", "stream", "stream_options", "y"]
+    assert bytes(request.body["x"]) == b"[1, 2]" and bytes(request.body["y"]) == b"1e2"
+
+
+def test_a_repeated_key_counts_once() -> None:
+    """The last of several same keys wins, for us and for upstream."""
+    request = parse_request("chat", b'{"model":"a","messages":[],"stream":true,"model":"b","stream":false}')
+    assert (request.model, request.stream) == ("b", False)
+    assert bytes(request.body["model"]) == b'"b"'
+
+
+def test_names_are_decoded() -> None:
+    """Escapes in the model's name and in keys mean what they stand for."""
+    request = parse_request("chat", rb'{"m\u006fdel":"caf\u00e9","messages":[]}')
+    assert request.model == "café"
+
+
+@pytest.mark.parametrize("value", [1, 1.5, True, None, [], {}])
+def test_model_must_be_a_string(value: object) -> None:
+    """Any other type is an invalid_type that names it."""
+    fault = refused(encode({**GOOD, "model": value}))
+    assert (fault.code, fault.param) == ("invalid_type", "model")
+    assert "`model` must be a string, not " in fault.message
+
+
+def test_model_must_be_there_and_of_a_fair_length() -> None:
+    """Absent, empty and endless names."""
+    assert refused(encode({"messages": []})).code == "missing_required_parameter"
+    assert refused(encode({**GOOD, "model": ""})).code == "invalid_value"
+    assert refused(encode({**GOOD, "model": "x" * 257})).code == "invalid_value"
+    assert parse_request("chat", encode({**GOOD, "model": "x" * 256})).model == "x" * 256
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_routes_own_field_must_be_there(route: str) -> None:
+    """Messages, prompt or input: absent or of a wrong type, by name."""
+    (field,) = ROUTES[route]
+    assert parse_request(route, encode({"model": "m", **ROUTES[route]})).stream is False
+    missing = refused(encode({"model": "m"}), route)
+    assert (missing.code, missing.param) == ("missing_required_parameter", field)
+    for value in (1, 1.5, True, None, {}, *(("text",) if route == "chat" else ())):
+        wrong = refused(encode({"model": "m", field: value}), route)
+        assert (wrong.code, wrong.param) == ("invalid_type", field), value
+
+
+@pytest.mark.parametrize("value", [0, 1, 1.5, "true", "", [], {}])
+def test_stream_must_be_a_boolean(value: object) -> None:
+    """Nothing is taken for true or false."""
+    fault = refused(encode({**GOOD, "stream": value}))
+    assert (fault.code, fault.param) == ("invalid_type", "stream")
+
+
+def test_stream_null_is_false() -> None:
+    """SDKs send null for what was not given."""
+    assert parse_request("chat", encode({**GOOD, "stream": None, "stream_options": None})).stream is False
+    assert parse_request("chat", encode({**GOOD, "stream": True, "stream_options": None})).include_usage is False
+
+
+@pytest.mark.parametrize("options", [1, True, "x", [], {"include_usage": 1}, {"include_usage": "yes"}])
+def test_stream_options_are_checked(options: object) -> None:
+    """They are an object, and the wish for usage is a boolean."""
+    fault = refused(encode({**GOOD, "stream": True, "stream_options": options}))
+    assert fault.code == "invalid_type" and (fault.param or "").startswith("stream_options")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"  ",
+        b"{",
+        b"{}x",
+        b"{'model':'m'}",
+        b'{"model":"m",}',
+        b'{"model":"m","messages":[NaN]}',
+        b'{"model":"m","messages":[],"temperature":NaN}',
+        b'{"model":"m","messages":[],"temperature":-Infinity}',
+        b'{"model":"m","messages":[],"stop":"\n"}',
+        b'{"model":"\\ud800","messages":[]}',
+        b'{"model":"m","messages":[}',
+        b'\xef\xbb\xbf{"model":"m","messages":[]}',
+        b'{"model":"m","messages":["\xff"]}',
+        '{"model":"m","messages":[]}'.encode("utf-16"),
+        b"[]",
+        b"1",
+        b'"x"',
+        b"null",
+        b"true",
+    ],
+)
+def test_what_is_not_a_json_object_is_refused(data: bytes) -> None:
+    """Bad syntax, bad UTF-8, NaN, and JSON that is no object: 400 invalid_json, never a crash."""
+    fault = refused(data)
+    assert fault.code == "invalid_json"
+    assert fault.message
+
+
+@pytest.mark.parametrize("where", [b'"messages":%b', b'"messages":[],"x":%b', b'"messages":[],"stream":%b'])
+@pytest.mark.parametrize("pair", [(b"[", b"]"), (b'{"a":', b"}")])
+def test_deep_nesting_does_not_crash(where: bytes, pair: tuple[bytes, bytes]) -> None:
+    """A body nested a million deep is either refused with a 400 or kept as it is."""
+    deep = pair[0] * 1_000_000 + b"1" + pair[1] * 1_000_000
+    data = b'{"model":"m",' + where % deep + b"}"
+    try:
+        request = parse_request("chat", data)
+    except Fault as fault:
+        assert fault.status == 400
+    else:
+        assert deep in [bytes(value) for value in request.body.values()]
+
+
+# answers
+
+
+def test_a_good_reply() -> None:
+    """Usage and the first choice's end are read."""
+    reply = parse_reply(
+        "chat", b'{"choices":[{"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+    )
+    assert reply == (Usage(input=3, output=4), "length")
+
+
+@pytest.mark.parametrize(
+    "route, field", [("embeddings", "data"), ("moderations", "results"), ("completions", "choices")]
+)
+def test_replies_of_the_other_routes(route: str, field: str) -> None:
+    """Each route has the field that makes its answer one."""
+    assert parse_reply(route, encode({field: []})).usage is None
+    with pytest.raises(Fault, match=field):
+        parse_reply(route, encode({"other": []}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"{}",
+        b'{"choices":null}',
+        b'{"choices":3}',
+        b'{"choices":["x"]}',
+        b"<html>",
+        b"\xff",
+        b"[" * 10**6,
+    ],
+)
+def test_what_is_no_reply_is_refused(data: bytes) -> None:
+    """It is the provider's fault, and another may be tried."""
+    with pytest.raises(Fault) as caught:
+        parse_reply("chat", data)
+    assert (caught.value.code, caught.value.verdict) == ("upstream_bad_response", "next")
+
+
+def test_an_error_inside_a_200_is_an_error() -> None:
+    """Some providers answer 200 with an error object."""
+    with pytest.raises(Fault) as caught:
+        parse_reply("chat", b'{"error":{"message":"no"},"choices":[]}')
+    assert caught.value.code == "upstream_error"
+    assert parse_reply("chat", b'{"error":null,"choices":[{}]}').finish_reason == ""
+
+
+# usage
+
+
+def usage(value: object) -> Usage | None:
+    return parse_usage(msgspec.Raw(encode(value)))
+
+
+def test_usage_falls_into_buckets_that_do_not_overlap() -> None:
+    """Cached and audio tokens are part of the prompt's total, reasoning and audio of the completion's."""
+    found = usage(
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 50,
+            "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 10},
+            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5, "accepted_prediction_tokens": 1},
+        }
+    )
+    assert found == Usage(input=30, cache_read=60, audio_input=10, output=25, reasoning=20, audio_output=5)
+    assert (found.total_input, found.total_output) == (100, 50)
+
+
+def test_usage_with_oddities_that_can_be_believed() -> None:
+    """Nulls, DeepSeek's name for the cache, one side only, and parts that were counted beside the total."""
+    assert usage({"prompt_tokens": 3, "completion_tokens": None}) == Usage(input=3)
+    assert usage({"prompt_tokens": 3, "prompt_tokens_details": None}) == Usage(input=3)
+    assert usage({"prompt_tokens": 5, "completion_tokens": 1, "prompt_cache_hit_tokens": 2}) == Usage(
+        input=3, cache_read=2, output=1
+    )
+    assert usage(
+        {"prompt_tokens": 1, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 9}}
+    ) == Usage(input=1, output=5, reasoning=9)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {},
+        [],
+        "many",
+        7,
+        {"total_tokens": 5},
+        {"prompt_tokens": -5, "completion_tokens": -7},
+        {"prompt_tokens": 5, "completion_tokens": -1},
+        {"prompt_tokens": 5.5, "completion_tokens": 1},
+        {"prompt_tokens": "5", "completion_tokens": "many"},
+        {"prompt_tokens": True, "completion_tokens": False},
+        {"prompt_tokens": 10**15, "completion_tokens": 10**18},
+        {"prompt_tokens": 10**40, "completion_tokens": 1},
+        {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": -1}},
+        {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": [1]},
+        {"prompt_tokens": 5, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": "x"}},
+    ],
+)
+def test_usage_that_cannot_be_believed_is_none(value: object) -> None:
+    """Then the gateway estimates, and says so."""
+    assert usage(value) is None

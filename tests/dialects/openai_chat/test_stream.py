@@ -1,0 +1,199 @@
+"""The tap says of each event what it means, and is put off by none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from encke.core.usage import Usage
+from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, PASS, ChatTap
+
+
+def chunk(delta: Any = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:
+    return json.dumps({"choices": [{"index": index, "delta": delta, "finish_reason": finish}], **more}).encode()
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
+USAGE_ONLY = json.dumps({"choices": [], "usage": USAGE}).encode()
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": "Hi"},
+        {"content": " Hi"},
+        {"content": "x" * 100},
+        {"content": " " * 100 + "x"},
+        {"content": [{"type": "text", "text": "Hi"}]},
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"refusal": "no"},
+        {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]},
+        {"function_call": {"name": "f"}},
+        {"audio": {"data": "AAAA"}},
+    ],
+)
+def test_content(delta: Any) -> None:
+    """Text, reasoning, refusals, tools and audio are content, and are counted."""
+    tap = ChatTap(False)
+    assert tap.feed(chunk(delta)) == CONTENT
+    assert tap.content_bytes > 0
+    assert not tap.finished
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        None,
+        {},
+        {"role": "assistant"},
+        {"role": "assistant", "content": ""},
+        {"content": None},
+        {"content": " \n\t"},
+        {"content": "\u00a0 "},
+        {"tool_calls": []},
+        {"audio": {}},
+        {"reasoning": None, "refusal": None},
+    ],
+)
+def test_no_content(delta: Any) -> None:
+    """Roles, nothing and white space are not."""
+    assert ChatTap(False).feed(chunk(delta)) == PASS
+
+
+def test_the_older_completions_have_text() -> None:
+    """Their choices have no delta."""
+    tap = ChatTap(False)
+    assert tap.feed(b'{"choices":[{"index":0,"text":"","finish_reason":null}]}') == PASS
+    assert tap.feed(b'{"choices":[{"index":0,"text":"Hi","finish_reason":null}]}') == CONTENT
+
+
+@pytest.mark.parametrize("mark", [b"[DONE]", b"[DONE] "])
+def test_the_end_mark(mark: bytes) -> None:
+    """Also with the white space that some providers write after it."""
+    assert ChatTap(False).feed(mark) == END
+
+
+def test_every_choice_has_to_finish() -> None:
+    """`finished` is whether all choices seen so far have their finish_reason; a new one opens it again."""
+    tap = ChatTap(False)
+    steps = [
+        (chunk({"content": "a"}, index=0), False),
+        (chunk({"content": "a"}, index=1), False),
+        (chunk({}, "stop", index=1), False),
+        (chunk({}, "length", index=0), True),
+        (chunk({"content": "a"}, index=2), False),
+    ]
+    for data, finished in steps:
+        assert tap.feed(data) == CONTENT
+        assert tap.finished is finished
+    assert tap.finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    "data, wants, flags",
+    [
+        (USAGE_ONLY, False, DROP),
+        (USAGE_ONLY, True, PASS),
+        (b'{"choices":[],"usage":null}', False, PASS),
+        (b'{"choices":[],"prompt_filter_results":[{}]}', False, PASS),
+        (b'{"usage":{"prompt_tokens":3,"completion_tokens":2}}', False, PASS),
+        (b'{"choices":null,"usage":{"prompt_tokens":3,"completion_tokens":2}}', False, PASS),
+        (chunk({}, "stop", usage=USAGE), False, CONTENT),
+        (b'{"choices":[],"usage":{"odd":"x"}}', False, DROP),
+    ],
+)
+def test_only_usage_that_stands_alone_is_dropped(data: bytes, wants: bool, flags: int) -> None:
+    """Empty choices with anything else pass, and so does usage beside a choice."""
+    assert ChatTap(wants).feed(data) == flags
+
+
+def test_the_last_usage_that_can_be_believed_counts() -> None:
+    """Later ones replace earlier ones; nonsense does not."""
+    tap = ChatTap(True)
+    tap.feed(USAGE_ONLY)
+    tap.feed(b'{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":1}}')
+    tap.feed(b'{"choices":[],"usage":{"prompt_tokens":-4,"completion_tokens":1}}')
+    tap.feed(b'{"choices":[],"usage":{"prompt_tokens":"4"}}')
+    assert tap.usage == Usage(input=4, output=1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"not json",
+        b"[1]",
+        b"3",
+        b'"x"',
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"choices":[{"delta":{"content":NaN}}]}',
+    ],
+)
+def test_what_cannot_be_read_passes(data: bytes) -> None:
+    """It is the client's to judge; the tap remembers that it was blind."""
+    tap = ChatTap(False)
+    assert tap.feed(data) == PASS
+    assert tap.opaque == 1 and tap.fault is None
+
+
+@pytest.mark.parametrize(
+    "data, flags",
+    [
+        (b'{"choices":{"0":1}}', PASS),
+        (b'{"choices":["x"]}', PASS),
+        (b'{"choices":[{"index":"0","delta":{"content":"Hi"}}]}', CONTENT),
+        (b'{"choices":[{"index":null,"delta":{"content":"Hi"}}]}', CONTENT),
+        (b'{"choices":[{"index":null,"delta":{"content":" "}}]}', PASS),
+        (b'{"choices":[{"index":null,"delta":{"content":""},"finish_reason":"stop"}]}', CONTENT),
+        (b'{"choices":[{"delta":"text","finish_reason":7}]}', PASS),
+        (b'{"choices":[{"index":[],"text":"Hi"}]}', CONTENT),
+    ],
+)
+def test_odd_types_are_looked_at_all_the_same(data: bytes, flags: int) -> None:
+    """Content with an index of a wrong type is content."""
+    tap = ChatTap(False)
+    assert tap.feed(data) == flags
+    assert tap.opaque == 0
+
+
+def test_odd_types_do_not_hide_usage() -> None:
+    """Usage beside a choice of a wrong type is still believed."""
+    tap = ChatTap(False)
+    tap.feed(chunk({"content": "Hi"}, index=None, usage=USAGE))  # type: ignore[arg-type]
+    assert tap.usage == Usage(input=3, output=2)
+
+
+@pytest.mark.parametrize(
+    "error, status, code",
+    [
+        ({"message": "boom"}, 502, "upstream_error"),
+        ("boom", 502, "upstream_error"),
+        ({"message": "boom", "code": 429}, 429, "upstream_rate_limited"),
+        ({"message": "boom", "code": "503"}, 503, "overloaded"),
+        ({"message": "boom", "status": 400}, 400, "upstream_invalid_request"),
+        ({"message": "boom", "code": "tool_use_failed", "status_code": 400}, 400, "upstream_invalid_request"),
+        ({"message": "boom", "type": "invalid_request_error", "code": "x"}, 400, "upstream_invalid_request"),
+        ({"message": "boom", "type": "invalid_request_error", "code": "invalid_api_key"}, 502, "upstream_error"),
+        ({"message": "boom", "code": 200}, 502, "upstream_error"),
+    ],
+)
+def test_an_error_event(error: Any, status: int, code: str) -> None:
+    """Its status is what upstream would have answered had it known earlier."""
+    for event in ({"error": error}, {"error": error, "choices": []}, {"error": error, "choices": [{"index": "x"}]}):
+        tap = ChatTap(False)
+        assert tap.feed(json.dumps(event).encode()) == ERROR
+        assert tap.fault is not None
+        assert (tap.fault.status, tap.fault.code) == (status, code)
+        assert "boom" in tap.fault.message
+
+
+@pytest.mark.parametrize("error", [None, "", {}, []])
+def test_an_empty_error_is_none(error: Any) -> None:
+    """Some providers put a null error into every event."""
+    assert ChatTap(False).feed(chunk({"content": "Hi"}, error=error)) == CONTENT

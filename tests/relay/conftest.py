@@ -1,0 +1,68 @@
+"""One gateway and one upstream for a whole file of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from encke.testing.upstream import FakeUpstream
+from tests.relay.traffic import OWN, Stage
+from tests.support import recordings
+from tests.support.gateway import Gateway
+
+Start = Callable[[dict[str, Any]], Gateway]
+PRESETS = frozenset({"openai", "openrouter", "ollama"})  # these say themselves what their streams do
+
+
+def provider(url: str, **more: Any) -> dict[str, Any]:
+    """A provider's table that points at a fake upstream."""
+    return {"base_url": f"{url}/v1", "api_key": "sk-upstream-secret", "allow_private": True, **more}
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FakeUpstream]:
+    """An upstream in a thread of its own; polite unless a request says otherwise."""
+    with FakeUpstream(keep_body=1 << 16) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start gateways without the embedded model; they are stopped at the end of the file, and must stop in order."""
+    running: list[Gateway] = []
+
+    def make(settings: dict[str, Any]) -> Gateway:
+        server = {"workers": 1, **settings.get("server", {})}
+        whole = {"local": {"enabled": False}, **settings, "server": server}
+        running.append(Gateway(tmp_path_factory.mktemp("gateway"), whole))
+        return running[-1]
+
+    yield make
+    for gateway in running:
+        gateway.stop()
+
+
+@pytest.fixture(scope="module")
+def stage(upstream: FakeUpstream) -> Stage:
+    """The upstream as a player of recorded exchanges."""
+    made = Stage()
+    upstream.behave = made.behave
+    return made
+
+
+@pytest.fixture(scope="module")
+def all_providers(upstream: FakeUpstream, start: Start) -> Gateway:
+    """A gateway that knows every provider there are recordings of, all played by the one upstream."""
+    names = [OWN, *sorted({path.name.partition(".")[0] for path in _recorded_files()})]
+    tables = {name: provider(upstream.url, **({} if name in PRESETS else {"dialect": "openai_chat"})) for name in names}
+    return start({"providers": tables, "routing": {"breaker": "off"}})
+
+
+def _recorded_files() -> list[Path]:
+    try:
+        return sorted((recordings.folder() / "data").glob("*.openai-*.jsonl.gz"))
+    except pytest.skip.Exception:
+        return []

@@ -144,15 +144,7 @@ class Gateway:
 
     def processes(self) -> dict[int, str]:
         """Every living process of this gateway, by id, with its command line."""
-        found = {}
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                state, _parent, _group, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-                if int(session) == self.process.pid and state not in "ZX":
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        return found
+        return session_processes(self.process.pid)
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, f"encke serve ended with {self.process.returncode}:\n{self.log[-4000:]}"
@@ -184,6 +176,19 @@ class Gateway:
             self._end_all()
         else:
             self.stop()
+
+
+def session_processes(session: int) -> dict[int, str]:
+    """Every living process of a session, by id, with its command line."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _parent, _group, its_session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state not in "ZX":
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
 
 
 def lab(url: str, **more: Any) -> dict[str, Any]:

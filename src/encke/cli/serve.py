@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import socket
 import sys
@@ -154,7 +155,7 @@ class Banner:
             return [f"  Key       {self._first_key}   (shown this once; only its digest is kept)"]
         if self._made.environment.bootstrap_key is not None:
             return ["  Key       the one in ENCKE_BOOTSTRAP_KEY"]
-        return [f"  Key       one you have; a new one: {self._program()} keys create"]
+        return [f"  Key       one you have, or a new one: export ENCKE_API_KEY=$({self._keys_create()})"]
 
     def _model_lines(self, engine: Engine) -> list[str]:
         lines = []
@@ -183,6 +184,10 @@ class Banner:
             f"curl {self._base_url}/chat/completions {authorization} -H \"Content-Type: application/json\" -d '{body}'"
         )
 
-    def _program(self) -> str:
-        data = self._environ.get("ENCKE_DATA")
-        return f"{f'ENCKE_DATA={data} ' if data else ''}{sys.argv[0] if not sys.argv[0].endswith('.py') else 'encke'}"
+    def _keys_create(self) -> str:
+        """The command as it can be pasted into another terminal in this folder."""
+        data, config = self._environ.get("ENCKE_DATA"), self._made.config.path
+        program = sys.argv[0] if not sys.argv[0].endswith(".py") else "encke"
+        setting = f"ENCKE_DATA={shlex.quote(data)} " if data else ""
+        option = f" --config {shlex.quote(str(config))}" if config else ""
+        return f"{setting}{shlex.quote(program)} keys create{option}"

@@ -51,7 +51,7 @@ TIMEOUT_ROWS = (
     ("connect", "Longest wait for a connection to a provider, TLS included."),
     ("first_byte", "Longest wait for the first byte of a streamed answer."),
     ("idle", "Longest silence between two events of a stream."),
-    ("total", "Longest duration of one attempt; the only limit for answers that are not streamed."),
+    ("total", "Longest duration of a call, all attempts together; the only limit for answers that are not streamed."),
 )
 
 SETTINGS: tuple[Row, ...] = (
@@ -63,7 +63,7 @@ SETTINGS: tuple[Row, ...] = (
         'Web origins that may call from a browser; "*" is any. Never with credentials.',
     ),
     Row("server.max_body", whole(1024, GiB, "bytes"), "Largest request body."),
-    Row("server.grace", seconds(3600), "Time that running calls get to finish at a shutdown or reload."),
+    Row("server.grace", seconds(3600), "Time that running calls get to finish at a shutdown."),
     Row("server.header_timeout", seconds(), "Longest wait for a request's headers."),
     Row("server.body_floor", whole(0, GiB, "bytes/s"), "Slowest upload borne; 0 bears any."),
     Row("server.write_stall", seconds(), "Longest wait for a caller to read on."),

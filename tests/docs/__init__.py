@@ -1,0 +1,1 @@
+"""The documentation, tested: examples run, tables compared with the code."""

@@ -21,7 +21,7 @@ _KEPT_PREFIXES = ("LC_", "PYTHON", "COVERAGE", "OMP_")
 
 
 class WorkerBoot(msgspec.Struct, frozen=True):
-    """What a worker is told. `config` is `encke.config.wire`'s JSON; descriptors are inherited under the same numbers."""
+    """What a worker is told. `config` is `encke.config.wire`'s JSON; descriptors keep their numbers."""
 
     config: bytes
     provider_keys: dict[str, str]

@@ -20,12 +20,11 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from encke.calls.attempt import Attempt, StreamCare
 from encke.calls.call import Call
 from encke.calls.upstream import Target, Upstream
-from encke.catalogue.catalogue import Catalogue, TargetName
+from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.dialects.openai_chat.parse import parse_request
@@ -35,6 +34,10 @@ from encke.ledger.journal import Journal
 from encke.routing.plan import plan
 from encke.routing.retry import RetryPolicy, decide
 from encke.telemetry.access import AccessLine, AccessLog
+
+
+# Callers choose the names of models, so what is remembered of them is bounded.
+MAX_REMEMBERED = 4096
 
 
 class Drained(Exception):
@@ -54,6 +57,21 @@ class Desk:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     care: StreamCare = field(default_factory=StreamCare)
     rng: random.Random = field(default_factory=random.Random)
+    # By identity, since hashing a model costs more than all the rest; the model is kept so that its id stays its own.
+    _targets: dict[int, tuple[list[Target], list[Target], Model]] = field(default_factory=dict)
+
+    def targets_of(self, model: Model) -> tuple[list[Target], list[Target]]:
+        """A model's targets and its fallback, ready to send to."""
+        found = self._targets.get(id(model))
+        if found is None:
+            if len(self._targets) >= MAX_REMEMBERED:
+                self._targets.clear()
+            first = [self._target(name) for name in model.targets]
+            found = self._targets[id(model)] = (first, [self._target(name) for name in model.fallback], model)
+        return found[0], found[1]
+
+    def _target(self, name: TargetName) -> Target:
+        return Target(self.upstreams[name.provider], name.model, name.weight)
 
 
 async def live(desk: Desk, call: Call) -> None:
@@ -90,17 +108,15 @@ def read(desk: Desk, call: Call) -> None:
 async def find_targets(desk: Desk, call: Call) -> list[Target]:
     """Phases 4 and 6."""
     catalogue = desk.catalogue
-    if not catalogue.known(call.asked):
+    model = catalogue.find(call.asked)
+    if model is None:
         await desk.discover()
-    model = catalogue.resolve(call.asked)
-    targets = plan(
-        [_target(desk, name) for name in model.targets],
-        [_target(desk, name) for name in model.fallback],
-        _serves(call.route),
-        desk.rng,
-    )
+        model = catalogue.resolve(call.asked)
+    first, fallback = desk.targets_of(model)
+    route = call.route
+    targets = plan(first, fallback, lambda target: route in target.upstream.heads and target.healthy, desk.rng)
     if not targets:
-        raise _nothing_to_try(call, [_target(desk, name) for name in (*model.targets, *model.fallback)])
+        raise _nothing_to_try(call, [*first, *fallback])
     return targets
 
 
@@ -226,40 +242,34 @@ def note_refusal(desk: Desk, call: Call, fault: Fault | None) -> None:
 
 def tell(desk: Desk, call: Call) -> None:
     """Phase 11."""
-    request, client, usage = call.request, call.client, call.usage
-    now = monotonic()
-    desk.access.write(
+    access = desk.access
+    if access.off:
+        return
+    request, client, usage, grant, parsed = call.request, call.client, call.usage, call.grant, call.parsed
+    access.write(
         AccessLine(
-            time=datetime.fromtimestamp(call.started_ms / 1000, UTC).isoformat(timespec="milliseconds"),
-            request_id=call.id,
-            client=client.peer,
-            method=request.method,
-            path=request.path,
-            status=call.status,
-            duration_ms=round((now - call.started) * 1000, 3),
-            bytes_out=client.bytes_sent,
-            key=call.grant.public_id if call.grant is not None else "",
-            model=call.asked,
-            provider=call.provider,
-            upstream_model=call.upstream_model,
-            attempts=call.attempts,
-            stream=call.parsed is not None and call.parsed.stream,
-            first_ms=round((call.first_at - call.started) * 1000, 3) if call.first_at else 0.0,
-            input_tokens=usage.total_input,
-            output_tokens=usage.total_output,
-            outcome=call.outcome,
-            code=call.code,
-            client_request_id=call.client_request_id,
+            access.stamp.of(call.started_ms),
+            call.id,
+            client.peer,
+            request.method,
+            request.path,
+            call.status,
+            int((monotonic() - call.started) * 1e6) / 1000,
+            client.bytes_sent,
+            grant.public_id if grant is not None else "",
+            call.asked,
+            call.provider,
+            call.upstream_model,
+            call.attempts,
+            parsed is not None and parsed.stream,
+            int((call.first_at - call.started) * 1e6) / 1000 if call.first_at else 0,
+            usage.total_input,
+            usage.total_output,
+            call.outcome,
+            call.code,
+            call.client_request_id,
         )
     )
-
-
-def _target(desk: Desk, name: TargetName) -> Target:
-    return Target(desk.upstreams[name.provider], name.model, name.weight)
-
-
-def _serves(route: str) -> Callable[[Target], bool]:
-    return lambda target: route in target.upstream.heads and target.healthy
 
 
 def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:

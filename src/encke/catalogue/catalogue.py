@@ -10,6 +10,9 @@ from encke.core.faults import Fault
 
 LOCAL = "local"
 
+# Callers choose names, so what is remembered of them is bounded.
+MAX_REMEMBERED = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class TargetName:
@@ -44,26 +47,23 @@ class Catalogue:
         self.offered[provider] = tuple(models)
         self._known.clear()
 
-    def resolve(self, name: str) -> Model:
-        """The model of a name: an alias, `provider/model`, or a bare id that only one provider offers.
-
-        Raises Fault model_not_found, naming the nearest names.
-        """
+    def find(self, name: str) -> Model | None:
+        """The model of a name: an alias, `provider/model`, or a bare id that only one provider offers; None if none."""
         model = self._known.get(name)
         if model is None:
-            model = self._find(name)
-            if len(self._known) > 4096:
-                self._known.clear()
-            self._known[name] = model
+            model = self._look_up(name)
+            if model is not None:
+                if len(self._known) >= MAX_REMEMBERED:
+                    self._known.clear()
+                self._known[name] = model
         return model
 
-    def known(self, name: str) -> bool:
-        """Whether the name can be resolved now."""
-        try:
-            self.resolve(name)
-        except Fault:
-            return False
-        return True
+    def resolve(self, name: str) -> Model:
+        """As `find`. Raises Fault model_not_found, naming the nearest names."""
+        model = self.find(name)
+        if model is None:
+            raise Fault("model_not_found", self._not_found(name, self._offering(name)), param="model")
+        return model
 
     def names(self) -> list[Model]:
         """Every name worth listing: aliases, then what providers offer as `provider/model`."""
@@ -73,17 +73,18 @@ class Catalogue:
                 listed += [self._direct(provider, model) for model in self.offered[provider]]
         return listed
 
-    def _find(self, name: str) -> Model:
+    def _look_up(self, name: str) -> Model | None:
         alias = self.aliases.get(name)
         if alias is not None:
             return alias
         provider, slash, upstream = name.partition("/")
         if slash and upstream and provider in self.providers and provider != LOCAL:
             return self._direct(provider, upstream)
-        offering = [provider for provider, models in self.offered.items() if name in models and provider != LOCAL]
-        if len(offering) == 1:
-            return self._direct(offering[0], name)
-        raise Fault("model_not_found", self._not_found(name, offering), param="model")
+        offering = self._offering(name)
+        return self._direct(offering[0], name) if len(offering) == 1 else None
+
+    def _offering(self, name: str) -> list[str]:
+        return [provider for provider, models in self.offered.items() if name in models and provider != LOCAL]
 
     @staticmethod
     def _direct(provider: str, model: str) -> Model:

@@ -6,7 +6,7 @@ before a call is sent, never by a worker inside a write.
 
 A segment is a header (`MAGIC`, epoch, number) and records one after the other, each at a multiple of 8:
 
-    length u32 | crc32 u32 | sequence u32 | kind u8, 3 zero bytes | body, length bytes
+    crc32 u32 | length u32 | sequence u32 | kind u8, 3 zero bytes | body, length bytes
 
 Length 0 means that nothing stands there yet. It is written last, so a record is whole or not there; the checksum covers
 sequence, kind and body, for what a power cut leaves. A worker appends to one segment until it is full, then to the
@@ -34,10 +34,9 @@ from encke.ledger.entry import Entry, Intent
 
 MAGIC = b"ENCKEJ01"
 HEADER = struct.Struct("<8sQIxxxx")
-RECORD = struct.Struct("<III B3x")
-_LENGTH = struct.Struct("<I")
-_TAIL = struct.Struct("<II B3x")
+RECORD = struct.Struct("<II")
 _CHECKED = struct.Struct("<I B3x")
+_BODY_AT = RECORD.size + _CHECKED.size
 SLOT = struct.Struct("<IIqqqqqQ")  # sequence, flags, received bytes, content bytes, input, output, cached tokens, spare
 SLOT_SIZE = 64
 SLOT_COUNT = 16384
@@ -197,21 +196,20 @@ class Journal:
 
     def _append(self, kind: int, body: bytes) -> None:
         length = len(body)
-        need = RECORD.size + length
         at = self._at
+        end = at + _BODY_AT + length
         # The last length of a segment stays zero, so that a reader finds its end.
-        if self._map is None or at + need + _LENGTH.size > self._size:
+        if end + RECORD.size > self._size:
             self._begin_segment()
             at = self._at
+            end = at + _BODY_AT + length
         mapped = self._map
         assert mapped is not None
         self._sequence = sequence = (self._sequence + 1) & 0xFFFFFFFF
-        start = at + RECORD.size
-        mapped[start : start + length] = body
-        checksum = zlib.crc32(body, zlib.crc32(_CHECKED.pack(sequence, kind)))
-        _TAIL.pack_into(mapped, at + 4, checksum, sequence, kind)
-        _LENGTH.pack_into(mapped, at, length)
-        self._at = (start + length + 7) & ~7
+        checked = _CHECKED.pack(sequence, kind) + body
+        mapped[at + RECORD.size : end] = checked
+        RECORD.pack_into(mapped, at, zlib.crc32(checked), length)  # in this order: the length is the last to be written
+        self._at = (end + 7) & ~7
 
     def _begin_segment(self) -> None:
         if not self._segments:
@@ -251,17 +249,18 @@ class SegmentReader:
         """The records that have been written since the last look. A damaged one ends the reading (`damaged`)."""
         mapped = self._map
         size = len(mapped)
-        while self.offset + RECORD.size <= size:
+        while self.offset + _BODY_AT <= size:
             at = self.offset
-            (length,) = _LENGTH.unpack_from(mapped, at)
+            checksum, length = RECORD.unpack_from(mapped, at)
             if length == 0:
                 return
-            checksum, sequence, kind = _TAIL.unpack_from(mapped, at + 4)
-            start = at + RECORD.size
-            body = mapped[start : start + length]
-            if len(body) != length or zlib.crc32(body, zlib.crc32(_CHECKED.pack(sequence, kind))) != checksum:
+            start = at + _BODY_AT
+            checked = mapped[at + RECORD.size : start + length]
+            if len(checked) != _CHECKED.size + length or zlib.crc32(checked) != checksum:
                 self.damaged = True
                 return
+            sequence, kind = _CHECKED.unpack_from(checked)
+            body = checked[_CHECKED.size :]
             try:
                 value: Intent | Entry = _entry.decode(body) if kind == KIND_ENTRY else _intent.decode(body)
             except msgspec.DecodeError:
@@ -273,7 +272,7 @@ class SegmentReader:
     @property
     def begun(self) -> bool:
         """Whether anything stands in it."""
-        return self.offset > HEADER.size or _LENGTH.unpack_from(self._map, HEADER.size)[0] != 0
+        return self.offset > HEADER.size or RECORD.unpack_from(self._map, HEADER.size)[1] != 0
 
     def close(self) -> None:
         """Let the file go."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -33,6 +34,24 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     client_request_id: str = ""
 
 
+class Stamp:
+    """UTC times as text, ISO 8601 with milliseconds; the part up to the second is made once a second."""
+
+    __slots__ = ("_second", "_text")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def of(self, ms: int) -> str:
+        """The text of a time in milliseconds."""
+        second, rest = divmod(ms, 1000)
+        if second != self._second:
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._text}.{rest:03d}Z"
+
+
 class AccessLog:
     """Writes lines to a descriptor. A reader that has stopped reading costs lines, which are counted, never a call's
     time.
@@ -43,9 +62,15 @@ class AccessLog:
         self._encode = msgspec.json.Encoder().encode
         self._poll: select.poll | None = None
         self.dropped = 0
+        self.stamp = Stamp()
         if fd is not None and not _regular(fd):
             self._poll = select.poll()
             self._poll.register(fd, select.POLLOUT)
+
+    @property
+    def off(self) -> bool:
+        """Whether nobody wants lines."""
+        return self._fd is None
 
     def write(self, line: AccessLine) -> None:
         """Write one line."""

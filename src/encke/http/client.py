@@ -11,7 +11,7 @@ has taken it;
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -19,12 +19,12 @@ from encke.core.faults import Fault
 from encke.http.headers import KEPT_RESPONSE_HEADERS
 from encke.http.sweep import Sweeper
 
-MAX_HEAD = 64 * 1024
-MAX_FIELDS = 1000
-MAX_DRAIN = 256 * 1024
-DRAIN_SECONDS = 2.0
-FOREVER = float("inf")
-HIGH_WATER = 1 << 20
+MAX_HEAD: Final = 64 * 1024
+MAX_FIELDS: Final = 1000
+MAX_DRAIN: Final = 256 * 1024
+DRAIN_SECONDS: Final = 2.0
+FOREVER: Final = float("inf")
+HIGH_WATER: Final = 1 << 20
 
 
 class Exchange(Protocol):
@@ -74,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_ended",
         "_exchange",
         "_fault",
+        "_field_bytes",
         "_fields",
         "_head_bytes",
         "_head_done",
@@ -98,6 +99,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._status = 0
         self._fields = 0
+        self._field_bytes = 0
         self._head_bytes = 0
         self._head_done = False
         self._ended = False
@@ -196,6 +198,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._lose(Fault("upstream_bad_response", "The provider switched protocols.", verdict="next"))
             return
         except httptools.HttpParserError:
+            if self._ended and exchange is not None:
+                # The answer is whole; what follows it was not asked for, so nothing more is read from here.
+                self._keep = False
+                self._exchange = None
+                exchange.on_end()
+                self._close()
+                return
             fault = self._fault or Fault(
                 "upstream_bad_response", "The provider's answer is not valid HTTP/1.1.", verdict="next"
             )
@@ -263,12 +272,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._keep = False
             raise _Stop
         self._headers = {}
-        self._fields = 0
+        self._fields = self._field_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field, or a trailer, which is dropped."""
         self._fields += 1
-        if self._fields > MAX_FIELDS:
+        self._field_bytes += len(name) + len(value)
+        if self._fields > MAX_FIELDS or self._field_bytes > MAX_HEAD:
             self._fault = _large_head()
             raise _Stop
         if not self._head_done:
@@ -311,7 +321,13 @@ class UpstreamConnection(asyncio.Protocol):
         return b"content-length" not in self._headers and b"transfer-encoding" not in self._headers
 
     def _release(self) -> None:
-        if self._keep and not self._closed and not self._transport.is_closing():
+        # An answer that came before all of its request was sent leaves a rest that nobody reads.
+        if (
+            self._keep
+            and not self._closed
+            and not self._transport.is_closing()
+            and not self._transport.get_write_buffer_size()
+        ):
             self.deadline = FOREVER
             self._resume()
             self._home.give_back(self)

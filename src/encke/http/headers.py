@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
-STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 # Of a client's headers, only these are kept. Nothing a client sends reaches an upstream as a header.
-KEPT_REQUEST_HEADERS = frozenset(
+KEPT_REQUEST_HEADERS: Final = frozenset(
     {
         b"authorization",
         b"x-api-key",
@@ -30,10 +31,12 @@ KEPT_REQUEST_HEADERS = frozenset(
 
 # These say who asks, how long the body is, or where it goes: twice, with different values, is an attack or a broken
 # client.
-SINGLE_REQUEST_HEADERS = frozenset({b"authorization", b"host", b"content-type", b"content-length"})
+SINGLE_REQUEST_HEADERS: Final = frozenset({b"authorization", b"host", b"content-type", b"content-length"})
 
 # Of an upstream's headers, only these are read; of them only content-type is passed on.
-KEPT_RESPONSE_HEADERS = frozenset({b"content-type", b"content-encoding", b"retry-after", b"location"})
+KEPT_RESPONSE_HEADERS: Final = frozenset(
+    {b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"location"}
+)
 
 
 def status_line(status: int) -> str:

@@ -47,6 +47,7 @@ class Pool:
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle_seconds = IDLE_SECONDS if endpoint.unix is None else UNIX_IDLE_SECONDS
         self._waiting: deque[Signal[UpstreamConnection]] = deque()
+        self._closed = False
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection, if there is one."""
@@ -67,16 +68,29 @@ class Pool:
             return connection
         signal: Signal[UpstreamConnection] = Signal()
         self._waiting.append(signal)
-        if len(self._open) + len(self._connecting) < self.endpoint.max_connections:
-            task = self._loop.create_task(self._connect())
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-        else:
-            self._loop.call_later(self.endpoint.connect_timeout, self._give_up, signal)
+        self._grow()
+        # A little longer than a connect may take, whose own message says more.
+        timer = self._loop.call_later(self.endpoint.connect_timeout + 0.5, self._give_up, signal)
         try:
             return await signal
         finally:
+            timer.cancel()
             self._drop(signal)
+
+    def _grow(self) -> None:
+        """Connect once for everyone who waits, as far as the limit allows."""
+        while (
+            len(self._connecting) < len(self._waiting)
+            and len(self._open) + len(self._connecting) < self.endpoint.max_connections
+        ):
+            task = self._loop.create_task(self._connect())
+            self._connecting.add(task)
+            task.add_done_callback(self._connected)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        self._connecting.discard(task)
+        if not self._closed:
+            self._grow()
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """A connection is free: hand it to who waits, or keep it."""
@@ -93,9 +107,12 @@ class Pool:
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
+        elif self._waiting and not self._closed:
+            self._grow()  # there is room again
 
     def close(self) -> None:
         """Close what is idle, stop connecting."""
+        self._closed = True
         for task in list(self._connecting):
             task.cancel()
         for connection in list(self._idle):
@@ -140,6 +157,9 @@ class Pool:
             self._refuse(_unreachable(f"The provider cannot be reached: {error.strerror or type(error).__name__}."))
         else:
             self.connects += 1
+            if connection.closed:  # it was accepted and ended at once
+                self._refuse(_unreachable("The provider closed the connection as soon as it was made."))
+                return
             self._open.add(connection)
             self.give_back(connection)
 
@@ -180,7 +200,7 @@ class Pool:
         endpoint = self.endpoint
         try:
             found = await self._loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
+        except (socket.gaierror, UnicodeError) as error:  # the latter for names that cannot be one
             raise _unreachable("The provider's host name cannot be resolved.") from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         good = [address for address in addresses if allowed(address, endpoint.allow_private)]

@@ -15,7 +15,7 @@ import struct
 import termios
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import httptools
 
@@ -24,19 +24,19 @@ from encke.http.drive import Driver
 from encke.http.headers import KEPT_REQUEST_HEADERS, SINGLE_REQUEST_HEADERS, status_line
 from encke.http.sweep import Sweeper
 
-MAX_HEAD = 64 * 1024
-MAX_FIELDS = 100
-MAX_PENDING = 64 * 1024
-MAX_DISCARD = 64 * 1024
-HIGH_WATER = 64 * 1024
-LINGER_SECONDS = 2.0
-FOREVER = float("inf")
+MAX_HEAD: Final = 64 * 1024
+MAX_FIELDS: Final = 100
+MAX_PENDING: Final = 64 * 1024
+MAX_DISCARD: Final = 64 * 1024
+HIGH_WATER: Final = 64 * 1024
+LINGER_SECONDS: Final = 2.0
+FOREVER: Final = float("inf")
 
 IDLE, HEAD, BODY = range(3)
 OPEN, CALL, LINGER, CLOSED = range(4)
 
-_HOST = re.compile(rb"[A-Za-z0-9._\-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
-_AUTHORITY = re.compile(rb"https?://[^/?#]*", re.I)
+_HOST: Final = re.compile(rb"[A-Za-z0-9._\-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
+_AUTHORITY: Final = re.compile(rb"https?://[^/?#]*", re.I)
 
 
 class ClientGone(Exception):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
 from encke.core.clock import monotonic
 
-INTERVAL = 0.25
+INTERVAL: Final = 0.25
 
 
 class Timed(Protocol):

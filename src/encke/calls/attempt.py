@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from encke.calls.call import Call
 from encke.calls.relay import StreamRelay
@@ -11,7 +11,7 @@ from encke.calls.upstream import Target
 from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.faults import parse_fault, parse_retry_after
+from encke.dialects.openai_chat.faults import parse_fault, retry_advice
 from encke.dialects.openai_chat.parse import parse_reply
 from encke.dialects.openai_chat.render import render_request
 from encke.http.client import UpstreamConnection
@@ -20,9 +20,9 @@ from encke.ledger.entry import Entry, Intent, Status
 from encke.ledger.journal import Journal
 from encke.ledger.settlement import estimate_tokens, used
 
-MAX_ANSWER = 32 << 20
-MAX_ERROR = 64 << 10
-FOREVER = float("inf")
+MAX_ANSWER: Final = 32 << 20
+MAX_ERROR: Final = 64 << 10
+FOREVER: Final = float("inf")
 
 
 class StreamCare(NamedTuple):
@@ -317,13 +317,11 @@ class Attempt:
         self.opened.set(None)
 
     def _refusal(self) -> Fault:
-        retry_after = self._headers.get(b"retry-after")
-        seconds = None if retry_after is None else parse_retry_after(retry_after.decode("latin-1"), time.time())
         if 200 < self.http_status < 300:
             return Fault(
                 "upstream_bad_response", f"The provider answered with status {self.http_status}.", verdict="next"
             )
-        return parse_fault(self.http_status, b"".join(self._body), seconds)
+        return parse_fault(self.http_status, b"".join(self._body), retry_advice(self._headers, time.time()))
 
     @property
     def body(self) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
@@ -12,8 +14,10 @@ from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
 
 # x-accel-buffering asks nginx, where it stands in front, to pass events as they come.
-STREAM_FIELDS = "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-KEEPALIVE = b": keep-alive\n\n"
+STREAM_FIELDS: Final = (
+    "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+)
+KEEPALIVE: Final = b": keep-alive\n\n"
 
 
 class Call:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from encke.calls.attempt import Attempt, StreamCare
 from encke.calls.call import Call
@@ -35,9 +36,8 @@ from encke.routing.plan import plan
 from encke.routing.retry import RetryPolicy, decide
 from encke.telemetry.access import AccessLine, AccessLog
 
-
 # Callers choose the names of models, so what is remembered of them is bounded.
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED: Final = 4096
 
 
 class Drained(Exception):

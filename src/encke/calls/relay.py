@@ -7,7 +7,7 @@ that the entry is settled before the client can see the end.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from encke.core.faults import Fault
 from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, ChatTap
@@ -15,8 +15,8 @@ from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
 
-MAX_HELD = 1 << 20
-DONE = b"data: [DONE]\n\n"
+MAX_HELD: Final = 1 << 20
+DONE: Final = b"data: [DONE]\n\n"
 
 
 class StreamEnd(NamedTuple):

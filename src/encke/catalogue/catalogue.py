@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from encke.core.faults import Fault
 
-LOCAL = "local"
+LOCAL: Final = "local"
 
 # Callers choose names, so what is remembered of them is bounded.
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The documentation's table is made from it.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Owner = Literal["caller", "gateway", "upstream"]
 
@@ -26,9 +26,9 @@ class FaultKind(NamedTuple):
     meaning: str
 
 
-_INVALID = "invalid_request_error"
+_INVALID: Final = "invalid_request_error"
 
-FAULTS: dict[str, FaultKind] = {
+FAULTS: Final[dict[str, FaultKind]] = {
     "invalid_json": FaultKind(400, _INVALID, "caller", False, "The body is not one JSON object in UTF-8."),
     "missing_required_parameter": FaultKind(400, _INVALID, "caller", False, "A required field is absent."),
     "invalid_type": FaultKind(400, _INVALID, "caller", False, "A field has the wrong type."),

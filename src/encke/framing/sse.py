@@ -7,10 +7,10 @@ comments, `event:` and `id:` lines, and data of several lines stay where they we
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-BOM = b"\xef\xbb\xbf"
-MAX_EVENT = 1 << 20
+BOM: Final = b"\xef\xbb\xbf"
+MAX_EVENT: Final = 1 << 20
 
 
 class SseEvent(NamedTuple):

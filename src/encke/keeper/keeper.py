@@ -51,6 +51,7 @@ class Keeper:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         for journal in find_journals(self._folder):
             self._journals[journal.epoch] = journal
+            journal.read()
             for name in journal.damage:
                 self._tell("journal_damaged", {"segment": name})
 

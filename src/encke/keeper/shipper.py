@@ -77,8 +77,8 @@ class WorkerJournal:
                 self._take(record, number)
             if reader.offset != before:
                 self._unsynced.add(number)
-            if reader.offset == before and number != min(self._readers):
-                break  # later ones are not begun
+            if not reader.begun:
+                break  # nor are later ones
 
     def _take(self, record: Record, number: int) -> None:
         value = record.value

@@ -25,32 +25,34 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from encke.core.faults import Fault
 from encke.ledger.entry import Entry, Intent
 
-MAGIC = b"ENCKEJ01"
-HEADER = struct.Struct("<8sQIxxxx")
-RECORD = struct.Struct("<II")
-_CHECKED = struct.Struct("<I B3x")
-_BODY_AT = RECORD.size + _CHECKED.size
-SLOT = struct.Struct("<IIqqqqqQ")  # sequence, flags, received bytes, content bytes, input, output, cached tokens, spare
-SLOT_SIZE = 64
-SLOT_COUNT = 16384
-USAGE_SEEN = 1
+MAGIC: Final = b"ENCKEJ01"
+HEADER: Final = struct.Struct("<8sQIxxxx")
+RECORD: Final = struct.Struct("<II")
+_CHECKED: Final = struct.Struct("<I B3x")
+_BODY_AT: Final = RECORD.size + _CHECKED.size
+SLOT: Final = struct.Struct(
+    "<IIqqqqqQ"
+)  # sequence, flags, received bytes, content bytes, input, output, cached tokens, spare
+SLOT_SIZE: Final = 64
+SLOT_COUNT: Final = 16384
+USAGE_SEEN: Final = 1
 
-KIND_INTENT = 1
-KIND_ENTRY = 2
+KIND_INTENT: Final = 1
+KIND_ENTRY: Final = 2
 
 # What an entry may take at most, record header included: names are bounded, see `Journal.intend`.
-MAX_RECORD = 1536
+MAX_RECORD: Final = 1536
 
-_encode = msgspec.msgpack.Encoder().encode
-_intent = msgspec.msgpack.Decoder(Intent)
-_entry = msgspec.msgpack.Decoder(Entry)
+_encode: Final = msgspec.msgpack.Encoder().encode
+_intent: Final = msgspec.msgpack.Decoder(Intent)
+_entry: Final = msgspec.msgpack.Decoder(Entry)
 
 
 class Progress(NamedTuple):

@@ -13,11 +13,13 @@ Estimates are bytes / 3 and flagged.
 
 from __future__ import annotations
 
+from typing import Final
+
 from encke.core.usage import NO_USAGE, Usage
 from encke.ledger.entry import Entry, Intent
 from encke.ledger.journal import Progress
 
-BYTES_PER_TOKEN = 3
+BYTES_PER_TOKEN: Final = 3
 
 
 def estimate_tokens(size: int) -> int:

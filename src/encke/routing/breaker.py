@@ -7,13 +7,14 @@ seconds, then lets one attempt through at a time: a good one closes it, a bad on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-WINDOW = 10.0
-MINIMUM = 20
-OPEN_SECONDS = 5.0
+WINDOW: Final = 10.0
+MINIMUM: Final = 20
+OPEN_SECONDS: Final = 5.0
 
 # Only failures that are the provider's count: not what the caller got wrong, not the caller's leaving.
-PROVIDER_FAULTS = frozenset(
+PROVIDER_FAULTS: Final = frozenset(
     {
         "upstream_unreachable",
         "upstream_reset",

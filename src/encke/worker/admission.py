@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
@@ -10,11 +11,11 @@ from encke.http.server import Request
 from encke.keys.grant import Grant
 from encke.keys.secret import digest, typo
 
-KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
-MAX_REMEMBERED = 4096
+KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
+MAX_REMEMBERED: Final = 4096
 
-_QUERY_KEY = re.compile(rb"(?:^|&)(?:key|api_key|api-key|access_token|token)=sk-", re.I)
-_HOW = "Send it as `Authorization: Bearer sk-…`."
+_QUERY_KEY: Final = re.compile(rb"(?:^|&)(?:key|api_key|api-key|access_token|token)=sk-", re.I)
+_HOW: Final = "Send it as `Authorization: Bearer sk-…`."
 
 
 class Admission:

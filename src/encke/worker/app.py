@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Coroutine
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -20,9 +20,9 @@ from encke.worker.admission import Admission
 from encke.worker.models import Discovery
 from encke.worker.routes import Match, match
 
-_JSON = "application/json"
-_encode = msgspec.json.Encoder().encode
-_EXPOSED = (
+_JSON: Final = "application/json"
+_encode: Final = msgspec.json.Encoder().encode
+_EXPOSED: Final = (
     "x-request-id, openai-processing-ms, x-encke-model, x-encke-provider, x-encke-attempts, x-should-retry, retry-after"
 )
 

@@ -78,7 +78,9 @@ class KeeperLink(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._decoder = FrameDecoder()
         self._asked_for = 0
-        self._send("hello", {"epoch": self._epoch, "segments": len(self._segments)})
+        # Slots without a segment count too: a keeper that does not know them took this process for dead.
+        known = len(self._segments) or int(self._journal is not None)
+        self._send("hello", {"epoch": self._epoch, "segments": known})
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The keeper is gone; `run` looks for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 Kind = Literal["inference", "models", "model", "healthz", "readyz"]
@@ -22,7 +22,7 @@ class Route(NamedTuple):
         return "GET, HEAD, OPTIONS" if self.method == "GET" else f"{self.method}, OPTIONS"
 
 
-ROUTES: dict[str, Route] = {
+ROUTES: Final[dict[str, Route]] = {
     "/v1/chat/completions": Route("chat", "inference", "POST"),
     "/v1/completions": Route("completions", "inference", "POST"),
     "/v1/embeddings": Route("embeddings", "inference", "POST"),
@@ -32,8 +32,8 @@ ROUTES: dict[str, Route] = {
     "/readyz": Route("readyz", "readyz", "GET", True),
 }
 
-_MODELS = "/v1/models/"
-_MODEL = Route("model", "model", "GET")
+_MODELS: Final = "/v1/models/"
+_MODEL: Final = Route("model", "model", "GET")
 
 
 class Match(NamedTuple):
@@ -43,7 +43,7 @@ class Match(NamedTuple):
     model: str = ""
 
 
-_MATCHES = {path: Match(route) for path, route in ROUTES.items()}
+_MATCHES: Final = {path: Match(route) for path, route in ROUTES.items()}
 
 
 def match(path: str) -> Match | None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 import msgspec
 
 from encke.core.faults import Fault, Verdict
 
-MAX_TEXT = 4096
+MAX_TEXT: Final = 4096
 
-_any = msgspec.json.Decoder()
-_encode = msgspec.json.Encoder().encode
+_any: Final = msgspec.json.Decoder()
+_encode: Final = msgspec.json.Encoder().encode
 
 # Answers whose status and message are the caller's business and stay as upstream sent them.
-_CALLERS = frozenset({400, 404, 413, 422})
+_CALLERS: Final = frozenset({400, 404, 413, 422})
 
 # Other upstream statuses: our code, and what routing may try next.
-_STATUSES: dict[int, tuple[str, Verdict]] = {
+_STATUSES: Final[dict[int, tuple[str, Verdict]]] = {
     401: ("upstream_auth", "next"),
     402: ("upstream_auth", "next"),
     403: ("upstream_auth", "next"),
@@ -33,7 +35,7 @@ _STATUSES: dict[int, tuple[str, Verdict]] = {
     529: ("overloaded", "next"),
 }
 
-_TEXTS = {
+_TEXTS: Final = {
     "upstream_auth": "The provider refused the gateway's credential (status {status}). The gateway's operator must "
     "check its key; your own key is fine.",
     "upstream_rate_limited": "The provider limits the rate of requests (status {status}). Try again later.",
@@ -45,18 +47,18 @@ _TEXTS = {
 
 # What servers of this dialect call a prompt that is too long (OpenAI, vLLM, llama.cpp, Ollama, Perplexity, and those in
 # front of Anthropic).
-_CONTEXT = re.compile(
+_CONTEXT: Final = re.compile(
     r"exceed_context_size|context_length_exceeded|max(?:imum)? context length|exceeds the available context"
     r"|too_many_prompt_tokens|prompt (?:is )?too long",
     re.I,
 )
 
 # Things that look like secrets, wherever upstream put them: keys, bearer tokens, keys in URLs; and addresses of hosts.
-_SECRETS = re.compile(
+_SECRETS: Final = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|hf|or)[-_][A-Za-z0-9_*\-]{6,}|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]{8,}|AIza[A-Za-z0-9_\-]{20,}"
     r"|(?i:key|token)=[A-Za-z0-9._\-]{8,}"
 )
-_URLS = re.compile(r"\b(?:https?|wss?)://[^\s\"'<>]+")
+_URLS: Final = re.compile(r"\b(?:https?|wss?)://[^\s\"'<>]+")
 
 
 def redact(text: str) -> str:
@@ -67,19 +69,29 @@ def redact(text: str) -> str:
     return text if len(data) <= MAX_TEXT else data[:MAX_TEXT].decode("utf-8", "ignore") + "…"
 
 
-def parse_retry_after(value: str, now: float) -> float | None:
-    """Seconds from a Retry-After header: a number, or an HTTP date against `now` (Unix seconds). None for anything
-    else.
+def parse_retry_after(value: str, now: float, scale: float = 1.0) -> float | None:
+    """Seconds from a Retry-After header: a number (`scale` of them to the second), or an HTTP date against `now` (Unix
+    seconds). None for anything else.
     """
     value = value.strip()
     try:
-        seconds = float(value)
+        seconds = float(value) / scale
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - now
         except (ValueError, TypeError, OverflowError):
             return None
     return min(max(seconds, 1.0), 600.0) if seconds == seconds else None
+
+
+def retry_advice(headers: Mapping[bytes, bytes], now: float) -> float | None:
+    """Seconds that upstream asks to wait, 1 to 600: `retry-after-ms` (OpenAI's and Azure's own), else `Retry-After`."""
+    for name, scale in ((b"retry-after-ms", 1000.0), (b"retry-after", 1.0)):
+        value = headers.get(name)
+        seconds = None if value is None else parse_retry_after(value.decode("latin-1"), now, scale)
+        if seconds is not None:
+            return seconds
+    return None
 
 
 def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> Fault:

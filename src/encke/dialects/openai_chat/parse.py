@@ -4,7 +4,7 @@ buckets.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -14,14 +14,14 @@ from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, Reply, WireUs
 
 Body = dict[str, msgspec.Raw]
 
-_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_string = msgspec.json.Decoder(str)
-_flag = msgspec.json.Decoder(bool | None)
-_reply = msgspec.json.Decoder(Reply)
-_usage = msgspec.json.Decoder(WireUsage)
+_map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_string: Final = msgspec.json.Decoder(str)
+_flag: Final = msgspec.json.Decoder(bool | None)
+_reply: Final = msgspec.json.Decoder(Reply)
+_usage: Final = msgspec.json.Decoder(WireUsage)
 
 # The first byte of a JSON value tells its type.
-_TYPE_NAMES = {
+_TYPE_NAMES: Final = {
     b'"': "a string",
     b"[": "an array",
     b"{": "an object",
@@ -29,10 +29,10 @@ _TYPE_NAMES = {
     b"f": "a boolean",
     b"n": "null",
 }
-_OPENERS: dict[type, bytes] = {str: b'"', list: b"[", dict: b"{"}
-_EXPECTED: dict[type, str] = {str: "a string", list: "an array", dict: "an object"}
+_OPENERS: Final[dict[type, bytes]] = {str: b'"', list: b"[", dict: b"{"}
+_EXPECTED: Final[dict[type, str]] = {str: "a string", list: "an array", dict: "an object"}
 
-MAX_MODEL_NAME = 256
+MAX_MODEL_NAME: Final = 256
 
 
 class Request(NamedTuple):

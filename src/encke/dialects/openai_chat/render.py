@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from encke.dialects.openai_chat.parse import Request
 from encke.dialects.openai_chat.wire import NULL
 
-_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_encode = msgspec.json.Encoder().encode
-_TRUE = msgspec.Raw(b"true")
-_USAGE_ONLY = msgspec.Raw(b'{"include_usage":true}')
+_map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode: Final = msgspec.json.Encoder().encode
+_TRUE: Final = msgspec.Raw(b"true")
+_USAGE_ONLY: Final = msgspec.Raw(b'{"include_usage":true}')
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,17 +13,26 @@ from encke.dialects.openai_chat.parse import parse_usage
 from encke.dialects.openai_chat.wire import NOTHING, NULL, Choice, Chunk
 
 # What an event means to the relay; flags, as one event may be several things.
-PASS = 0
-CONTENT = 1  # there is something of the answer in it
-DROP = 2  # usage that the client did not ask for
-END = 4  # the stream's own end mark
-ERROR = 8  # upstream reports a failure
+PASS: Final = 0
+CONTENT: Final = 1  # there is something of the answer in it
+DROP: Final = 2  # usage that the client did not ask for
+END: Final = 4  # the stream's own end mark
+ERROR: Final = 8  # upstream reports a failure
 
-_EMPTY = (NOTHING, NULL, msgspec.Raw(b'""'), msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
-_CONTENT_KEYS = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "audio", "text")
+_EMPTY: Final = (NOTHING, NULL, msgspec.Raw(b'""'), msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
+_CONTENT_KEYS: Final = (
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "tool_calls",
+    "function_call",
+    "refusal",
+    "audio",
+    "text",
+)
 
-_chunk = msgspec.json.Decoder(Chunk)
-_any = msgspec.json.Decoder()
+_chunk: Final = msgspec.json.Decoder(Chunk)
+_any: Final = msgspec.json.Decoder()
 
 
 class ChatTap:

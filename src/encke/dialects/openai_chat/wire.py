@@ -6,12 +6,12 @@ ErrorResponse), and the deltas that compatible providers add (`reasoning`, `reas
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-NOTHING = msgspec.Raw(b"")
-NULL = msgspec.Raw(b"null")
+NOTHING: Final = msgspec.Raw(b"")
+NULL: Final = msgspec.Raw(b"null")
 
 
 class Delta(msgspec.Struct):
@@ -87,7 +87,7 @@ class RouteShape(NamedTuple):
     streams: bool
 
 
-ROUTES: dict[str, RouteShape] = {
+ROUTES: Final[dict[str, RouteShape]] = {
     "chat": RouteShape((("messages", (list,)),), "choices", True),
     "completions": RouteShape((("prompt", (str, list)),), "choices", True),
     "embeddings": RouteShape((("input", (str, list)),), "data", False),

@@ -371,7 +371,7 @@ class Attempt:
             self.target.upstream.name,
             self.target.model,
             status,
-            reason or self.finish_reason,
+            (reason or self.finish_reason)[:64],  # upstream's word: an entry has its room in the journal
             self.http_status,
             parsed.stream,
             final,

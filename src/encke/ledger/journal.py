@@ -248,7 +248,11 @@ class SegmentReader:
         self.damaged = False
 
     def records(self) -> Iterator[Record]:
-        """The records that have been written since the last look. A damaged one ends the reading (`damaged`)."""
+        """The records that have been written since the last look. A damaged one ends the reading (`damaged`).
+
+        One that is being written just now may look damaged too, to this look; the next one finds it whole.
+        """
+        self.damaged = False
         mapped = self._map
         size = len(mapped)
         while self.offset + _BODY_AT <= size:

@@ -16,6 +16,7 @@ from encke.dialects.openai_chat.faults import (
     redact,
     render_fault,
     render_stream_fault,
+    retry_advice,
 )
 
 
@@ -179,6 +180,22 @@ def test_retry_after_as_a_date() -> None:
     assert parse_retry_after(formatdate(1_000_030, usegmt=True), 1_000_000.0) == 30.0
     assert parse_retry_after(formatdate(900_000, usegmt=True), 1_000_000.0) == 1.0
     assert parse_retry_after("Sun, 06 Nov 2094 08:49:37 GMT", 1_000_000.0) == 600.0
+
+
+@pytest.mark.parametrize(
+    "headers, seconds",
+    [
+        ({}, None),
+        ({b"retry-after": b"7"}, 7.0),
+        ({b"retry-after-ms": b"7000", b"retry-after": b"9"}, 7.0),
+        ({b"retry-after-ms": b"1", b"retry-after": b"9"}, 1.0),
+        ({b"retry-after-ms": b"soon", b"retry-after": b"9"}, 9.0),
+        ({b"retry-after-ms": b"nan"}, None),
+    ],
+)
+def test_retry_advice(headers: dict[bytes, bytes], seconds: float | None) -> None:
+    """The finer header first, the common one where it is absent or nonsense."""
+    assert retry_advice(headers, 0.0) == seconds
 
 
 @pytest.mark.parametrize("code", FAULTS)

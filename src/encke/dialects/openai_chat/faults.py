@@ -70,8 +70,9 @@ def redact(text: str) -> str:
 
 
 def parse_retry_after(value: str, now: float, scale: float = 1.0) -> float | None:
-    """Seconds from a Retry-After header: a number (`scale` of them to the second), or an HTTP date against `now` (Unix
-    seconds). None for anything else.
+    """Seconds from a Retry-After: a number, or an HTTP date against `now` (Unix seconds); None for anything else.
+
+    `scale` is what a second counts in the number: 1000 where it is in milliseconds.
     """
     value = value.strip()
     try:

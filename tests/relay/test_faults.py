@@ -1,0 +1,186 @@
+"""Every named behaviour of an upstream, through the real gateway: the caller's status, the connection, the ledger."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from typing import Any
+
+import pytest
+
+from encke.testing.behaviours import BEHAVIOURS
+from encke.testing.upstream import FakeUpstream
+from tests.relay.conftest import Start, provider
+from tests.relay.ledger import lines
+from tests.relay.matrix import EITHER, MATRIX, STALLS, Want
+from tests.support.client import Client, Response, chat
+from tests.support.gateway import Gateway
+
+CHAT = "/v1/chat/completions"
+NO_RETRY = {400, 404, 413, 422}
+FINISHED = b'"finish_reason":"'
+_NONCES = count()
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: FakeUpstream, start: Start) -> Gateway:
+    """One provider with the usual patience, and one with little of it."""
+    lab = provider(upstream.url, dialect="openai_chat")
+    hasty = {**lab, "timeouts": {"first_byte": 0.5, "idle": 0.5, "total": 1.5}}
+    return start({"providers": {"lab": lab, "hasty": hasty}, "routing": {"breaker": "off"}})
+
+
+def ask(client: Client, gateway: Gateway, name: str, stream: bool) -> tuple[str, Response]:
+    """Call a behaviour; the nonce that finds it in the upstream's statement, and the response."""
+    nonce = f"n{next(_NONCES)}"
+    options = {"name": name, "megabytes": 40 if "cap" in name else 2, "interval": 0.001 if name == "slow_chunks" else 0}
+    who = "hasty" if name in STALLS else "lab"
+    model = f"{who}/fault-{name.replace('_', '-')}"
+    body = chat(f"token:{nonce} behave: {json.dumps(options)}", model, **({"stream": True} if stream else {}))
+    return nonce, client.call("POST", CHAT, body, key=gateway.key)
+
+
+def calls_of(upstream: FakeUpstream, nonce: str) -> int:
+    """How often upstream was asked."""
+    return sum(one.nonce == nonce for one in upstream.statement.calls())
+
+
+def test_the_matrix_is_complete() -> None:
+    """Every behaviour stands in it."""
+    assert set(MATRIX) | EITHER == set(BEHAVIOURS)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", MATRIX)
+def test_what_comes_of_it(gateway: Gateway, upstream: FakeUpstream, name: str, stream: bool) -> None:
+    """Status, code, retry advice, ids, the connection's fate, no end that upstream did not send, and the entries."""
+    want = MATRIX[name][stream]
+    with gateway.client(timeout=20) as client:
+        nonce, response = ask(client, gateway, name, stream)
+        assert response.status == want.status, response.body[:500]
+        check_head(response, want)
+        if want.broken:
+            check_broken(client, response, want)
+        else:
+            assert response.complete
+            check_whole(response, want, nonce, stream, name)
+            assert client.call("GET", "/healthz").status == 200, "the connection can be used again"
+    check_ledger(gateway, upstream, response, want, nonce)
+
+
+def check_head(response: Response, want: Want) -> None:
+    """What stands in every head."""
+    assert response.header("x-request-id")
+    assert response.header("x-cometapi-request-id") == response.header("x-request-id")
+    assert response.header("location") is None
+    if want.status == 200:
+        assert response.header("x-should-retry") is None
+        return
+    after = response.header("retry-after")
+    if want.retry_after is None:
+        assert after is None
+    else:
+        low, high = want.retry_after
+        assert after is not None and low <= int(after) <= high
+        assert int(response.header("retry-after-ms") or 0) <= int(after) * 1000
+    retry = want.status not in NO_RETRY and want.code != "upstream_auth" and int(after or 0) <= 60
+    assert response.header("x-should-retry") == ("true" if retry else "false")
+
+
+def check_error(value: dict[str, Any], response: Response, want: Want) -> None:
+    """The envelope: the code, the request id, and nothing that is upstream's secret."""
+    assert set(value["error"]) == {"message", "type", "param", "code"}
+    assert (value["error"]["code"] or "") == want.code
+    assert value["error"]["message"]
+    assert value["request_id"] == response.header("x-request-id")
+    for secret in ("sk-upstream", "127.0.0.1", "Captive", "elsewhere", "Traceback"):
+        assert secret not in json.dumps(value)
+
+
+def check_broken(client: Client, response: Response, want: Want) -> None:
+    """Content, then the error as the last event; no end mark, no finish, and no orderly end of the body."""
+    *before, last = response.events()
+    assert any("token:" in event for event in before)
+    check_error(json.loads(last), response, want)
+    assert b"[DONE]" not in response.body and FINISHED not in response.body
+    assert not response.complete
+    client.wait_ended()
+
+
+def check_whole(response: Response, want: Want, nonce: str, stream: bool, name: str) -> None:
+    """An error's envelope, a whole answer, or a stream that ends once."""
+    if want.status != 200:
+        assert response.header("content-type") == "application/json"
+        check_error(response.json(), response, want)
+    elif not stream:
+        assert f"token:{nonce}" in response.json()["choices"][0]["message"]["content"]
+    else:
+        events = response.events()
+        assert events[-1] == "[DONE]" and events.count("[DONE]") == 1
+        assert name == "done_only" or sum('"finish_reason":"' in event for event in events) == 1
+        assert b"\r" not in response.body and not response.body.startswith(b"\xef\xbb\xbf")
+        assert b'"usage"' not in response.body or name == "usage_backwards"
+
+
+def check_ledger(gateway: Gateway, upstream: FakeUpstream, response: Response, want: Want, nonce: str) -> None:
+    """As many entries as upstream calls, the last of them final and with the right status."""
+    entries = lines(gateway, response.header("x-request-id") or "")
+    assert [entry.attempt for entry in entries] == list(range(1, len(entries) + 1))
+    assert [entry.final for entry in entries] == [*[0] * (len(entries) - 1), 1]
+    assert len(entries) == int(response.header("x-encke-attempts") or 0)
+    # A request may cross the end of a connection that was kept: then it was sent, and perhaps never read.
+    crossed = sum(entry.reason == "upstream_reset" for entry in entries[:-1])
+    assert len(entries) - crossed <= calls_of(upstream, nonce) <= len(entries)
+    last = entries[-1]
+    assert last.status == want.entry
+    if want.code and want.entry != "refused":
+        assert last.reason == want.code
+    if want.entry in ("complete", "truncated"):
+        assert bool(last.estimated) == want.estimated
+        assert last.input > 0
+    if want.entry in ("refused", "failed"):
+        assert (last.input, last.output) == (0, 0)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", sorted(EITHER))
+def test_more_than_one_answer(gateway: Gateway, name: str, stream: bool) -> None:
+    """What follows an answer is never relayed, and the next call on any connection gets its own answer."""
+    with gateway.client() as client:
+        nonce, response = ask(client, gateway, name, stream)
+        assert response.complete and response.status in (200, 502)
+        assert b"smuggled" not in response.body and b"nobody asked" not in response.body
+        if response.status == 200:
+            assert nonce.encode() in response.body
+        for _ in range(3):
+            nonce, response = ask(client, gateway, "polite", False)
+            assert f"token:{nonce}" in response.json()["choices"][0]["message"]["content"]
+
+
+def test_an_early_refusal_of_a_large_body(gateway: Gateway) -> None:
+    """Upstream answers 400 before it has read: the caller gets it, and soon."""
+    with gateway.client(timeout=10) as client:
+        body = chat("x" * (8 << 20), "lab/fault-early-400-before-body")
+        response = client.call("POST", CHAT, body, key=gateway.key)
+    assert (response.status, response.json()["error"]["code"]) == (400, "invalid_value")
+
+
+def test_nobody_listens(gateway: Gateway, upstream: FakeUpstream) -> None:
+    """A provider that refuses connections is 502 upstream_unreachable, and nothing was sent: nothing is counted."""
+    upstream.drop()
+    upstream.refuse()
+    try:
+        with gateway.client() as client:
+            _, response = ask(client, gateway, "polite", True)
+    finally:
+        upstream.accept()
+    assert (response.status, response.json()["error"]["code"]) == (502, "upstream_unreachable")
+    assert response.header("x-should-retry") == "true"
+    (entry,) = lines(gateway, response.header("x-request-id") or "")
+    assert (entry.status, entry.input, entry.http_status) == ("failed", 0, 0)
+
+
+def test_upstream_saw_nothing_malformed(upstream: FakeUpstream, gateway: Gateway) -> None:
+    """After all of the above: no request of the gateway was anything but well-formed."""
+    assert gateway.process.poll() is None
+    assert upstream.statement.rejected() == []

@@ -1,0 +1,34 @@
+"""`encke config check`: what the gateway would find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Run
+
+
+def test_without_a_file(encke: Run, data: Path) -> None:
+    """Defaults, and the providers whose usual variable is set; never a key."""
+    done = encke("config", "check", OPENAI_API_KEY="sk-very-secret")
+    assert done.exit_code == 0
+    assert "settings: no file" in done.output and f"data: {data}" in done.output
+    assert "provider openai: https://api.openai.com/v1, openai_chat, key set" in done.output
+    assert "very-secret" not in done.output
+
+
+def test_a_file_by_argument_or_option(encke: Run, tmp_path: Path) -> None:
+    """Both name it."""
+    file = tmp_path / "mine.toml"
+    file.write_text('[providers.ollama]\n[models.fast]\ntargets = [{ provider = "ollama", model = "m" }]\n')
+    for done in (encke("config", "check", str(file)), encke("config", "check", "--config", str(file))):
+        assert done.exit_code == 0 and f"settings: {file}" in done.output
+        assert "model fast: ollama/m 100 %" in done.output
+
+
+def test_everything_wrong_is_told_at_once(encke: Run, tmp_path: Path) -> None:
+    """Each with its line, a suggestion where one is near, and exit status 1."""
+    file = tmp_path / "bad.toml"
+    file.write_text('[server]\nlisten = "nowhere"\n[routng]\nretries = 1\n[providers.openai]\napi_key = "${NOT_SET}"\n')
+    done = encke("config", "check", str(file))
+    assert done.exit_code == 1
+    assert all(words in done.output for words in ("listen", "routing", "NOT_SET", "bad.toml"))

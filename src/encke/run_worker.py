@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,8 @@ class Worker:
         limits = make_limits(config)
         members = self._connections
         listener = socket.socket(fileno=boot.listen_fd)
-        server = await loop.create_server(
-            lambda: ServerConnection(app, sweeper, limits, members), sock=listener, backlog=BACKLOG
-        )
+        make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, limits, members)  # noqa: E731
+        server = await loop.create_server(make, sock=listener, backlog=BACKLOG)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         say_ready(boot.ready_fd)

@@ -65,8 +65,11 @@ class _Stop(Exception):
     """Raised in a parser's callback to stop it; the fault stands on the connection."""
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """One connection to an upstream. `uses` counts exchanges begun on it."""
+class UpstreamConnection:
+    """One connection to an upstream, an `asyncio.Protocol` in all but its base, which would keep it from being compiled.
+
+    `uses` counts exchanges begun on it.
+    """
 
     __slots__ = (
         "_closed",

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from encke.config.addresses import allowed
 from encke.core.faults import Fault
@@ -173,15 +173,15 @@ class Pool:
 
     async def _dial(self) -> UpstreamConnection:
         endpoint = self.endpoint
-        make: Callable[[], UpstreamConnection] = self._make
+        make: Callable[[], Any] = self._make
         if endpoint.unix is not None:
-            _, connection = await self._loop.create_unix_connection(make, endpoint.unix)
-            return connection
+            _, made = await self._loop.create_unix_connection(make, endpoint.unix)
+            return cast(UpstreamConnection, made)
         error: OSError | None = None
         for address in await self._resolve():
             try:
                 # The vetted address, with the name for TLS: a second look-up could give another address.
-                _, connection = await self._loop.create_connection(
+                _, made = await self._loop.create_connection(
                     make,
                     address,
                     endpoint.port,
@@ -193,7 +193,7 @@ class Pool:
             except OSError as problem:
                 error = problem
             else:
-                return connection
+                return cast(UpstreamConnection, made)
         raise error or OSError("no address")
 
     async def _resolve(self) -> list[str]:

@@ -104,8 +104,11 @@ class Sink(Protocol):
         """It has caught up."""
 
 
-class ServerConnection(asyncio.Protocol):
-    """One client's connection. `members` is the set of open connections, kept by it."""
+class ServerConnection:
+    """One client's connection, an `asyncio.Protocol` in all but its base, which would keep it from being compiled.
+
+    `members` is the set of open connections, kept by it.
+    """
 
     __slots__ = (
         "__weakref__",

@@ -19,6 +19,12 @@ print(xllamacpp.get_system_info())
 """
 _CPUINFO = Path("/proc/cpuinfo")
 
+# Shared libraries that xllamacpp takes from the system, and where they come from; a minimal Debian lacks the first.
+_HELP = {
+    "libgomp.so.1": ". Install the package libgomp1 (apt install libgomp1) and start again",
+    "libstdc++.so.6": ". Install the package libstdc++6 (apt install libstdc++6) and start again",
+}
+
 # What the library was compiled for, as it says itself, and the kernel's word for it.
 _X86_FLAGS = {
     "SSE3": "pni",
@@ -53,7 +59,7 @@ def explain(status: int, output: str, errors: str, flags: frozenset[str]) -> str
         )
     if status:
         last = (errors.strip().splitlines() or [f"it ended with status {status}"])[-1]
-        return f"The library xllamacpp cannot be loaded: {last}"
+        return f"The library xllamacpp cannot be loaded: {last}{_HELP.get(_absent(last), '')}"
     missing = missing_instructions(output, flags)
     if missing:
         return (
@@ -61,6 +67,12 @@ def explain(status: int, output: str, errors: str, flags: frozenset[str]) -> str
             "Build xllamacpp from source on this machine, or do without the embedded model."
         )
     return None
+
+
+def _absent(error: str) -> str:
+    """The shared library that the dynamic linker did not find; "" if that is not what `error` says."""
+    name, _, why = error.rpartition("ImportError: ")[2].partition(": ")
+    return name if why.startswith("cannot open shared object file") else ""
 
 
 def missing_instructions(system_info: str, flags: frozenset[str]) -> list[str]:

@@ -17,7 +17,8 @@ _INFO = "CPU : SSE3 = 1 | AVX = 1 | AVX2 = 1 | AVX512 = 0 | LLAMAFILE = 1 | "
     [
         (98, "", r"encke\[local\]"),
         (-signal.SIGILL, "", "CPU lacks instructions"),
-        (1, "Traceback\nImportError: libgomp.so.1: cannot open", "libgomp"),
+        (1, "Traceback\nImportError: libgomp.so.1: cannot open shared object file: No such", "apt install libgomp1"),
+        (1, "Traceback\nImportError: undefined symbol: x", r"undefined symbol: x$"),
         (-signal.SIGSEGV, "", "status -11"),
     ],
 )

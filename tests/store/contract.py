@@ -19,9 +19,27 @@ mint = IdMint()
 def entry(call: str | None = None, attempt: int = 1, started: int = MIDNIGHT, **fields: object) -> Entry:
     """An entry of a complete streamed call, with what the test cares about changed."""
     plain = Entry(
-        *(call or mint.new(), attempt, "KEY000000001", "chat", "fast", "openai", "gpt-5-mini"),
-        *("complete", "stop", 200, True, True, started, started + 3, 250_000, 1_500_000),
-        *(Usage(100, 20, 3, 4, 5, 50, 6, 7), 1_234, "2026-10-01", 4_096, "my-id"),
+        call=call or mint.new(),
+        attempt=attempt,
+        key="KEY000000001",
+        route="chat",
+        asked="fast",
+        provider="openai",
+        model="gpt-5-mini",
+        status="complete",
+        reason="stop",
+        http_status=200,
+        stream=True,
+        final=True,
+        started=started,
+        dispatched=started + 3,
+        first_us=250_000,
+        total_us=1_500_000,
+        usage=Usage(100, 20, 3, 4, 5, 50, 6, 7),
+        cost=1_234,
+        price_version="2026-10-01",
+        received=4_096,
+        client_request_id="my-id",
     )
     return msgspec.structs.replace(plain, **fields)
 

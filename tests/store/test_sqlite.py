@@ -161,7 +161,7 @@ def test_killed_while_appending(path: Path, commits: int) -> None:
     for _ in range(commits):
         acknowledged = int(run.stdout.readline())
     run.send_signal(signal.SIGKILL)
-    acknowledged = int((run.stdout.read().splitlines() or [acknowledged])[-1])
+    acknowledged = int((run.stdout.read().splitlines() or [str(acknowledged)])[-1])
     run.stdout.close()
     run.wait(10)
     store = SqliteStore.open(path)

@@ -28,7 +28,7 @@ def admission() -> Admission:
     return made
 
 
-def request(query: bytes = b"", **headers: str) -> Request:
+def request(query: bytes = b"", /, **headers: str) -> Request:
     """A request with these headers, `_` for `-`."""
     made = Request()
     made.query = query

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from encke.core.faults import Fault
-from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, ChatTap
+from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, ChatTap, is_whole
 from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
@@ -101,9 +101,8 @@ class StreamRelay:
     def close(self, clean: bool, fault: Fault) -> None:
         """The answer is over. `clean`: its end was marked. `fault` is what to say if the stream was not whole."""
         if self.finish is None and clean:
-            rest = self._splitter.rest.strip()
-            if rest.startswith(b"data:") and b"\n" not in rest and rest.endswith((b"}", b"[DONE]")):
-                # A last event without its blank line.
+            # A last event without its blank line counts if it is whole; half of one is not passed on.
+            if is_whole(self._splitter.rest):
                 for event in self._splitter.feed(b"\n\n"):
                     self._see(event)
             if self.finish is None and self.tap.finished:

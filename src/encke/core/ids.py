@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import random
 import time
+from typing import Final
+
+# A random hexadecimal digit, its two upper bits set to 10.
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class IdMint:
@@ -18,6 +22,7 @@ class IdMint:
     def new(self) -> str:
         """A fresh id, such as `019aa2b4-6c1e-7d3a-9f00-3c5d0c1e2f4a`."""
         ms = time.time_ns() // 1_000_000
-        bits = self._bits(74)
-        low = bits & 0xFFFFFFFFFFFF
-        return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{bits >> 62:03x}-{(bits >> 48 & 0x3FFF) | 0x8000:04x}-{low:012x}"
+        # 48 bits of time, then random ones, of which the six that say version 7 and variant 10 are overwritten.
+        text = (ms << 80 | self._bits(80)).to_bytes(16, "big").hex()
+        variant = _VARIANT[text[16]]
+        return text[:8] + "-" + text[8:12] + "-7" + text[13:16] + "-" + variant + text[17:20] + "-" + text[20:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -34,6 +35,9 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     client_request_id: str = ""
 
 
+_MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))
+
+
 class Stamp:
     """UTC times as text, ISO 8601 with milliseconds; the part up to the second is made once a second."""
 
@@ -45,11 +49,11 @@ class Stamp:
 
     def of(self, ms: int) -> str:
         """The text of a time in milliseconds."""
-        second, rest = divmod(ms, 1000)
+        second = ms // 1000
         if second != self._second:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._text}.{rest:03d}Z"
+        return self._text + _MILLISECONDS[ms % 1000]
 
 
 class AccessLog:

@@ -29,10 +29,10 @@ _TYPE_NAMES: Final = {
     b"f": "a boolean",
     b"n": "null",
 }
-_OPENERS: Final[dict[type, bytes]] = {str: b'"', list: b"[", dict: b"{"}
 _EXPECTED: Final[dict[type, str]] = {str: "a string", list: "an array", dict: "an object"}
 
 MAX_MODEL_NAME: Final = 256
+MOST_TOKENS: Final = 1 << 40
 
 
 class Request(NamedTuple):
@@ -50,10 +50,10 @@ def parse_request(route: str, data: bytes) -> Request:
     raw_model = body.get("model")
     if raw_model is None:
         raise Fault("missing_required_parameter", "You must provide a `model`.", param="model")
-    if _opener(raw_model) != b'"':
-        raise _wrong_type("model", raw_model, (str,))
     try:
         model = _string.decode(raw_model)
+    except msgspec.ValidationError:
+        raise _wrong_type("model", raw_model, (str,)) from None
     except msgspec.DecodeError:
         raise Fault("invalid_json", "`model` is not a valid JSON string.", param="model") from None
     if not model or len(raw_model) > MAX_MODEL_NAME + 2:
@@ -67,7 +67,8 @@ def parse_request(route: str, data: bytes) -> Request:
         value = body.get(name)
         if value is None:
             raise Fault("missing_required_parameter", f"Missing required parameter: `{name}`.", param=name)
-        if not any(_opener(value) == _OPENERS[kind] for kind in types):
+        first: int = memoryview(value)[0]
+        if first != ord("[") and (first != ord('"') or str not in types):
             raise _wrong_type(name, value, types)
     if not shape.streams or "stream" not in body:
         return Request(body, model, False, False)
@@ -174,19 +175,24 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
     audio_in = (ins.audio_tokens if ins is not None else None) or 0
     reasoning = (outs.reasoning_tokens if outs is not None else None) or 0
     audio_out = (outs.audio_tokens if outs is not None else None) or 0
-    if min(prompt, completion, cached, written, audio_in, reasoning, audio_out) < 0:
+    least = prompt if prompt < completion else completion
+    for part in (cached, written, audio_in, reasoning, audio_out):
+        if part < least:
+            least = part
+    if least < 0:
         return None
     fresh = prompt - cached - written - audio_in
     said = completion - reasoning - audio_out
-    if max(prompt, completion) > 1 << 40:
+    if prompt > MOST_TOKENS or completion > MOST_TOKENS:
         return None
     # Some providers count reasoning or cached tokens beside the total, not in it: then the total is the fresh part.
     return Usage(
-        input=fresh if fresh >= 0 else prompt,
-        cache_read=cached,
-        cache_write_5m=written,
-        audio_input=audio_in,
-        output=said if said >= 0 else completion,
-        reasoning=reasoning,
-        audio_output=audio_out,
+        fresh if fresh >= 0 else prompt,
+        cached,
+        written,
+        0,
+        audio_in,
+        said if said >= 0 else completion,
+        reasoning,
+        audio_out,
     )

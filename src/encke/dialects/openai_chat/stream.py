@@ -168,6 +168,20 @@ class ChatTap:
         return CONTENT if any(not isinstance(value, str) or value.strip() for value in found) else PASS
 
 
+def is_whole(event: bytes) -> bool:
+    """Whether the last bytes of a stream are a whole event that only lacks its blank line: the end mark, or an object."""
+    event = event.strip()
+    if event[:5] != b"data:":
+        return False
+    data = event[5:].lstrip()
+    if data == b"[DONE]":
+        return True
+    try:
+        return isinstance(_any.decode(data), dict)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
 def _blank(raw: msgspec.Raw) -> bool:
     text = bytes(raw)
     if text[:1] != b'"':

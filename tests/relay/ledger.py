@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -30,18 +32,36 @@ class Line:
 def lines(gateway: Gateway, call: str, seconds: float = 10.0) -> list[Line]:
     """A call's entries by attempt, once the final one is there. Raises AssertionError when it does not come."""
     columns = ", ".join(Line.__dataclass_fields__)
+    query = f"SELECT {columns} FROM entries WHERE call = ? ORDER BY attempt"  # noqa: S608
     deadline = time.monotonic() + seconds
     while True:
-        db = apsw.Connection(
-            f"file:{gateway.data / 'encke.db'}?mode=ro", flags=apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
-        )
-        try:
-            db.set_busy_timeout(2000)
-            query = f"SELECT {columns} FROM entries WHERE call = ? ORDER BY attempt"  # noqa: S608
-            found = [Line(*row) for row in db.execute(query, (call,))]
-        finally:
-            db.close()
+        found = [Line(*row) for row in _rows(gateway, query, (call,))]
         if found and found[-1].final:
             return found
         assert time.monotonic() < deadline, f"no final entry of {call} within {seconds} s: {found}"
         time.sleep(0.02)
+
+
+def statuses(gateway: Gateway, calls: Collection[str], seconds: float = 20.0) -> dict[str, list[str]]:
+    """The statuses of the entries of each call, once all calls have one. Raises AssertionError when one has none."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found: dict[str, list[str]] = {call: [] for call in calls}
+        for call, status in _rows(gateway, "SELECT call, status FROM entries", ()):
+            if call in found:
+                found[call].append(status)
+        missing = [call for call, entries in found.items() if not entries]
+        if not missing:
+            return found
+        assert time.monotonic() < deadline, f"{len(missing)} calls without an entry, such as {missing[:3]}"
+        time.sleep(0.1)
+
+
+def _rows(gateway: Gateway, query: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
+    db = apsw.Connection(f"file:{gateway.data / 'encke.db'}?mode=ro", flags=flags)
+    try:
+        db.set_busy_timeout(2000)
+        return list(db.execute(query, values))
+    finally:
+        db.close()

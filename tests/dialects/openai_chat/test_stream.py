@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, PASS, ChatTap
+from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, PASS, ChatTap, is_whole
 
 
 def chunk(delta: Any = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:
@@ -197,3 +197,25 @@ def test_an_error_event(error: Any, status: int, code: str) -> None:
 def test_an_empty_error_is_none(error: Any) -> None:
     """Some providers put a null error into every event."""
     assert ChatTap(False).feed(chunk({"content": "Hi"}, error=error)) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "rest, whole",
+    [
+        (b"data: [DONE]", True),
+        (b"\ndata:[DONE] \n", True),
+        (b'data: {"choices":[]}', True),
+        (b'data: {"choices":[]}\n', True),
+        (b"data: [DON", False),
+        (b'data: {"choices":[{"delta":{}', False),
+        (b"data: 3", False),
+        (b"data:", False),
+        (b"", False),
+        (b": comment}", False),
+        (b'{"choices":[]}', False),
+        (b"data: " + b"[" * 100_000, False),
+    ],
+)
+def test_a_last_event_without_its_blank_line(rest: bytes, whole: bool) -> None:
+    """It counts if it is all there; a JSON text cut after an inner brace is not."""
+    assert is_whole(rest) is whole

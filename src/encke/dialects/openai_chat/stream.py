@@ -169,7 +169,7 @@ class ChatTap:
 
 
 def is_whole(event: bytes) -> bool:
-    """Whether the last bytes of a stream are a whole event that only lacks its blank line: the end mark, or an object."""
+    """Whether the last bytes of a stream are an event that only lacks its blank line: the end mark, or an object."""
     event = event.strip()
     if event[:5] != b"data:":
         return False

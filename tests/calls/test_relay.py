@@ -1,0 +1,179 @@
+"""A stream on its way through: the same whichever way it is cut, and its end told before the last bytes."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from encke.calls.relay import MAX_HELD, StreamEnd, StreamRelay
+from encke.core.faults import Fault
+from encke.framing.sse import MAX_EVENT
+from encke.http.server import ServerConnection
+from tests.relay import oracle
+
+CUT = Fault("upstream_reset", "cut")
+
+
+class Client:
+    """What a relay needs of a client."""
+
+    def __init__(self) -> None:
+        self.got = b""
+
+    def write_stream(self, data: bytes) -> None:
+        self.got += data
+
+
+class Watched:
+    """A relay with its client, driven as an attempt and a call would."""
+
+    def __init__(self, wants_usage: bool = False) -> None:
+        self.relay = StreamRelay(wants_usage)
+        self.client = Client()
+
+    def read(self, data: bytes) -> None:
+        """One read from upstream's socket. Raises Fault."""
+        self.relay.take(data)
+        self.relay.flush()
+        self._open()
+
+    def close(self, clean: bool = True) -> None:
+        self.relay.close(clean, CUT)
+        self._open()
+
+    def _open(self) -> None:
+        if self.relay.opened.ready and self.failed is None and not self.relay.flowing:
+            self.client.got += self.relay.flow(cast(ServerConnection, self.client))
+
+    @property
+    def failed(self) -> Fault | None:
+        """What it failed with before content."""
+        return cast("Fault | None", self.relay.opened._error)
+
+    @property
+    def end(self) -> StreamEnd | None:
+        return self.relay.ended._value
+
+
+def event(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any) -> str:
+    choice = {"index": index, "delta": delta or {}, "finish_reason": finish}
+    return f"data: {json.dumps({'choices': [choice], **more}, ensure_ascii=False)}"
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
+MENU = [
+    event({"role": "assistant", "content": ""}),
+    event({"content": "Hé 漢 🙂"}),
+    event({"content": " "}),
+    event({"content": "b"}, index=1),
+    event({"tool_calls": [{"index": 0}]}),
+    event(finish="stop"),
+    event(finish="stop", index=1),
+    event(finish="stop", usage=USAGE),
+    f"data: {json.dumps({'choices': [], 'usage': USAGE})}",
+    'data: {"choices":[],"prompt_filter_results":[]}',
+    'data: {"choices":[],"usage":null}',
+    'data: {"error":{"message":"boom","code":503}}',
+    "data: {not json",
+    ": comment",
+    "event: ping",
+    'event: x\ndata: {"choices":\ndata: []}',
+    "data: [DONE]",
+    "data:[DONE]",
+]
+EVENTS = st.lists(st.sampled_from(MENU), max_size=10)
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    EVENTS, ENDS, st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.lists(st.integers(0, 900), max_size=20)
+)
+def test_what_comes_out_is_what_the_rules_say(
+    events: list[str], eol: str, bom: bool, whole_end: bool, clean: bool, wants_usage: bool, cuts: list[int]
+) -> None:
+    """Any events, any line ends, cut anywhere, ended in order or not: held against the rules written down apart."""
+    text = ("\n\n".join(events) + ("\n\n" if whole_end else "")).replace("\n", eol)
+    data = (b"\xef\xbb\xbf" if bom else b"") + text.encode()
+    watched = Watched(wants_usage)
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    for start, end in pairwise(edges):
+        watched.read(data[start:end])
+    watched.close(clean)
+    expected = oracle.expect(True, wants_usage, 200, data, clean=clean)
+    if expected.status != 200:
+        assert watched.failed is not None and watched.failed.status in (expected.status, CUT.status)
+        assert watched.client.got == b""
+        return
+    assert watched.failed is None and watched.end is not None
+    if expected.broken:
+        assert watched.end.fault is not None and watched.end.tail == b""
+        assert watched.client.got == expected.events
+    else:
+        assert watched.end.fault is None
+        assert watched.client.got + watched.end.tail == expected.body
+
+
+def test_nothing_is_sent_before_content() -> None:
+    """Roles, comments and white space wait, and go out with the first content."""
+    watched = Watched()
+    held = f": hello\n\n{MENU[0]}\n\n{MENU[2]}\n\n".encode()
+    watched.read(held)
+    assert not watched.relay.opened.ready and watched.client.got == b""
+    content = f"{MENU[1]}\n\n".encode()
+    watched.read(content)
+    assert watched.client.got == held + content
+
+
+def test_the_last_event_is_held_back() -> None:
+    """The end mark is not written by the relay: the call settles first."""
+    watched = Watched()
+    watched.read(f"{MENU[1]}\n\n{MENU[5]}\n\ndata: [DONE]\n\n".encode())
+    assert b"[DONE]" not in watched.client.got
+    assert watched.end == StreamEnd(b"data: [DONE]\n\n", None)
+
+
+def test_what_follows_the_end_is_dropped() -> None:
+    """Late events and a second end mark."""
+    watched = Watched()
+    watched.read(f"{MENU[1]}\n\ndata: [DONE]\n\n{MENU[1]}\n\n".encode())
+    got = watched.client.got
+    watched.read(f"{MENU[1]}\n\ndata: [DONE]\n\n".encode())
+    watched.close(clean=False)
+    assert watched.client.got == got and watched.end == StreamEnd(b"data: [DONE]\n\n", None)
+
+
+def test_a_failure_before_content_fails_the_opening() -> None:
+    """So that it keeps its status and the call may move on."""
+    watched = Watched()
+    watched.read(f"{MENU[0]}\n\n{MENU[11]}\n\n".encode())
+    assert watched.failed is not None and watched.failed.code == "overloaded"
+    assert watched.end is None and watched.client.got == b""
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_an_endless_line_is_too_large(opened: bool) -> None:
+    """An event of more than 1 MiB is refused, whether content has come or not."""
+    watched = Watched()
+    if opened:
+        watched.read(f"{MENU[1]}\n\n".encode())
+    with pytest.raises(Fault) as caught:
+        for _ in range(MAX_EVENT // 65536 + 1):
+            watched.read(b"data: " + b"x" * 65536)
+    assert caught.value.code == "upstream_too_large"
+
+
+def test_endless_events_without_content_are_too_much() -> None:
+    """No more than 1 MiB is held while there is no content."""
+    watched = Watched()
+    comment = b": " + b"x" * 1000 + b"\n\n"
+    with pytest.raises(Fault) as caught:
+        for _ in range(MAX_HELD // len(comment) + 2):
+            watched.read(comment)
+    assert caught.value.code == "upstream_too_large"
+    assert watched.client.got == b""

@@ -1,0 +1,368 @@
+"""The house rules, held against the source: who may import whom, and what may stand where."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from encke.providers.presets import read_presets
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src" / "encke"
+TESTS = ROOT / "tests"
+
+
+class Room(NamedTuple):
+    """A folder or a top file of the package. It may import rooms of a lower rank, and itself."""
+
+    rank: int
+    why: str
+
+
+ROOMS: dict[str, Room] = {
+    "__init__": Room(0, "the words and the version; nothing runs when the package is imported"),
+    "core": Room(0, "nouns that every other room speaks in"),
+    "framing": Room(1, "bytes to frames; knows no wire format"),
+    "catalogue": Room(1, "names of models; knows neither how nor where they are called"),
+    "routing": Room(1, "decisions about targets, from what it is told"),
+    "keys": Room(1, "what a key is and may do; not where keys are kept"),
+    "config": Room(1, "the settings; everything above may be configured"),
+    "telemetry": Room(1, "is told facts; asks nobody"),
+    "testing": Room(1, "a stand-in for a provider: the gateway's own code must not be in it, or both would err alike"),
+    "dialects": Room(2, "wire formats, made of core and framing"),
+    "providers": Room(3, "who speaks which dialect, from presets and settings"),
+    "ledger": Room(3, "what an attempt was and used"),
+    "http": Room(3, "sockets; may ask the settings' rules which addresses are allowed"),
+    "local": Room(3, "the embedded model: an upstream like others, so no room knows it but who puts things together"),
+    "store": Room(4, "keeps keys and the ledger's entries, so it knows both"),
+    "calls": Room(5, "the life of a call: reads and renders, sends, records in the journal"),
+    "admin": Room(5, "what an operator does: use cases over the store"),
+    "worker": Room(6, "the data plane's process around calls; talks to the keeper in admin's frames"),
+    "keeper": Room(6, "the control plane's process around the store; runs admin's use cases"),
+    "compose": Room(7, "names concrete classes and puts them together"),
+    "children": Room(8, "what processes hand to each other, compositions among it"),
+    "run_worker": Room(9, "a process's main"),
+    "run_keeper": Room(9, "a process's main"),
+    "supervise": Room(9, "starts processes by the names of their modules; imports none of them"),
+    "cli": Room(10, "commands: the outermost layer"),
+    "__main__": Room(11, "python -m encke"),
+}
+
+# What a room must not import from outside, beyond its rank.
+_SOCKETS = frozenset({"socket", "asyncio", "ssl", "subprocess", "selectors", "http", "urllib", "uvloop", "httptools"})
+_FILES = frozenset({"os", "io", "pathlib", "tempfile", "shutil", "mmap", "fcntl"})
+_CLOCKS = frozenset({"time", "datetime"})
+_STORES = frozenset({"apsw", "sqlite3"})
+_PURE = _SOCKETS | _FILES | _CLOCKS | _STORES | {"signal", "threading"}
+
+FORBIDDEN: dict[str, tuple[frozenset[str], str]] = {
+    "framing": (_PURE, "the same bytes give the same frames"),
+    "dialects": (_PURE, "a wire format has no socket, no clock, no vendor"),
+    "routing": (_PURE, "a decision can be tested without waiting for it"),
+    "catalogue": (_PURE, "a name means the same everywhere and always"),
+    "core": (_SOCKETS | _STORES | {"signal", "threading", "click"}, "nouns have no behaviour"),
+    "ledger": (_SOCKETS | _STORES, "the journal is files in memory; shipping it is the keeper's"),
+    "calls": (_SOCKETS | _STORES | _FILES, "calls know connections and the journal, never a store or a file"),
+    "worker": (_STORES, "the data plane goes on when the store does not"),
+    "supervise": (_STORES | {"asyncio", "uvloop", "httptools"}, "what does little has little to die of"),
+}
+# Of our own rooms, more than the ranks forbid.
+FORBIDDEN_ROOMS: dict[str, tuple[frozenset[str], str]] = {
+    "calls": (frozenset({"store", "config", "providers", "local"}), "it is handed what it needs"),
+    "worker": (frozenset({"store", "config", "providers", "local"}), "it is handed what it needs"),
+    "supervise": (
+        frozenset({"store", "worker", "keeper", "calls", "http"}),
+        "it does nothing but look after processes",
+    ),
+}
+
+# Modules without a test file of their own name: why, and what tests them.
+_GATEWAY = "whole gateways answer, against an oracle of what must come out: tests/relay, tests/clients"
+_PROCESS = "a process is tested as one: tests/system/test_serve.py starts, stops and breaks gateways"
+_FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/test_upstream.py"
+_SHAPES = "shapes without behaviour, read and written in "
+UNMIRRORED: dict[str, str] = {
+    "admin/context.py": "holds three things together for the use cases: tests/admin",
+    "calls/attempt.py": _GATEWAY,
+    "calls/call.py": _GATEWAY,
+    "calls/life.py": _GATEWAY,
+    "calls/relay.py": _GATEWAY,
+    "calls/upstream.py": _GATEWAY,
+    "children.py": _PROCESS,
+    "cli/models.py": "one list, shown: tests/cli/test_chat.py",
+    "cli/options.py": "options that every command has: tests/cli/test_keys.py",
+    "cli/serve.py": _PROCESS,
+    "compose.py": "puts the gateway together: tests/system/test_serve.py, tests/docs/test_examples.py",
+    "config/checks.py": "what values are refused, by the file that has them: tests/config/test_load.py",
+    "config/expand.py": "${NAME} in a file: tests/config/test_load.py",
+    "config/kinds.py": "kinds of values, by the settings of that kind: tests/config/test_build.py",
+    "config/problems.py": "how problems are told, in full: tests/config/test_load.py",
+    "config/reference.py": "the page made of it is compared: tests/docs/test_facts.py",
+    "config/settings.py": _SHAPES + "tests/config/test_schema.py",
+    "core/clock.py": "two names for the standard library's clocks",
+    "core/faults.py": "a table, compared with the page made of it: tests/docs/test_facts.py",
+    "core/usage.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
+    "dialects/openai_chat/wire.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
+    "http/fetch.py": "one request for a list of models: tests/clients",
+    "http/pool.py": "connections kept, taken and given back: tests/http/test_client.py",
+    "keeper/keeper.py": "the loop around the shipper: tests/keeper/test_shipper.py, tests/system/test_serve.py",
+    "keys/grant.py": _SHAPES + "tests/worker/test_admission.py",
+    "ledger/entry.py": _SHAPES + "tests/store/test_rows.py",
+    "local/pip_child.py": "a script that another process runs: tests/local/test_fetch.py",
+    "local/recipe.py": _SHAPES + "tests/local/test_weights.py",
+    "local/spawn.py": "the engine's start: tests/local/test_engine.py",
+    "providers/describe.py": "what config check prints: tests/providers/test_resolve.py, tests/cli/test_config.py",
+    "run_keeper.py": _PROCESS,
+    "run_worker.py": _PROCESS,
+    "store/port.py": "a port; whatever stands behind it is held to tests/store/contract.py",
+    "store/reports.py": "sums over entries: tests/store/contract.py",
+    "store/trouble.py": "SQLite's errors as they come about: tests/store/test_sqlite.py",
+    "supervise.py": _PROCESS,
+    "testing/connection.py": _FAKE,
+    "testing/faults.py": "behaviours, one by one: tests/testing/test_behaviours.py",
+    "testing/host.py": _FAKE,
+    "testing/oddities.py": "behaviours, one by one: tests/testing/test_behaviours.py",
+    "testing/polite.py": _FAKE,
+    "testing/rules.py": "rules that change while it runs: tests/testing/test_process.py",
+    "testing/script.py": _FAKE,
+    "testing/statement.py": _FAKE,
+    "worker/app.py": _GATEWAY,
+    "worker/link.py": _PROCESS,
+    "worker/models.py": "lists of models, as clients ask for them: tests/clients",
+}
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of the package: dotted name to syntax tree."""
+    return {_name(path): ast.parse(path.read_text("utf-8"), str(path)) for path in sorted(SRC.rglob("*.py"))}
+
+
+def _name(path: Path) -> str:
+    parts = ["encke", *path.relative_to(SRC).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    """The room that a module of ours is in."""
+    return [*module.split("."), "__init__"][1]
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every module that is imported, with the line. `from encke.a import b` gives `encke.a.b` if that is a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import hides the room; write it in full"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield (full if full in modules() else node.module or ""), node.lineno
+
+
+def is_ours(name: str) -> bool:
+    """Whether a module belongs to the package."""
+    return name == "encke" or name.startswith("encke.")
+
+
+def found(problems: list[str]) -> None:
+    """Fail with every problem, one a line."""
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def test_every_room_stands_in_the_table_and_every_row_is_a_room() -> None:
+    """The table and the folder hold the same rooms."""
+    assert {room_of(name) for name in modules()} == set(ROOMS)
+
+
+def test_a_room_imports_only_rooms_below_it() -> None:
+    """Ranks decide who may import whom; rooms of one rank do not know each other."""
+    problems = []
+    for name, tree in modules().items():
+        room = room_of(name)
+        for target, line in imports(tree):
+            other = room_of(target) if is_ours(target) else room
+            if other != room and ROOMS[other].rank >= ROOMS[room].rank:
+                problems.append(f"{name}:{line} imports {target}: {other} is not below {room} ({ROOMS[room].why})")
+    found(problems)
+
+
+def test_nothing_outside_the_tests_imports_the_test_tools() -> None:
+    """`encke.testing` is shipped for tests of others; the gateway does not lean on it."""
+    found(
+        [
+            f"{name}:{line} imports {target}"
+            for name, tree in modules().items()
+            for target, line in imports(tree)
+            if is_ours(target) and room_of(target) == "testing" != room_of(name)
+        ]
+    )
+
+
+def test_there_are_no_import_cycles() -> None:
+    """No module imports itself by way of others."""
+    graph = {name: {target for target, _ in imports(tree) if is_ours(target)} for name, tree in modules().items()}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name in done:
+            return
+        for target in sorted(graph[name]):
+            visit(target, (*path, name))
+        done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_a_room_keeps_to_its_business(room: str) -> None:
+    """Rooms without I/O import none, and calls import no store."""
+    forbidden, why = FORBIDDEN[room]
+    rooms, why_rooms = FORBIDDEN_ROOMS.get(room, (frozenset(), ""))
+    problems = []
+    for name, tree in modules().items():
+        if room_of(name) != room:
+            continue
+        for target, line in imports(tree):
+            if target.split(".")[0] in forbidden:
+                problems.append(f"{name}:{line} imports {target}: {why}")
+            elif is_ours(target) and room_of(target) in rooms:
+                problems.append(f"{name}:{line} imports {target}: {why_rooms}")
+    found(problems)
+
+
+def test_the_forbidden_modules_exist() -> None:
+    """A rule about a misspelt module would hold nothing back."""
+    known = sys.stdlib_module_names | {"uvloop", "httptools", "apsw", "click"}
+    assert {name for names, _ in FORBIDDEN.values() for name in names} <= known
+    assert {name for names, _ in FORBIDDEN_ROOMS.values() for name in names} | set(FORBIDDEN) <= set(ROOMS)
+
+
+def test_nothing_of_ours_is_imported_inside_a_function() -> None:
+    """An import inside a function hides a cycle."""
+    problems = []
+    for name, tree in modules().items():
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                problems += [f"{name}:{line} imports {t}" for t, line in imports(function) if is_ours(t)]
+    found(problems)
+
+
+def test_there_is_no_global_statement() -> None:
+    """State lives in objects that are handed on."""
+    found(
+        [
+            f"{name}:{node.lineno} {', '.join(node.names)}"
+            for name, tree in modules().items()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Global)
+        ]
+    )
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    """Only `encke.config.load` asks for environment variables."""
+    problems = []
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv", "getenvb"):
+                problems.append(f"{name}:{node.lineno} asks for {node.attr}")
+            elif isinstance(node, ast.ImportFrom) and node.module == "os":
+                problems += [
+                    f"{name}:{node.lineno} imports {alias.name}" for alias in node.names if "env" in alias.name
+                ]
+    assert problems, "the rule looks at nothing"
+    found([problem for problem in problems if not problem.startswith("encke.config.load:")])
+
+
+# Beside those there are presets of. `local` is the embedded model's own name, which other rooms may say.
+OTHER_PROVIDERS = ("anthropic", "azure", "bedrock", "cohere", "deepseek", "gemini", "groq", "mistral", "vertex", "xai")
+# Names of wire formats and of headers that clients of one kind send or look for, and shapes of keys to be redacted.
+NO_PROVIDERS = re.compile(r"openai_chat|openai-processing-ms|\(\?:sk\|pk\|rk\|xai\|gsk")
+
+
+def test_no_provider_is_named_outside_its_folder() -> None:
+    """A provider's peculiarities stand in its folder, as data; comments and docstrings may name it as a source."""
+    names = (set(read_presets()) - {"local"}) | set(OTHER_PROVIDERS)
+    pattern = re.compile(rf"(?<![a-z])(?:{'|'.join(sorted(names))})(?![a-z])", re.I)
+    problems = []
+    for name, tree in modules().items():
+        if room_of(name) == "providers":
+            continue
+        problems += [
+            f"{name}:{line}: {text[:80]!r}" for text, line in words(tree) if pattern.search(NO_PROVIDERS.sub("", text))
+        ]
+    found(problems)
+
+
+def words(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Every name and every string that is no docstring, with its line."""
+    docstrings = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            if isinstance(node.value, str | bytes):
+                text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+                yield text, node.lineno
+        elif isinstance(node, ast.Name):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.Attribute):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+
+
+def test_tokens_and_money_are_whole_numbers() -> None:
+    """No float where amounts are kept: the ledger, and money and limits when they come. (Seconds to wait are none.)"""
+    problems = []
+    for name, tree in modules().items():
+        if room_of(name) not in ("ledger", "limits") and name != "encke.core.money":
+            continue
+        waits = {
+            id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "retry_after"
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, float) and id(node) not in waits:
+                problems.append(f"{name}:{node.lineno} has the float {node.value}")
+            elif isinstance(node, ast.Name) and node.id == "float":
+                problems.append(f"{name}:{node.lineno} says float")
+    found(problems)
+
+
+def test_every_module_has_its_tests() -> None:
+    """tests/ mirrors src/: a/b.py is tested by a/test_b.py, or stands in the list with what tests it instead."""
+    missing = []
+    for path in sorted(SRC.rglob("*.py")):
+        inside = path.relative_to(SRC)
+        if inside.name in ("__init__.py", "__main__.py") or inside.as_posix() in UNMIRRORED:
+            continue
+        if not (TESTS / inside.parent / f"test_{inside.name}").exists():
+            missing.append(f"src/encke/{inside} has no tests/{(inside.parent / f'test_{inside.name}').as_posix()}")
+    found(missing)
+
+
+def test_the_list_of_exceptions_is_up_to_date() -> None:
+    """A module that is gone leaves the list, and what is said to test one is there."""
+    problems = []
+    for inside, why in UNMIRRORED.items():
+        path = Path(inside)
+        if not (SRC / path).exists():
+            problems.append(f"{inside} does not exist")
+        named = re.findall(r"tests/[\w/]+(?:\.py)?", why)
+        problems += [f"{inside}: {test} does not exist" for test in named if not (ROOT / test).exists()]
+        if not why:
+            problems.append(f"{inside} has no reason")
+    found(problems)

@@ -17,7 +17,11 @@ import encke
 from tests.support.wheel import build_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = [*sorted(ROOT.glob("requirements*.lock")), ROOT / "tools/uv.lock", ROOT / "src/encke/local/weights.lock"]
+LOCKS = [
+    *sorted(ROOT.glob("requirements*.lock")),
+    *(ROOT / "tools").glob("*.lock"),
+    ROOT / "src/encke/local/weights.lock",
+]
 MOST_DISTRIBUTIONS = 20
 
 _PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[0-9a-z.]+)(?: ; [^\\]+)?")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from encke.local.interpreter import LIBRARIES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,3 +114,24 @@ def test_everything_is_installed_by_hash_and_as_wheels(tree: Path) -> None:
     locked, own = (tree / "pip.log").read_text().splitlines()
     assert "--require-hashes" in locked and "--only-binary :all:" in locked
     assert "--no-index" in own and "--no-build-isolation" in own and "-e ." in own
+
+
+LACKS_OPENMP = """
+case "$*" in
+  "-c import ctypes"*) exit 1;;
+  "-m pip download"*) for folder in "$@"; do :; done; touch "$folder/a.whl"; echo "$*" >>download.log; exit;;
+  "-m zipfile"*) for folder in "$@"; do :; done; mkdir "$folder/a.libs"; touch "$folder/a.libs/libgomp-1a2b.so.1.0.0"; exit;;
+esac
+"""
+
+
+def test_a_library_that_a_minimal_system_lacks(tree: Path) -> None:
+    """Where the system has no libgomp one is taken out of a locked package and put where the engine looks; once."""
+    python = script(tree / "python3", LACKS_OPENMP + FAKE)
+    assert run(tree, python).returncode == 0
+    place = LIBRARIES.relative_to(sys.prefix)
+    assert [file.name for file in (tree / ".venv" / place).iterdir()] == ["libgomp.so.1"]
+    (tree / ".venv/encke-stamp").unlink()
+    assert run(tree, python).returncode == 0
+    (download,) = (tree / "download.log").read_text().splitlines()
+    assert "--require-hashes" in download and "-r tools/openmp.lock" in download and "--no-deps" in download

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
+
+from encke.local.interpreter import interpreter
 
 _SECONDS = 60.0  # a first import from a slow disk
 _NO_LIBRARY = 98  # exit status
@@ -40,7 +41,7 @@ _X86_FLAGS = {
 
 def probe_cpu() -> str | None:
     """None if the engine can run here, else the reason, with what to do. Takes some tenths of a second."""
-    command = [sys.executable, "-P", "-c", _CHILD]
+    command = [*interpreter(), "-P", "-c", _CHILD]
     try:
         child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:

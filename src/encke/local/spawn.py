@@ -11,6 +11,7 @@ import tempfile
 
 import msgspec
 
+from encke.local.interpreter import interpreter
 from encke.local.settings import EngineSettings
 
 _PROBE_SECONDS = 1.0
@@ -39,7 +40,7 @@ def spawn(settings: EngineSettings, alive_fd: int) -> subprocess.Popen[bytes]:
 
 def engine_command(config_fd: int, alive_fd: int) -> list[str]:
     """The command line of the engine; both descriptors must be inherited."""
-    return [sys.executable, "-m", "encke.local.engine", "--config-fd", str(config_fd), "--alive-fd", str(alive_fd)]
+    return [*interpreter(), "-m", "encke.local.engine", "--config-fd", str(config_fd), "--alive-fd", str(alive_fd)]
 
 
 def probe(settings: EngineSettings) -> bool:

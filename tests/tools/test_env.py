@@ -120,7 +120,8 @@ LACKS_OPENMP = """
 case "$*" in
   "-c import ctypes"*) exit 1;;
   "-m pip download"*) for folder in "$@"; do :; done; touch "$folder/a.whl"; echo "$*" >>download.log; exit;;
-  "-m zipfile"*) for folder in "$@"; do :; done; mkdir "$folder/a.libs"; touch "$folder/a.libs/libgomp-1a2b.so.1.0.0"; exit;;
+  "-m zipfile"*)
+    for folder in "$@"; do :; done; mkdir "$folder/a.libs"; touch "$folder/a.libs/libgomp-1a2b.so.1.0.0"; exit;;
 esac
 """
 

@@ -57,9 +57,7 @@ class Client:
             self.socket.settimeout(timeout)
             self.socket.connect(unix or (host, port))
             if tls is not None:
-                self.socket = tls.wrap_socket(
-                    self.socket, server_hostname="localhost", suppress_ragged_eofs=False
-                )
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost", suppress_ragged_eofs=False)
         except BaseException:
             self.socket.close()
             raise

@@ -16,7 +16,7 @@ def test_settings_become_toml() -> None:
     settings = {
         **lab("http://127.0.0.1:1"),
         "server": {"workers": 2, "drain": 1.5, "on": True},
-        "models": {"gpt-5.1 \"x\"": {"targets": [{"provider": "lab", "model": "é"}], "fallback": ["a", "b"]}},
+        "models": {'gpt-5.1 "x"': {"targets": [{"provider": "lab", "model": "é"}], "fallback": ["a", "b"]}},
     }
     assert tomllib.loads(to_toml(settings)) == settings
 

@@ -66,7 +66,7 @@ class _Stop(Exception):
 
 
 class UpstreamConnection:
-    """One connection to an upstream, an `asyncio.Protocol` in all but its base, which would keep it from being compiled.
+    """One connection to an upstream: an `asyncio.Protocol` in all but its base, which would keep it from compiling.
 
     `uses` counts exchanges begun on it.
     """

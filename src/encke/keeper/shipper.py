@@ -17,11 +17,13 @@ from pathlib import Path
 from encke.core.clock import now_ms
 from encke.ledger.entry import Entry, Intent
 from encke.ledger.journal import (
+    KIND_INTENT,
     Progress,
-    Record,
     SegmentReader,
     make_segment,
     make_slots,
+    read_entry,
+    read_intent,
     read_slot,
     segment_path,
     slots_path,
@@ -30,8 +32,6 @@ from encke.ledger.settlement import settle_orphan
 
 _NAME = re.compile(r"([0-9a-f]{16})-(\d{6})\.seg")
 _SLOTS = re.compile(r"([0-9a-f]{16})\.slots")
-
-CallKey = tuple[str, int]
 
 
 class WorkerJournal:
@@ -42,7 +42,7 @@ class WorkerJournal:
         self.linked = False
         self._folder = folder
         self._readers: dict[int, SegmentReader] = {}
-        self._open: dict[CallKey, tuple[Intent, int, int]] = {}  # intent, its sequence, its segment
+        self._open: dict[int, tuple[bytes, int]] = {}  # an intent's sequence to the intent, unread, and its segment
         self._pending: list[Entry] = []  # read and not added to the store yet
         self._unsynced: set[int] = set()
         self.made = 0  # the highest segment
@@ -73,21 +73,16 @@ class WorkerJournal:
         for number in sorted(self._readers):
             reader = self._readers[number]
             before = reader.offset
-            for record in reader.records():
-                self._take(record, number)
+            for sequence, answers, kind, body, _ in reader.records():
+                if kind == KIND_INTENT:
+                    self._open[sequence] = (body, number)
+                else:
+                    self._open.pop(answers, None)
+                    self._pending.append(read_entry(body))
             if reader.offset != before:
                 self._unsynced.add(number)
             if not reader.begun:
                 break  # nor are later ones
-
-    def _take(self, record: Record, number: int) -> None:
-        value = record.value
-        key = (value.call, value.attempt)
-        if isinstance(value, Intent):
-            self._open[key] = (value, record.sequence, number)
-        else:
-            self._open.pop(key, None)
-            self._pending.append(value)
 
     def unsynced(self) -> list[Path]:
         """Segments with records that are not on the disk yet; asking counts as having them synced."""
@@ -108,7 +103,7 @@ class WorkerJournal:
 
     def _trim(self) -> None:
         """Remove the segments that the worker has left behind and that hold nothing open."""
-        needed = {number for _, _, number in self._open.values()}
+        needed = {number for _, number in self._open.values()}
         numbers = sorted(self._readers)
         for number, following in pairwise(numbers):
             if number in needed or not self._readers[following].begun:
@@ -140,8 +135,9 @@ class WorkerJournal:
         """The worker is dead: settle what it had under way from its slots. Returns how many there were."""
         self.read()
         now = now_ms()
-        orphans = list(self._open.values())
-        for intent, sequence, _ in orphans:
+        orphans = list(self._open.items())
+        for sequence, (body, _) in orphans:
+            intent = read_intent(body)
             self._pending.append(settle_orphan(intent, self._progress(intent, sequence), now))
         self._open.clear()
         return len(orphans)

@@ -6,11 +6,12 @@ before a call is sent, never by a worker inside a write.
 
 A segment is a header (`MAGIC`, epoch, number) and records one after the other, each at a multiple of 8:
 
-    crc32 u32 | length u32 | sequence u32 | kind u8, 3 zero bytes | body, length bytes
+    crc32 u32 | length u32 | sequence u32 | answers u32 | kind u8, 7 zero bytes | body, length bytes
 
 Length 0 means that nothing stands there yet. It is written last, so a record is whole or not there; the checksum covers
-sequence, kind and body, for what a power cut leaves. A worker appends to one segment until it is full, then to the
-next.
+what stands after the length, for what a power cut leaves. `answers` of an entry is the sequence of its intent, so that
+a reader need not look into either to know which attempts are open. A worker appends to one segment until it is full,
+then to the next.
 
 Beside the segments stands one file of progress slots, 64 bytes each, one for every attempt that is under way: what was
 received so far, written over and over. `Intent.slot` and the slot's sequence number tie the two together.
@@ -35,7 +36,7 @@ from encke.ledger.entry import Entry, Intent
 MAGIC: Final = b"ENCKEJ01"
 HEADER: Final = struct.Struct("<8sQIxxxx")
 RECORD: Final = struct.Struct("<II")
-_CHECKED: Final = struct.Struct("<I B3x")
+_CHECKED: Final = struct.Struct("<IIB7x")
 _BODY_AT: Final = RECORD.size + _CHECKED.size
 SLOT: Final = struct.Struct(
     "<IIqqqqqQ"
@@ -68,11 +69,20 @@ class Progress(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A record read back. `end` is the offset after it."""
+    """A record read back. `body` is an Intent's, or an Entry's that answers one or stands alone; `end` is the offset
+    after it.
+    """
 
     sequence: int
-    value: Intent | Entry
+    answers: int
+    kind: int
+    body: bytes
     end: int
+
+    @property
+    def value(self) -> Intent | Entry:
+        """The body, read. Raises msgspec.DecodeError."""
+        return read_intent(self.body) if self.kind == KIND_INTENT else read_entry(self.body)
 
 
 def segment_path(folder: Path, epoch: int, number: int) -> Path:
@@ -121,6 +131,7 @@ class Journal:
     def __init__(self, slots: Path) -> None:
         self._slots = _map(slots)
         self._free = list(range(SLOT_COUNT - 1, -1, -1))
+        self._intents = [0] * SLOT_COUNT  # the sequence of the intent that holds a slot
         self._segments: deque[mmap.mmap] = deque()
         self._map: mmap.mmap | None = None
         self._size = 0
@@ -154,8 +165,9 @@ class Journal:
         room = self._size - self._at + self._spare
         if room < (self._open + 2) * MAX_RECORD:
             raise Fault("unavailable", "The gateway cannot record calls just now, so it makes none.", retry_after=1.0)
-        self._append(KIND_INTENT, _encode(intent))
+        self._append(KIND_INTENT, 0, _encode(intent))
         self._open += 1
+        self._intents[intent.slot] = self._sequence
         SLOT.pack_into(self._slots, intent.slot * SLOT_SIZE, self._sequence, 0, 0, 0, 0, 0, 0, 0)
 
     def take_slot(self) -> int:
@@ -180,7 +192,7 @@ class Journal:
 
     def settle(self, entry: Entry, slot: int) -> None:
         """Write an attempt's entry; its slot is free afterwards."""
-        self._append(KIND_ENTRY, _encode(entry))
+        self._append(KIND_ENTRY, self._intents[slot], _encode(entry))
         self._open -= 1
         self._free.append(slot)
 
@@ -188,7 +200,7 @@ class Journal:
         """Write the entry of a call that had no attempt. Raises Fault unavailable when there is no room."""
         if self._size - self._at + self._spare < (self._open + 2) * MAX_RECORD:
             raise Fault("unavailable", "The gateway cannot record calls just now.", retry_after=1.0)
-        self._append(KIND_ENTRY, _encode(entry))
+        self._append(KIND_ENTRY, 0, _encode(entry))
 
     def close(self) -> None:
         """Let the files go."""
@@ -196,7 +208,7 @@ class Journal:
             if mapped is not None:
                 mapped.close()
 
-    def _append(self, kind: int, body: bytes) -> None:
+    def _append(self, kind: int, answers: int, body: bytes) -> None:
         length = len(body)
         at = self._at
         end = at + _BODY_AT + length
@@ -208,7 +220,7 @@ class Journal:
         mapped = self._map
         assert mapped is not None
         self._sequence = sequence = (self._sequence + 1) & 0xFFFFFFFF
-        checked = _CHECKED.pack(sequence, kind) + body
+        checked = _CHECKED.pack(sequence, answers, kind) + body
         mapped[at + RECORD.size : end] = checked
         RECORD.pack_into(mapped, at, zlib.crc32(checked), length)  # in this order: the length is the last to be written
         self._at = (end + 7) & ~7
@@ -265,15 +277,9 @@ class SegmentReader:
             if len(checked) != _CHECKED.size + length or zlib.crc32(checked) != checksum:
                 self.damaged = True
                 return
-            sequence, kind = _CHECKED.unpack_from(checked)
-            body = checked[_CHECKED.size :]
-            try:
-                value: Intent | Entry = _entry.decode(body) if kind == KIND_ENTRY else _intent.decode(body)
-            except msgspec.DecodeError:
-                self.damaged = True
-                return
+            sequence, answers, kind = _CHECKED.unpack_from(checked)
             self.offset = (start + length + 7) & ~7
-            yield Record(sequence, value, self.offset)
+            yield Record(sequence, answers, kind, checked[_CHECKED.size :], self.offset)
 
     @property
     def begun(self) -> bool:
@@ -283,6 +289,16 @@ class SegmentReader:
     def close(self) -> None:
         """Let the file go."""
         self._map.close()
+
+
+def read_intent(body: bytes) -> Intent:
+    """A record's intent. Raises msgspec.DecodeError."""
+    return _intent.decode(body)
+
+
+def read_entry(body: bytes) -> Entry:
+    """A record's entry. Raises msgspec.DecodeError."""
+    return _entry.decode(body)
 
 
 def read_slot(path: Path, slot: int) -> Progress:

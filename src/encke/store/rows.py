@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import astuple
+
 from encke.core.usage import Usage
 from encke.ledger.entry import Entry
 
@@ -28,24 +30,23 @@ MOST_COST = 10**16
 
 Row = tuple[Any, ...]
 
+_USAGE_AT = Entry.__struct_fields__.index("usage")
+
 
 def row_of(e: Entry) -> Row:
     """The values to bind for one entry."""
-    u = e.usage
-    counts: tuple[int, ...] = (
-        *(e.first_us, e.total_us, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.audio_input),
-        *(u.output, u.reasoning, u.audio_output),
-    )
-    cost = e.cost
-    if max(counts) > MOST or min(counts) < 0:
-        counts = tuple(min(max(count, 0), MOST) for count in counts)
-        cost = None if cost is None else min(max(cost, 0), MOST_COST)
-    return (
-        *(e.call, e.attempt, e.key, e.route, e.asked, e.provider, e.model, e.status, e.reason, e.http_status),
-        *(e.stream, e.final, e.started, e.dispatched),
-        *counts,
-        *(u.estimated, cost, e.price_version, e.received, e.client_request_id),
-    )
+    row = astuple(e)
+    usage = astuple(e.usage)
+    if max(usage) > MOST or min(usage) < 0 or not (0 <= e.first_us <= MOST and 0 <= e.total_us <= MOST):
+        return _cut_down(row, usage)
+    return row[:_USAGE_AT] + usage + row[_USAGE_AT + 1 :]
+
+
+def _cut_down(row: Row, usage: Row) -> Row:
+    counts = tuple(min(max(count, 0), MOST) for count in (*row[_USAGE_AT - 2 : _USAGE_AT], *usage[:-1]))
+    cost, *rest = row[_USAGE_AT + 1 :]
+    cost = None if cost is None else min(max(cost, 0), MOST_COST)
+    return (*row[: _USAGE_AT - 2], *counts, usage[-1], cost, *rest)
 
 
 def entry_of(row: Row) -> Entry:

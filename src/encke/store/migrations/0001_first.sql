@@ -49,7 +49,6 @@ CREATE TABLE entries (
 ) STRICT;
 
 CREATE INDEX entries_started ON entries (started);
-CREATE INDEX entries_key_started ON entries (key, started);
 
 -- How far each journal segment has been shipped; written in the transaction that adds its entries.
 CREATE TABLE journal_marks (

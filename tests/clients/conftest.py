@@ -14,7 +14,7 @@ from tests.support.weights import share_weights
 ALONE = {"local": {"enabled": False}, "routing": {"retries": 0, "breaker": "off"}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A gateway whose provider `lab` is a fake upstream; the alias `fast` leads there too."""
     alias = {"models": {"fast": {"targets": [{"provider": "lab", "model": "fake"}]}}}
@@ -24,7 +24,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield Site(gateway.base_url, gateway.key, "lab/fake", upstream)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A gateway with nothing but the embedded model."""
     folder = tmp_path_factory.mktemp("home")

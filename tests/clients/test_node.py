@@ -18,7 +18,7 @@ VARIABLES = {"openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "cometapi": ("COME
 pytestmark = pytest.mark.node
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def packages() -> Path:
     """The folder with the locked packages."""
     return install_packages()

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 import uvloop
 
@@ -160,10 +160,12 @@ class EchoServer:
         self._thread = thread
         given = limits or ServerLimits()
 
+        def connection() -> asyncio.Protocol:
+            # It has a protocol's methods without its base class, so that it can be compiled.
+            return cast(asyncio.Protocol, ServerConnection(self.app, thread.sweeper, given, self.members))
+
         async def start() -> asyncio.AbstractServer:
-            return await thread.loop.create_server(
-                lambda: ServerConnection(self.app, thread.sweeper, given, self.members), "127.0.0.1", 0
-            )
+            return await thread.loop.create_server(connection, "127.0.0.1", 0)
 
         self._server = thread.await_(start())
         self.port: int = self._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]

@@ -107,9 +107,8 @@ def _stream(body: bytes, wants_usage: bool, clean: bool) -> Expected:
     finished: set[int] = set()
     content = False
     whole, rest = blocks(body)
-    if clean and (
-        rest.rstrip() == b"data: [DONE]" or (rest.startswith(b"data:") and isinstance(_json(rest[5:]), dict))
-    ):
+    said = rest[5:].strip() if rest.startswith(b"data:") else b""
+    if clean and (said == b"[DONE]" or isinstance(_json(said), dict)):
         whole.append(rest)  # a last event without its blank line, told to be whole by the end of the answer
     dropped = 0
     for block in whole:

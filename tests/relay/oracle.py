@@ -85,6 +85,30 @@ def upstream_request(body: dict[str, Any], model: str, usage_option: bool) -> di
     return sent
 
 
+def usage(stream: bool, body: bytes) -> tuple[int, int] | None:
+    """Tokens read and written that the ledger must show for a whole answer: what upstream said last, in whole numbers.
+
+    Parts that are larger than their total were counted beside it. None where upstream said nothing to be believed.
+    """
+    texts = [data for data in map(data_of, blocks(body)[0]) if data] if stream else [body]
+    found = None
+    for value in map(_json, texts):
+        said = value.get("usage") if isinstance(value, dict) else None
+        if isinstance(said, dict) and said:
+            ins, outs = said.get("prompt_tokens_details") or {}, said.get("completion_tokens_details") or {}
+            cached = ins.get("cached_tokens") or said.get("prompt_cache_hit_tokens") or 0
+            read = _total(said.get("prompt_tokens"), cached, ins.get("cache_write_tokens"), ins.get("audio_tokens"))
+            written = _total(said.get("completion_tokens"), outs.get("reasoning_tokens"), outs.get("audio_tokens"))
+            found = (read, written)
+    return found
+
+
+def _total(total: int | None, *parts: int | None) -> int:
+    """A total, or with its parts on top where they do not fit into it."""
+    whole, inner = total or 0, sum(part or 0 for part in parts)
+    return whole if inner <= whole else whole + inner
+
+
 # streams
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from encke.testing import replay
 from encke.testing.replay import Exchange
+from tests.relay import ledger, oracle
 from tests.relay.traffic import MODES, OWN, Case, Stage, cases, check
 from tests.support import recordings
 from tests.support.gateway import Gateway
@@ -20,6 +21,22 @@ def check_chat(stage: Stage, gateway: Gateway, played: list[Case]) -> None:
     check(stage, gateway, "/v1/chat/completions", played, MINIMAL, "choices")
 
 
+def check_tokens(gateway: Gateway, played: list[Case]) -> None:
+    """Every call has one entry, and its tokens are those that upstream told; where it told none, they are estimates."""
+    entries = ledger.tokens(gateway, [case.model for case in played])
+    problems, told = [], 0
+    for case in played:
+        status, *counted, estimated = entries[case.model]
+        if status != "complete":
+            continue
+        expected = oracle.usage(case.exchange.stream, case.exchange.body)
+        told += expected is not None
+        if estimated != (expected is None) or (expected is not None and tuple(counted) != expected):
+            problems.append(f"{case.exchange.provider} {case.exchange.id}: {entries[case.model]}, not {expected}")
+    print(f"usage as told {told}, of {len(played)} entries")
+    assert not problems, f"{len(problems)} entries are wrong; the first:\n" + "\n".join(problems[:12])
+
+
 def test_our_examples_come_through(all_providers: Gateway, stage: Stage) -> None:
     """Our own examples whole, at random cuts and byte by byte."""
     ours = [Exchange({**one.record, "provider": OWN}) for one in replay.examples()]
@@ -31,7 +48,9 @@ def test_every_recorded_exchange_comes_through(all_providers: Gateway, stage: St
     """Every recorded chat exchange of every provider, whole and at random cuts."""
     found = list(replay.recorded(recordings.folder(), api="openai.chat"))
     assert len(found) > 2900
-    check_chat(stage, all_providers, cases(found, ("whole", "random")))
+    played = cases(found, ("whole", "random"))
+    check_chat(stage, all_providers, played)
+    check_tokens(all_providers, played)
 
 
 @pytest.mark.recordings

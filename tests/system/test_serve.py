@@ -73,7 +73,7 @@ def test_from_an_empty_folder_to_an_answer_and_back(start: Start, data: Path, tm
     share_weights(data)
     first = start()
     first.wait_for(READY, 120)
-    assert "Model     local" in first.output
+    assert "Model     local" in first.output and "Loading the embedded model." in first.output
     line = curl_line(first)
     assert "sk-enc-" in line
     assert json.loads(paste(line, tmp_path, data))["choices"][0]["message"]["content"]

@@ -89,7 +89,7 @@ class Admission:
 def _bearer(value: bytes) -> bytes:
     value = value.strip()
     scheme, _, rest = value.partition(b" ")
-    return rest.strip() if scheme.lower() == b"bearer" and rest else value
+    return rest.strip() if scheme.lower() == b"bearer" else value
 
 
 def _others(headers: dict[bytes, bytes]) -> bool:

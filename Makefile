@@ -15,7 +15,8 @@ env:  ## build the environment in .venv, so that .venv/bin/encke can be used by 
 # The second line replaces its shell, so that nothing stands between the terminal's Ctrl-C and the gateway.
 serve:  ## start the gateway; Ctrl-C ends it and everything it started
 	@tools/env serve
-	@exec .venv/bin/encke serve
+	@tools/compile
+	@PYTHONPATH="$(CURDIR)/.venv/fast" exec .venv/bin/encke serve
 
 test:  ## run all tests (T="tests/http -k head" chooses some)
 	@tools/env dev
@@ -27,7 +28,8 @@ lint:  ## style, formatting, types, and what must not be in the tree
 
 bench:  ## measure Encke beside nginx (B="--quick" shows that it works)
 	@tools/env dev
-	@exec .venv/bin/python bench/run.py $(B)
+	@tools/compile
+	@PYTHONPATH="$(CURDIR)/.venv/fast" exec .venv/bin/python bench/run.py $(B)
 
 lock:  ## make the lock files anew from pyproject.toml and requirements-dev.in
 	@tools/lock

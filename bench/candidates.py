@@ -154,6 +154,8 @@ class Encke(Candidate):
         return super().environment() | {
             "ENCKE_DATA": str(self.folder / "data"),
             "ENCKE_BOOTSTRAP_KEY": self.caller_key,
+            # As `make serve` starts it: with the compiled data plane first, where there is one.
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         }
 
 

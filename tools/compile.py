@@ -1,0 +1,53 @@
+"""Compiles the data plane: `python tools/compile.py PYTHON SOURCE TARGET`, with mypy and setuptools installed.
+
+mypyc turns the typed modules below into a C extension: the same files, about half the time per call. SOURCE (`src`) is
+copied to TARGET, and the extensions are built into the copy, so that what one edits is always what runs elsewhere; a
+gateway runs compiled when TARGET is on its PYTHONPATH. PYTHON is the interpreter whose packages the types come from.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from mypyc.build import mypycify
+from setuptools import setup
+
+# What runs for every call or every event of a stream, and what ships the record of it. The rest would gain nothing.
+MODULES = (
+    "core/clock core/faults core/ids",
+    "framing/sse",
+    "catalogue/catalogue",
+    "routing/breaker routing/plan routing/retry",
+    "telemetry/access",
+    "dialects/openai_chat/faults dialects/openai_chat/parse dialects/openai_chat/render dialects/openai_chat/stream",
+    "http/client http/drive http/headers http/pool http/server http/sweep",
+    "ledger/journal ledger/settlement",
+    "calls/attempt calls/call calls/life calls/relay calls/upstream",
+    "worker/admission worker/app worker/routes",
+    "keeper/shipper store/rows",
+)
+
+
+def main() -> None:
+    """Compile."""
+    python, source, target = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
+    part = target.with_name(target.name + ".new")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(source, part, ignore=shutil.ignore_patterns("__pycache__"))
+    os.chdir(part)
+    files = [f"encke/{name}.py" for row in MODULES for name in row.split()]
+    options = ["--python-executable", python, "--explicit-package-bases", "--cache-dir", os.devnull]
+    sys.argv[1:] = ["--quiet", "build_ext", "--inplace"]
+    setup(
+        name="encke-compiled", packages=[], ext_modules=mypycify([*options, *files], opt_level="2", debug_level="0")
+    )
+    shutil.rmtree(part / "build", ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
+    os.rename(part, target)
+
+
+if __name__ == "__main__":
+    main()

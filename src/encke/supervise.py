@@ -273,6 +273,7 @@ class Supervisor:
                 problem = str(error)
         engine.problem = problem
         if engine.settings is not None:
+            self._say("Loading the embedded model.")
             self._engine_child.again_at = time.monotonic()
         os.write(self._wake_write, b"w")
 

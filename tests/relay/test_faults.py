@@ -27,7 +27,10 @@ def gateway(upstream: FakeUpstream, start: Start) -> Gateway:
     """One provider with the usual patience, and one with little of it."""
     lab = provider(upstream.url, dialect="openai_chat")
     hasty = {**lab, "timeouts": {"first_byte": 0.5, "idle": 0.5, "total": 1.5}}
-    return start({"providers": {"lab": lab, "hasty": hasty}, "routing": {"breaker": "off"}})
+    nowhere = {**lab, "base_url": "http://no-such-host.invalid/v1"}
+    no_tls = {**lab, "base_url": f"{upstream.url.replace('http:', 'https:')}/v1", "timeouts": {"connect": 1.0}}
+    tables = {"lab": lab, "hasty": hasty, "nowhere": nowhere, "no-tls": no_tls}
+    return start({"providers": tables, "routing": {"breaker": "off"}})
 
 
 def ask(client: Client, gateway: Gateway, name: str, stream: bool) -> tuple[str, Response]:
@@ -180,7 +183,18 @@ def test_nobody_listens(gateway: Gateway, upstream: FakeUpstream) -> None:
     assert (entry.status, entry.input, entry.http_status) == ("failed", 0, 0)
 
 
-def test_upstream_saw_nothing_malformed(upstream: FakeUpstream, gateway: Gateway) -> None:
-    """After all of the above: no request of the gateway was anything but well-formed."""
+@pytest.mark.parametrize("who", ["nowhere", "no-tls"])
+def test_no_way_to_the_provider(gateway: Gateway, who: str) -> None:
+    """A name that does not resolve and a port that speaks no TLS: the same 502, and nothing of the address in it."""
+    response = gateway.chat(chat("Hi", f"{who}/m"), timeout=20)
+    assert (response.status, response.json()["error"]["code"]) == (502, "upstream_unreachable")
+    assert b"invalid" not in response.body.replace(b"invalid_", b"") and b"127.0.0.1" not in response.body
+    (entry,) = lines(gateway, response.header("x-request-id") or "")
+    assert (entry.status, entry.input) == ("failed", 0)
+
+
+def test_the_gateway_is_none_the_worse(upstream: FakeUpstream, gateway: Gateway) -> None:
+    """After all of the above it has not crashed anywhere, and asked for nothing but in well-formed requests."""
     assert gateway.process.poll() is None
+    assert '"event":"crash"' not in gateway.log and "Traceback" not in gateway.log
     assert upstream.statement.rejected() == []

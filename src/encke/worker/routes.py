@@ -51,13 +51,11 @@ def match(path: str) -> Match | None:
     found = _MATCHES.get(path)
     if found is not None:
         return found
-    if path.startswith("/v1/v1/"):
-        return match(path[3:])
+    path = path.removeprefix("/v1") if path.startswith("/v1/v1/") else path
+    path = path.removesuffix("/")
     if path.startswith(_MODELS) and len(path) > len(_MODELS):
         try:
             return Match(_MODEL, unquote_to_bytes(path[len(_MODELS) :]).decode().rstrip("/"))
         except UnicodeDecodeError:
             return None
-    if len(path) > 1 and path.endswith("/"):
-        return match(path[:-1])
-    return None
+    return _MATCHES.get(path)

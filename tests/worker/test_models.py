@@ -1,0 +1,89 @@
+"""The list of models: what is configured, what providers say, and what happens when they say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from encke.testing import wire
+from encke.testing.request import Request
+from encke.testing.script import Script, Send, Sleep
+from encke.testing.upstream import FakeUpstream
+from tests.support.client import chat
+from tests.support.gateway import KEY, Gateway, lab
+
+LISTED = {"object": "list", "data": [{"id": "m1", "created": 5, "owned_by": "x"}, {"id": "org/m2"}]}
+
+
+class Provider:
+    """An upstream whose list of models can be changed."""
+
+    def __init__(self) -> None:
+        self.status, self.list, self.delay = 200, LISTED, 0.0
+        self.upstream = FakeUpstream(self.behave)
+
+    def behave(self, request: Request) -> Script:
+        """The list, or a short answer."""
+        if request.path.endswith("/models"):
+            answer = wire.json_response(self.status, self.list)
+            return Script([*([Sleep(self.delay)] if self.delay else []), Send(answer)])
+        message = {"role": "assistant", "content": "hi"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return Script([Send(wire.json_response(200, {"choices": [choice], "model": request.model}))])
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """See the class."""
+    made = Provider()
+    yield made
+    made.upstream.stop()
+
+
+def gateway(folder: Path, provider: Provider, **more: object) -> Gateway:
+    """One worker, the provider, and an alias."""
+    settings = {
+        **lab(provider.upstream.url, **more), "local": {"enabled": False}, "server": {"workers": 1},
+        "models": {"fast": {"targets": [{"provider": "lab", "model": "m1"}]}},
+    }  # fmt: skip
+    return Gateway(folder, settings)
+
+
+def test_lists(tmp_path: Path, provider: Provider) -> None:
+    """Aliases and what the provider lists, in OpenAI's shape; one by one too; bare ids are resolved."""
+    with gateway(tmp_path, provider) as running, running.client() as client:
+        listed = client.call("GET", "/v1/models", key=KEY).json()
+        assert listed["object"] == "list"
+        assert [one["id"] for one in listed["data"]] == ["fast", "lab/m1", "lab/org/m2"]
+        assert listed["data"][1] == {"id": "lab/m1", "object": "model", "created": 5, "owned_by": "lab"}
+        for path in ("lab/m1", "lab%2Forg%2Fm2", "fast", "m1"):
+            assert client.call("GET", f"/v1/models/{path}", key=KEY).status == 200
+        unknown = client.call("GET", "/v1/models/lab/nope", key=KEY)
+        assert (unknown.status, unknown.json()["error"]["code"]) == (404, "model_not_found")
+        for name, upstream_model in (("m1", "m1"), ("org/m2", "org/m2"), ("fast", "m1"), ("lab/unlisted", "unlisted")):
+            answer = client.call("POST", "/v1/chat/completions", chat("hi", name), key=KEY)
+            assert (answer.status, answer.json()["model"]) == (200, upstream_model)
+        assert client.call("GET", "/v1/models").status == 401
+
+
+@pytest.mark.parametrize("how", ["error", "garbage", "slow"])
+def test_provider_without_a_list(tmp_path: Path, provider: Provider, how: str) -> None:
+    """A provider that fails, babbles or is silent costs its names in the list, and nothing else."""
+    provider.status = 500 if how == "error" else 200
+    provider.list = {"data": "none"} if how == "garbage" else LISTED
+    provider.delay = 10.0 if how == "slow" else 0.0
+    with gateway(tmp_path, provider) as running, running.client() as client:
+        listed = client.call("GET", "/v1/models", key=KEY)
+        assert listed.status == 200 and [one["id"] for one in listed.json()["data"]] == ["fast"]
+        assert client.call("POST", "/v1/chat/completions", chat("hi", "lab/m1"), key=KEY).status == 200
+
+
+def test_configured_models_are_not_asked_for(tmp_path: Path, provider: Provider) -> None:
+    """A provider whose models stand in the settings is believed without a question."""
+    with gateway(tmp_path, provider, models=["only"]) as running, running.client() as client:
+        listed = client.call("GET", "/v1/models", key=KEY).json()
+        assert [one["id"] for one in listed["data"]] == ["fast", "lab/only"]
+        assert client.call("POST", "/v1/chat/completions", chat("hi", "only"), key=KEY).status == 200
+    assert all(not call.target.endswith("/models") for call in provider.upstream.statement.calls())

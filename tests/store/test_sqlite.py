@@ -70,7 +70,7 @@ def test_idle_checkpoint_gives_the_log_back(path: Path) -> None:
     """The write-ahead log is only emptied by us: it grows over commits, and the idle checkpoint truncates it, unless a
     reader is in the middle, which is no error and is not waited for."""
     store = SqliteStore.open(path)
-    for _ in range(60):
+    for _ in range(90):
         store.append([entry() for _ in range(100)])
     log = path.with_name("encke.db-wal")
     assert log.stat().st_size > 1000 * 4096  # past SQLite's own threshold: it did not act

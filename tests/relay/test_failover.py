@@ -93,7 +93,8 @@ def check_moved_on(gateway: Gateway, upstream: FakeUpstream, model: str, stream:
 def test_failures_before_content_move_on(gateway: Gateway, upstream: FakeUpstream, name: str, stream: bool) -> None:
     """Refusals that are not the caller's fault, answers that make no sense, nobody there."""
     first = check_moved_on(gateway, upstream, f"over-{name}", stream)[0]
-    assert (first.input, first.output) == (0, 0)
+    assert first.output == 0 and bool(first.input) == bool(first.estimated)
+    assert not (first.input and name in MOVES_ON)
     assert (first.status == "refused") == (name in MOVES_ON)
 
 

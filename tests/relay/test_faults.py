@@ -141,8 +141,12 @@ def check_ledger(gateway: Gateway, upstream: FakeUpstream, response: Response, w
     if want.entry in ("complete", "truncated"):
         assert bool(last.estimated) == want.estimated
         assert last.input > 0
-    if want.entry in ("refused", "failed"):
+    if want.entry == "refused":
         assert (last.input, last.output) == (0, 0)
+    if want.entry == "failed":
+        # A provider that answers 200 with garbage has read the request; one that was not reached has not.
+        assert last.output == 0
+        assert bool(last.input) == bool(last.estimated)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

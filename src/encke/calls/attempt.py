@@ -242,6 +242,13 @@ class Attempt:
         else:
             self.opened.fail(fault)
 
+    def on_crash(self, error: Exception) -> None:
+        """A fault of ours: whoever waits gets it."""
+        self._connection = None
+        self.opened.fail(error)
+        if self.relay is not None:
+            self.relay.ended.fail(error)
+
     def expire(self, now: float) -> None:
         """A deadline has passed: a keep-alive is due, or patience is at its end."""
         call, relay = self.call, self.relay
@@ -357,7 +364,10 @@ class Attempt:
             self.finish_reason = relay.tap.finish_reason
         elif self.http_status == 200:
             content = self._size
-        usage = used(status if self.sent else "failed", self.usage, self.input_estimate, content)
+        # Whoever answers 200 with something has read the request, whatever the answer is worth.
+        garbage = status == "failed" and self.relay is None and self.http_status == 200 and self._size > 0
+        ending = "uncertain" if garbage else status if self.sent else "failed"
+        usage = used(ending, self.usage, self.input_estimate, 0 if garbage else content)
         now = monotonic()
         call.usage = usage
         if self._first_at and not call.first_at:

@@ -152,10 +152,18 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             if final:
                 raise
             fresh = verdict == "again"
-        except BaseException:
-            # The client has left, or the gateway has failed: what upstream was asked for stands recorded either way.
+        except ClientGone:
             target.left()
             attempt.settle("client_closed", "", final=True)
+            raise
+        except Drained:
+            target.left()
+            call.outcome = "uncertain" if attempt.sent else "failed"
+            attempt.settle("uncertain" if attempt.sent else "failed", "draining", final=True)
+            raise draining() from None
+        except BaseException:
+            target.left()
+            attempt.settle("uncertain" if attempt.sent else "failed", "internal_error", final=True)
             raise
         else:
             target.end(None)
@@ -186,7 +194,7 @@ async def relay_stream(call: Call, attempt: Attempt) -> None:
     except Drained:
         attempt.settle("truncated", "draining", final=True)
         call.outcome = "truncated"
-        raise Fault("draining", "The gateway is shutting down and the time of grace is over.") from None
+        raise draining() from None
     except BaseException:
         attempt.settle("truncated", "internal_error", final=True)
         raise
@@ -199,6 +207,11 @@ async def relay_stream(call: Call, attempt: Attempt) -> None:
         attempt.target.end(end.fault)
         attempt.settle("truncated", end.fault.code, final=True)
         raise end.fault
+
+
+def draining() -> Fault:
+    """What is told when the time of grace is over."""
+    return Fault("draining", "The gateway is shutting down and the time of grace is over.")
 
 
 def failed_status(attempt: Attempt, fault: Fault) -> Status:

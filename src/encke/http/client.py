@@ -47,6 +47,9 @@ class Exchange(Protocol):
     def on_lost(self, fault: Fault, clean: bool) -> None:
         """The connection ended first. `clean` where an answer without length ended with the connection, as it may."""
 
+    def on_crash(self, error: Exception) -> None:
+        """One of the above failed by a fault of ours; the connection is closed."""
+
     def expire(self, now: float) -> None:
         """The deadline has passed."""
 
@@ -220,14 +223,22 @@ class UpstreamConnection:
             self._drained(len(data))
             return
         # The parser has returned: from here on the exchange may wake its call, which may give this connection away.
-        if self._ended:
+        try:
+            if self._ended:
+                self._exchange = None
+                exchange.on_end()
+            else:
+                exchange.on_read()
+        except Exception as error:
+            # A fault of ours. The call must not wait for what will never come.
             self._exchange = None
-            exchange.on_end()
+            self._close()
+            exchange.on_crash(error)
+            return
+        if self._ended:
             self._release()
-        else:
-            exchange.on_read()
-            if self._exchange is exchange:
-                self.deadline = exchange.deadline
+        elif self._exchange is exchange:
+            self.deadline = exchange.deadline
 
     def eof_received(self) -> bool:
         """Upstream will send no more."""

@@ -45,6 +45,11 @@ class Fetch:
         else:
             self.answer.fail(fault)
 
+    def on_crash(self, error: Exception) -> None:
+        """A fault of ours."""
+        self.connection = None
+        self.answer.fail(error)
+
     def expire(self, now: float) -> None:
         """It took too long."""
         connection, self.connection = self.connection, None

@@ -1,0 +1,93 @@
+"""A fault of ours in an exchange must reach whoever waits for it: nothing may hang."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from encke.http.client import UpstreamConnection
+from encke.http.sweep import Sweeper
+
+
+class Home:
+    """A pool that keeps count."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.forgotten = 0
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """Count."""
+        self.given += 1
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """Count."""
+        self.forgotten += 1
+
+
+class Broken:
+    """An exchange with a fault in `on_end` or in `on_read`."""
+
+    deadline = float("inf")
+
+    def __init__(self) -> None:
+        self.crash: Exception | None = None
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """Nothing."""
+
+    def on_body(self, data: bytes) -> None:
+        """Nothing."""
+
+    def on_read(self) -> None:
+        """The fault."""
+        raise ZeroDivisionError
+
+    def on_end(self) -> None:
+        """The fault."""
+        raise ZeroDivisionError
+
+    def on_lost(self, fault: Exception, clean: bool) -> None:
+        """Never here."""
+        raise AssertionError
+
+    def on_crash(self, error: Exception) -> None:
+        """Keep it."""
+        self.crash = error
+
+    def expire(self, now: float) -> None:
+        """Never here."""
+        raise AssertionError
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", b"HTTP/1.1 200 OK\r\n"])
+def test_crash_is_told(answer: bytes) -> None:
+    """An exception in an exchange closes the connection, is told to the exchange, and the connection is not pooled."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(4)
+        writer.write(answer)
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        home, exchange = Home(), Broken()
+        connection = UpstreamConnection(home, Sweeper(loop))
+        await loop.create_connection(lambda: connection, "127.0.0.1", port)  # type: ignore[type-var, arg-type, return-value]
+        connection.send(exchange, b"head", b"")
+        for _ in range(200):
+            if exchange.crash is not None:
+                break
+            await asyncio.sleep(0.01)
+        assert isinstance(exchange.crash, ZeroDivisionError)
+        assert connection.closed
+        assert (home.given, home.forgotten) == (0, 1)
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())

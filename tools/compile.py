@@ -41,9 +41,7 @@ def main() -> None:
     files = [f"encke/{name}.py" for row in MODULES for name in row.split()]
     options = ["--python-executable", python, "--explicit-package-bases", "--cache-dir", os.devnull]
     sys.argv[1:] = ["--quiet", "build_ext", "--inplace"]
-    setup(
-        name="encke-compiled", packages=[], ext_modules=mypycify([*options, *files], opt_level="2", debug_level="0")
-    )
+    setup(name="encke-compiled", packages=[], ext_modules=mypycify([*options, *files], opt_level="2", debug_level="0"))
     shutil.rmtree(part / "build", ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     os.rename(part, target)

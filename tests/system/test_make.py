@@ -25,9 +25,9 @@ def environ(tmp_path: Path, data: Path) -> dict[str, str]:
 
 
 def test_ctrl_c_under_make(environ: dict[str, str]) -> None:
-    """make gets the Ctrl-C too: nothing is left, and nothing ugly is printed."""
+    """make gets the Ctrl-C too: nothing is left, and nothing ugly is printed. (The first run may have to compile.)"""
     with Terminal(["make", "serve"], ROOT, environ) as terminal:
-        terminal.wait_for(READY, 240)
+        terminal.wait_for(READY, 600)
         terminal.press_ctrl_c()
         status = os.waitstatus_to_exitcode(terminal.wait())
         assert status in (0, -signal.SIGINT)
@@ -40,7 +40,7 @@ def test_ctrl_c_under_make(environ: dict[str, str]) -> None:
 def test_make_that_is_told_to_end(environ: dict[str, str]) -> None:
     """SIGTERM to make, as from a process manager, ends the gateway with it."""
     with Terminal(["make", "serve"], ROOT, environ) as terminal:
-        terminal.wait_for(READY, 240)
+        terminal.wait_for(READY, 600)
         os.kill(terminal.pid, signal.SIGTERM)
         terminal.wait()
         assert terminal.processes() == {}

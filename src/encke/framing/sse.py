@@ -52,6 +52,8 @@ class SseSplitter:
         buffer = self._buffer
         if not buffer and self._started and chunk[-2:] == b"\n\n":
             # The common case: what upstream wrote is what we read, one or more whole events.
+            if chunk.find(b"\n") == len(chunk) - 2 and chunk[:6] == b"data: " and len(chunk) <= self._limit:
+                return [SseEvent(chunk, chunk[6:-2])]
             if len(chunk) > self._limit:
                 self._check(chunk)
             return [_event(part) for part in chunk[:-2].split(b"\n\n") if part.strip(b"\n")]

@@ -43,6 +43,7 @@ class ChatTap:
     """
 
     __slots__ = (
+        "_began",
         "_finished",
         "_seen",
         "_wants_usage",
@@ -56,6 +57,7 @@ class ChatTap:
 
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
+        self._began = False
         self._seen: set[int] = set()
         self._finished: set[int] = set()
         self.finished = False  # every choice seen so far has its finish_reason
@@ -128,8 +130,11 @@ class ChatTap:
         if size <= 4 and raw in _EMPTY:
             return False
         self.content_bytes += max(size - 2, 0)
-        # Only short values can be white space alone in practice; longer ones are content without a look.
-        return size > 64 or not _blank(raw)
+        # White space alone is no content before there is some, and matters no more after. Only short values can be
+        # that in practice; longer ones are content without a look.
+        if not self._began:
+            self._began = size > 64 or not _blank(raw)
+        return self._began
 
     def _feed_odd(self, data: bytes) -> int:
         """An event whose types are not the wire's: look at it without them, or leave it alone if it is not JSON."""

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from mypyc.build import mypycify
-from setuptools import setup
+from setuptools import setup  # type: ignore[import-untyped]
 
 # What runs for every call or every event of a stream, and what ships the record of it. The rest would gain nothing.
 MODULES = (

@@ -21,14 +21,15 @@ def decide(policy: RetryPolicy, fault: Fault, *, attempt: int, sent: bool, reuse
 
     `sent`: the request went out. `reused`: on a connection that had served before. `answered`: a byte of answer came.
     """
+    if fault.code == "upstream_reset" and sent and reused and not answered:
+        # The connection was closed while it lay idle, and our request crossed that: in all likelihood no one has read
+        # it. Not counted as a retry, since it says nothing of the provider; the next one is on a fresh connection.
+        return "again"
     if attempt > policy.retries:
         return "stop"
     if fault.code == "upstream_reset":
         if not sent:
             return "next"
-        if reused and not answered:
-            # The connection was closed while it lay idle, and our request crossed that: no one has read it.
-            return "again"
         return "next" if policy.uncertain else "stop"
     if fault.code == "upstream_timeout" and fault.verdict == "stop":
         return "next" if policy.uncertain else "stop"

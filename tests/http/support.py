@@ -221,6 +221,10 @@ class Collected:
         else:
             self.done.fail(fault)
 
+    def on_crash(self, error: Exception) -> None:
+        """See `Exchange`. A crash is a bug: whoever waits sees it as it is."""
+        self.done.fail(error)
+
     def expire(self, now: float) -> None:
         """See `Exchange`."""
         self.connection.abandon(self)

@@ -217,6 +217,10 @@ def open_access_log(target: str) -> AccessLog:
         return AccessLog(None)
     if target in ("stdout", "stderr"):
         return AccessLog(1 if target == "stdout" else 2)
-    path = Path(target)
+    return AccessLog(open_access_file(Path(target)))
+
+
+def open_access_file(path: Path) -> int:
+    """A descriptor to append lines to; the folder is made. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return AccessLog(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -165,14 +166,45 @@ def refused(terminal: Terminal) -> str:
     return terminal.output
 
 
-def test_the_port_is_taken(start: Start, no_model: Path) -> None:
-    """It names the port and another way, before anything is started."""
+def test_the_port_is_taken(start: Start, data: Path, no_model: Path) -> None:
+    """It names the port and another way, before anything is started; the first key is still to come."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         said = refused(start("--config", str(no_model), ENCKE_LISTEN=f"127.0.0.1:{port}"))
     assert f"port {port} is taken" in said and "ENCKE_LISTEN=" in said
+    second = start("--config", str(no_model))
+    second.wait_for(READY, 30)
+    second.wait_for(r"Key +sk-enc-", 1)
+    end(second, data)
+
+
+def test_a_log_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
+    """A file for access lines that cannot be opened is named before anything is started."""
+    (tmp_path / "file").write_text("")
+    settings = tmp_path / "log.toml"
+    settings.write_text(f'{WITHOUT_MODEL}[log]\naccess = "{tmp_path}/file/access.log"\n')
+    said = refused(start("--config", str(settings)))
+    assert "log.access" in said and "access.log" in said.replace("\r\n", "")
+
+
+def test_interrupted_while_the_model_is_not_there_yet(start: Start, data: Path, tmp_path: Path) -> None:
+    """Whoever presses Ctrl-C before all is ready has seen the first key all the same, and it works later."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "xllamacpp.py").write_text("import time\ntime.sleep(60)\n")
+    first = start(PYTHONPATH=str(tmp_path / "slow"))
+    first.wait_for("is starting on", 30)
+    while not (data / "run.json").exists():
+        time.sleep(0.02)
+    first.press_ctrl_c()
+    assert os.waitstatus_to_exitcode(first.wait()) == 0, first.output
+    assert "Encke is ready" not in first.output and first.processes() == {}
+    key = first.wait_for(r"^ +Key +(sk-enc-\S+)", 1)[1]
+    second = start(PYTHONPATH="", ENCKE_API_KEY=key, PIP_NO_INDEX="1")
+    second.wait_for(READY, 60)
+    assert json.loads(paste(f"export ENCKE_API_KEY={key}\n{curl_line(second)}", tmp_path, data))["object"] == "list"
+    end(second, data)
 
 
 def test_another_gateway_on_the_folder(start: Start, data: Path, no_model: Path) -> None:

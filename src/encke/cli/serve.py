@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import shutil
 import socket
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 import msgspec
@@ -17,7 +19,7 @@ from encke.admin import keys
 from encke.admin.context import AdminError, Context
 from encke.admin.link import owned
 from encke.cli.options import config_option
-from encke.compose import Composition, compose
+from encke.compose import Composition, compose, open_access_file
 from encke.config.load import main_environ
 from encke.core.paths import DataPaths
 from encke.http.listen import ListenError, listen
@@ -41,12 +43,17 @@ def serve(config_path: str | None) -> None:
     with contextlib.ExitStack() as held:
         _take(paths, held)
         _check_disk(made, paths)
-        first = _first_key(made, paths)
+        _check_access_log(made)
+        # Before the first key is made: a start that fails must not make one that nobody sees.
         listeners = _listen(made, held)
+        first = _first_key(made, paths)
         host, port = listeners[0].getsockname()[:2]
         _say(f"Encke is starting on {_url(host, port)} with its data in {paths.root}")
         banner = Banner(made, environ, f"{_url(host, port)}/v1", first)
-        status = Supervisor(made, environ, listeners, _say, banner.show).run()
+        try:
+            status = Supervisor(made, environ, listeners, _say, banner.show).run()
+        finally:
+            banner.show_key_at_the_end()
     sys.exit(status)
 
 
@@ -99,6 +106,19 @@ def _check_disk(made: Composition, paths: DataPaths) -> None:
         )
 
 
+def _check_access_log(made: Composition) -> None:
+    """What a worker could only die of, again and again, is told before there is one."""
+    target = made.config.log.access
+    if target in ("off", "stdout", "stderr"):
+        return
+    try:
+        os.close(open_access_file(Path(target)))
+    except OSError as error:
+        raise AdminError(
+            f"log.access: cannot write to {target}: {error.strerror}; name another file, stdout, stderr or off"
+        ) from None
+
+
 def _first_key(made: Composition, paths: DataPaths) -> str | None:
     """See to it that there is a key: the operator's own, or a new one, which is returned to be shown once.
 
@@ -135,9 +155,16 @@ class Banner:
         self._environ = environ
         self._base_url = base_url
         self._first_key = first_key
+        self._shown = False
+
+    def show_key_at_the_end(self) -> None:
+        """A start that was interrupted, while the weights were coming perhaps, still tells the key it made."""
+        if self._first_key is not None and not self._shown:
+            _say("\n".join(self._key_lines()))
 
     def show(self, engine: Engine) -> None:
         """Print it."""
+        self._shown = True
         lines = [
             "",
             "Encke is ready.",

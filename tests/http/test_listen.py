@@ -46,6 +46,19 @@ def test_taken_port_is_told(shared: bool) -> None:
             listen("127.0.0.1", port, 1)
 
 
+def test_another_port_is_proposed_as_it_can_be_pasted() -> None:
+    """An IPv6 address keeps its brackets in the setting that is proposed."""
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ListenError, match=rf"ENCKE_LISTEN=\[::1\]:{(port + 1) % 65536} "):
+            listen("::1", port, 1)
+
+
 @pytest.mark.parametrize(
     ("host", "says"),
     [("192.0.2.1", "no address of this machine"), ("no-such-host.invalid", "cannot be resolved")],

@@ -63,7 +63,7 @@ def _why(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} is taken: another program listens on {where}. Stop it, or choose another port with "
-            f"ENCKE_LISTEN={host}:{port + 1 if port < 65535 else 0} or server.listen in encke.toml"
+            f"ENCKE_LISTEN={where.rpartition(':')[0]}:{port + 1 if port < 65535 else 0} or server.listen in encke.toml"
         )
     if error.errno == errno.EACCES:
         return (

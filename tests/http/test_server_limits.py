@@ -66,6 +66,7 @@ def refused(server: EchoServer, raw: bytes) -> tuple[int, bytes]:
         b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
         b"POST / HTTP/1.1\r\nhost: a\r\nauthorization: x\r\nauthorization: y\r\ncontent-length: 0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: a\r\nx-api-key: x\r\nx-api-key: y\r\ncontent-length: 0\r\n\r\n",
         b"BREW / HTTP/1.1\r\nhost: a\r\n\r\n",
         b"\x00" * 100,
     ],

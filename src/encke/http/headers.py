@@ -31,7 +31,9 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
 
 # These say who asks, how long the body is, or where it goes: twice, with different values, is an attack or a broken
 # client.
-SINGLE_REQUEST_HEADERS: Final = frozenset({b"authorization", b"host", b"content-type", b"content-length"})
+SINGLE_REQUEST_HEADERS: Final = frozenset(
+    {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"host", b"content-type", b"content-length"}
+)
 
 # Of an upstream's headers, only these are read; of them only content-type is passed on.
 KEPT_RESPONSE_HEADERS: Final = frozenset(

@@ -114,7 +114,8 @@ class WorkerApp:
         kind = found.route.kind
         try:
             if call.request.method == "OPTIONS":
-                call.respond(204, _JSON, b"", self._preflight(call.request, found))
+                # Not 204, which may not have a content-length (RFC 9110, section 8.6), as every answer here has.
+                call.respond(200, _JSON, b"", self._preflight(call.request, found))
             elif kind == "healthz":
                 call.respond(200, _JSON, b'{"status":"ok"}')
             elif kind == "readyz":

@@ -1,0 +1,53 @@
+"""What a worker answers to browsers and to the curious: OPTIONS, preflights, origins; through the real gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.gateway import Gateway
+
+ORIGIN = "https://app.example"
+CHAT = "/v1/chat/completions"
+ASKS = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that one page of the web may use."""
+    settings = {"server": {"workers": 1, "cors_origins": [ORIGIN]}, "local": {"enabled": False}}
+    with Gateway(tmp_path_factory.mktemp("cors"), settings) as running:
+        yield running
+
+
+def test_options_has_one_clear_length(gateway: Gateway) -> None:
+    """OPTIONS says what is allowed, without a key; its answer is empty and says so, and the connection goes on."""
+    with gateway.client() as client:
+        answer = client.call("OPTIONS", CHAT)
+        assert (answer.status, answer.header("content-length"), answer.body) == (200, "0", b"")
+        assert answer.header("allow") == "POST, OPTIONS"
+        assert client.call("OPTIONS", "/v1/models").header("allow") == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [(ORIGIN, ORIGIN), ("https://evil.example", None), ("null", None)])
+def test_preflight(gateway: Gateway, origin: str, allowed: str | None) -> None:
+    """Only a configured origin is let in, never with credentials; others get no access header at all."""
+    with gateway.client() as client:
+        answer = client.call("OPTIONS", CHAT, headers={"Origin": origin, **ASKS})
+    assert answer.header("access-control-allow-origin") == allowed
+    assert answer.header("access-control-allow-methods") == ("POST, OPTIONS" if allowed else None)
+    assert answer.header("access-control-allow-headers") == (
+        ASKS["Access-Control-Request-Headers"] if allowed else None
+    )
+    assert answer.header("access-control-allow-credentials") is None
+    assert answer.header("vary") == "origin"
+
+
+def test_errors_reach_the_page(gateway: Gateway) -> None:
+    """A page can read an error too: its status, its text and its request id."""
+    with gateway.client() as client:
+        answer = client.call("POST", CHAT, {}, headers={"Origin": ORIGIN})
+    assert (answer.status, answer.json()["error"]["code"]) == (401, "missing_api_key")
+    assert answer.header("access-control-allow-origin") == ORIGIN
+    assert "x-request-id" in (answer.header("access-control-expose-headers") or "")

@@ -47,6 +47,8 @@ def test_alias(catalogue: Catalogue) -> None:
     [
         ("both", "offered by several providers; ask for one of `one/both`, `two/both`"),
         ("fasst", "Did you mean `fast`"),
+        ("FAST", "Did you mean `fast`"),
+        ("One/Org/Deeep", "Did you mean `one/org/deep`"),
         ("three/m1", "does not exist here"),
         ("local/x", "does not exist here"),
         ("one/", "does not exist here"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from encke.catalogue.nearest import Nearest
 from encke.core.faults import Fault
 
 LOCAL: Final = "local"
@@ -42,11 +42,13 @@ class Catalogue:
     aliases: Mapping[str, Model]
     offered: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _known: dict[str, Model] = field(default_factory=dict)
+    _nearest: Nearest | None = None
 
     def offer(self, provider: str, models: Iterable[str]) -> None:
         """A provider has told what it offers."""
         self.offered[provider] = tuple(models)
         self._known.clear()
+        self._nearest = None
 
     def find(self, name: str) -> Model | None:
         """The model of a name: an alias, `provider/model`, or a bare id that only one provider offers; None if none."""
@@ -96,10 +98,9 @@ class Catalogue:
         if offering:
             ways = ", ".join(f"`{provider}/{name}`" for provider in sorted(offering))
             return f"The model `{shown}` is offered by several providers; ask for one of {ways}."
-        names = [model.name for model in self.names()]
-        near = difflib.get_close_matches(name, names, 3, 0.5) or difflib.get_close_matches(
-            name.rpartition("/")[2], names, 3, 0.5
-        )
+        if self._nearest is None:
+            self._nearest = Nearest(model.name for model in self.names())
+        near = self._nearest.find(name)
         hint = f" Did you mean {', '.join(f'`{one}`' for one in near)}?" if near else ""
         ways = ", ".join(f"`{provider}/…`" for provider in sorted(self.providers - {LOCAL}))
         prefixes = f" Models of the configured providers are asked for as {ways}." if ways else ""

@@ -136,6 +136,7 @@ UNMIRRORED: dict[str, str] = {
     "worker/app.py": _GATEWAY,
     "worker/link.py": _PROCESS,
     "worker/models.py": "lists of models, as clients ask for them: tests/clients",
+    "telemetry/line.py": "a shape: tests/telemetry/test_access.py, tests/docs/test_facts.py",
 }
 
 

@@ -18,7 +18,7 @@ from encke.core.faults import FAULTS
 from encke.core.paths import DataPaths
 from encke.ledger.entry import Status
 from encke.providers.presets import read_presets
-from encke.telemetry.access import AccessLine
+from encke.telemetry.line import AccessLine
 from encke.worker.routes import ROUTES
 from tests.docs.pages import PAGES, ROOT, prose
 from tools import docs

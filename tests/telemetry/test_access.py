@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from encke.telemetry.access import AccessLine, AccessLog, Stamp
+from encke.telemetry.access import AccessLog, Stamp
+from encke.telemetry.line import AccessLine
 
 
 def line(number: int, **more: str) -> AccessLine:

@@ -121,6 +121,8 @@ def retry_fields(fault: Fault) -> str:
     retry = fault.kind.retry
     fields = ""
     after = fault.retry_after
+    if after is None and fault.status == 503:
+        after = 1.0  # a 503 always says when: the provider's own may not have
     if after is not None:
         after = min(max(after, 1.0), 600.0)
         retry = retry and after <= 60.0

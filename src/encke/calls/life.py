@@ -34,7 +34,8 @@ from encke.ledger.entry import Entry, Status
 from encke.ledger.journal import Journal
 from encke.routing.plan import plan
 from encke.routing.retry import RetryPolicy, decide
-from encke.telemetry.access import AccessLine, AccessLog
+from encke.telemetry.access import AccessLog
+from encke.telemetry.line import AccessLine
 
 # Callers choose the names of models, so what is remembered of them is bounded.
 MAX_REMEMBERED: Final = 4096

@@ -100,16 +100,19 @@ class StreamRelay:
 
     def close(self, clean: bool, fault: Fault) -> None:
         """The answer is over. `clean`: its end was marked. `fault` is what to say if the stream was not whole."""
-        if self.finish is None and clean:
-            # A last event without its blank line counts if it is whole; half of one is not passed on.
-            if is_whole(self._splitter.rest):
-                for event in self._splitter.feed(b"\n\n"):
-                    self._see(event)
-            if self.finish is None and self.tap.finished:
-                self.finish = StreamEnd(DONE, None)
-        if self.finish is None:
+        # A last event without its blank line counts if it is whole; half of one is not passed on.
+        if clean and self._goes_on() and is_whole(self._splitter.rest):
+            for event in self._splitter.feed(b"\n\n"):
+                self._see(event)
+        if clean and self._goes_on() and self.tap.finished:
+            self.finish = StreamEnd(DONE, None)
+        if self._goes_on():
             self.finish = StreamEnd(b"", fault)
         self.flush()
+
+    def _goes_on(self) -> bool:
+        """Whether no end has been seen. Asked by a method, since what happens in between is hidden from the types."""
+        return self.finish is None
 
     def flow(self, client: ServerConnection) -> bytes:
         """From now on events go straight to the client; returns what was held until now."""

@@ -230,10 +230,7 @@ class UpstreamConnection:
             else:
                 exchange.on_read()
         except Exception as error:
-            # A fault of ours. The call must not wait for what will never come.
-            self._exchange = None
-            self._close()
-            exchange.on_crash(error)
+            self._crash(exchange, error)
             return
         if self._ended:
             self._release()
@@ -254,9 +251,11 @@ class UpstreamConnection:
             return
         # An answer without a length ends with the connection; the parser knows whether that was one.
         clean = exc is None and self._head_done and not self._ended and self._close_delimited()
-        exchange.on_lost(
-            Fault("upstream_reset", "The provider closed the connection before its answer was whole."), clean
-        )
+        fault = Fault("upstream_reset", "The provider closed the connection before its answer was whole.")
+        try:
+            exchange.on_lost(fault, clean)
+        except Exception as error:
+            self._crash(exchange, error)
 
     def pause_writing(self) -> None:
         """Upstream reads the request slowly; the total deadline bounds that."""
@@ -273,7 +272,11 @@ class UpstreamConnection:
         if exchange.deadline > now:
             self.deadline = exchange.deadline
             return
-        exchange.expire(now)
+        try:
+            exchange.expire(now)
+        except Exception as error:
+            self._crash(exchange, error)
+            return
         if self._exchange is exchange:
             self.deadline = exchange.deadline
 
@@ -355,6 +358,12 @@ class UpstreamConnection:
             self._release()
         elif self._draining > MAX_DRAIN:
             self._close()
+
+    def _crash(self, exchange: Exchange, error: Exception) -> None:
+        """A fault of ours. The call must not wait for what will never come."""
+        self._exchange = None
+        self._close()
+        exchange.on_crash(error)
 
     def _lose(self, fault: Fault) -> None:
         exchange, self._exchange = self._exchange, None

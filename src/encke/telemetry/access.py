@@ -9,31 +9,7 @@ from typing import Final
 
 import msgspec
 
-
-class AccessLine(msgspec.Struct, omit_defaults=True):
-    """A line of the access log. Never a prompt, never an answer, never a secret."""
-
-    time: str
-    request_id: str
-    client: str
-    method: str
-    path: str
-    status: int
-    duration_ms: float
-    bytes_out: int = 0
-    key: str = ""
-    model: str = ""
-    provider: str = ""
-    upstream_model: str = ""
-    attempts: int = 0
-    stream: bool = False
-    first_ms: float = 0.0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    outcome: str = ""
-    code: str = ""
-    client_request_id: str = ""
-
+from encke.telemetry.line import AccessLine
 
 _MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))
 

@@ -282,7 +282,7 @@ class Supervisor:
         assert settings is not None
         self._engine.ready = False
         self._engine.since = time.monotonic()
-        return spawn(settings, self._alive_read)
+        return spawn(settings, self._alive_read, self._environ)
 
     def _engine_ended(self, status: int, lived: float) -> None:
         engine = self._engine

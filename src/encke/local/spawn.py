@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 
 import msgspec
 
@@ -23,16 +24,19 @@ def new_api_key() -> str:
     return secrets.token_urlsafe(32)
 
 
-def spawn(settings: EngineSettings, alive_fd: int) -> subprocess.Popen[bytes]:
+def spawn(settings: EngineSettings, alive_fd: int, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start the engine. It ends at once when the other end of the pipe `alive_fd` (a read end) is closed everywhere.
 
     The caller keeps the write end, and lets no other child inherit it. Nothing is to be read from the engine: its
-    output goes to `settings.log`.
+    output goes to `settings.log`. `environ` is its environment, by default this process's.
     """
     config_fd = _settings_fd(settings)
     try:
         return subprocess.Popen(
-            engine_command(config_fd, alive_fd), stdin=subprocess.DEVNULL, pass_fds=(config_fd, alive_fd)
+            engine_command(config_fd, alive_fd),
+            stdin=subprocess.DEVNULL,
+            env=environ,
+            pass_fds=(config_fd, alive_fd),
         )
     finally:
         os.close(config_fd)

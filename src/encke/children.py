@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,6 +41,22 @@ class KeeperBoot(msgspec.Struct, frozen=True):
     ready_fd: int
 
 
+# What a terminal sends to every process in it; the supervisor decides what it means.
+_TERMINALS = {signal.SIGINT, signal.SIGHUP}
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Processes started within are deaf to a Ctrl-C from their first moment, not only from `read_boot` on, where Python
+    would die of it with a traceback. Blocked, not ignored: the one that comes meanwhile still reaches this process.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """The part of the environment that children get."""
     return {name: value for name, value in environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
@@ -55,9 +72,8 @@ def write_boot(boot: object) -> int:
 
 def read_boot(kind: type[Boot]) -> Boot:
     """The child's side; the descriptor's number is the only argument."""
-    # A Ctrl-C reaches every process of the terminal; the supervisor decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in _TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     fd = int(sys.argv[1])
     size = os.fstat(fd).st_size

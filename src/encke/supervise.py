@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from encke.children import KeeperBoot, WorkerBoot, child_environ, log, write_boot
+from encke.children import KeeperBoot, WorkerBoot, child_environ, log, unheard, write_boot
 from encke.compose import Composition, EngineAddress
 from encke.config.wire import encode_config
 from encke.core.paths import DataPaths
@@ -156,7 +156,8 @@ class Supervisor:
         child.again_at = 0.0
         child.started = time.monotonic()
         child.ready = False
-        child.process = child.start(child)
+        with unheard():
+            child.process = child.start(child)
 
     def _start_keeper(self, child: Child) -> subprocess.Popen[bytes]:
         return self._run(child, "encke.run_keeper", lambda ready: KeeperBoot(self._config, self._alive_read, ready))

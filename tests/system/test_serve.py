@@ -189,6 +189,18 @@ def test_a_log_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
     assert "log.access" in said and "access.log" in said.replace("\r\n", "")
 
 
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.1, 0.2])
+def test_interrupted_while_its_processes_begin(start: Start, no_model: Path, after: float) -> None:
+    """Ctrl-C in a terminal reaches all of them, however young: all end, none with a traceback."""
+    terminal = start("--config", str(no_model))
+    terminal.wait_for("is starting on", 30)
+    time.sleep(after)
+    terminal.press_ctrl_c()
+    assert os.waitstatus_to_exitcode(terminal.wait()) == 0, terminal.output
+    assert terminal.processes() == {}
+    assert "Traceback" not in terminal.output and "KeyboardInterrupt" not in terminal.output
+
+
 def test_interrupted_while_the_model_is_not_there_yet(start: Start, data: Path, tmp_path: Path) -> None:
     """Whoever presses Ctrl-C before all is ready has seen the first key all the same, and it works later."""
     (tmp_path / "slow").mkdir()

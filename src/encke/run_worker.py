@@ -38,6 +38,7 @@ from encke.worker.link import KeeperLink, Snapshot
 from encke.worker.models import Discovery
 
 BACKLOG = 4096
+ORPHAN_GRACE = 3.0  # seconds for open calls when the supervisor was killed
 
 
 class Worker:
@@ -50,6 +51,7 @@ class Worker:
         self._connections: set[ServerConnection] = set()
         self._admission = Admission()
         self._slots_fd = -1
+        self._grace = self._config.server.grace
         self._fenced = False
 
     async def run(self) -> int:
@@ -112,7 +114,7 @@ class Worker:
         for connection in list(self._connections):
             connection.close_if_idle()
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._config.server.grace
+        end = loop.time() + self._grace
         while self._connections and loop.time() < end:
             await asyncio.sleep(0.05)
         for connection in list(self._connections):
@@ -147,6 +149,8 @@ class Worker:
 
     def _supervisor_gone(self) -> None:
         asyncio.get_running_loop().remove_reader(self._boot.alive_fd)
+        # Nobody told us to stop in order: whoever starts the gateway again waits for our last entries.
+        self._grace = min(self._grace, ORPHAN_GRACE)
         self._stop.set()
 
 

@@ -35,6 +35,7 @@ RESTART_LAST = 2.0
 STEADY_SECONDS = 10.0
 KILL_AFTER = 8.0  # beyond the time of grace
 ENGINE_SECONDS = 180.0
+PATIENCE_SECONDS = 3.0  # after which a person wants to know what is being waited for
 
 Say = Callable[[str], None]
 
@@ -68,7 +69,9 @@ class Engine:
 
 
 class Supervisor:
-    """Runs a gateway until it is told to stop. `on_ready` is called once, when calls are answered."""
+    """Runs a gateway until it is told to stop. `on_ready` is called when everything is ready, and before that once if
+    calls are answered and only the embedded model is still to come.
+    """
 
     def __init__(
         self,
@@ -93,7 +96,8 @@ class Supervisor:
         self._epoch = time.time_ns() // 1_000_000 << 12
         self._stopping = 0
         self._stop_at = 0.0
-        self._told = False
+        self._began = time.monotonic()
+        self._told = self._told_early = self._told_waiting = False
         self._engine = Engine()
         self._engine_child = Child("engine", self._start_engine)
         self._keeper = Child("keeper", self._start_keeper)
@@ -142,7 +146,7 @@ class Supervisor:
     def _next_timer(self) -> float:
         now = time.monotonic()
         due = [child.again_at - now for child in self._children if child.process is None and child.again_at]
-        if not self._engine.ready and self._engine_child.process is not None:
+        if not self._told or (not self._engine.ready and self._engine_child.process is not None):
             due.append(0.1)
         return min(due, default=60.0)
 
@@ -272,6 +276,8 @@ class Supervisor:
                 )
             except (WeightsError, OSError) as error:
                 problem = str(error)
+            except Exception as error:  # the gateway runs without its model, whatever happened to that
+                problem = f"its weights could not be prepared: {type(error).__name__}: {error}"
         engine.problem = problem
         if engine.settings is not None:
             self._say("Loading the embedded model.")
@@ -308,10 +314,22 @@ class Supervisor:
     # Telling.
 
     def _tell_when_ready(self) -> None:
-        if self._told or not all(child.ready for child in (self._keeper, *self._workers)):
+        if self._told:
+            return
+        waited = time.monotonic() - self._began
+        if not self._keeper.ready:
+            if waited > PATIENCE_SECONDS and not self._told_waiting:
+                self._told_waiting = True
+                self._say("Waiting for an earlier gateway on this data folder to finish its calls.")
+            return
+        if not all(worker.ready for worker in self._workers):
             return
         if self._engine.ready or self._engine.problem is not None:
             self._told = True
+            self._on_ready(self._engine)
+        elif waited > PATIENCE_SECONDS and not self._told_early:
+            # The weights may take minutes; the gateway does not wait for them.
+            self._told_early = True
             self._on_ready(self._engine)
 
     def _write_run_json(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from itertools import count
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from encke.testing.behaviours import BEHAVIOURS
+from encke.testing.script import Script, Send
 from encke.testing.upstream import FakeUpstream
+from encke.testing.wire import http_response
 from tests.relay.conftest import Start, provider
 from tests.relay.ledger import lines
 from tests.relay.matrix import EITHER, MATRIX, STALLS, Want
@@ -202,3 +205,13 @@ def test_the_gateway_is_none_the_worse(upstream: FakeUpstream, gateway: Gateway)
     assert gateway.process.poll() is None
     assert '"event":"crash"' not in gateway.log and "Traceback" not in gateway.log
     assert upstream.statement.rejected() == []
+
+
+def test_a_compressed_refusal_keeps_its_status(gateway: Gateway, upstream: FakeUpstream) -> None:
+    """A caller's 400 stays one, though upstream compressed it unasked and its words cannot be read."""
+    headers = [("content-type", "application/json"), ("content-encoding", "gzip")]
+    upstream.queue(Script([Send(http_response(400, headers, gzip.compress(b'{"error": {"message": "no"}}')))]))
+    with gateway.client() as client:
+        response = client.call("POST", CHAT, chat("hello", "lab/any"), key=gateway.key)
+    assert response.status == 400
+    assert "400" in response.json()["error"]["message"]

@@ -39,9 +39,9 @@ class Attempt:
     """
 
     __slots__ = (
-        "_body", "_care", "_connection", "_dispatched_at", "_first_at", "_headers", "_idle_at", "_journal", "_seat",
-        "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type", "deadline", "dispatched_ms",
-        "finish_reason", "http_status", "input_estimate", "number", "opened", "relay", "reused", "sent", "settled",
+        "_body", "_care", "_connection", "_dispatched_at", "_encoded", "_first_at", "_headers", "_idle_at", "_journal",
+        "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type", "deadline",
+        "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened", "relay", "reused", "sent", "settled",
         "target", "usage",
     )  # fmt: skip
 
@@ -74,6 +74,7 @@ class Attempt:
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size = 0
+        self._encoded = False  # compressed, though it was asked not to be: of an error the status still tells
         self._slot = -1
         self._seat: int | None = None
         self._dispatched_at = 0.0
@@ -151,7 +152,8 @@ class Attempt:
         self.http_status = status
         self._headers = headers
         self.answered = True
-        if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+        self._encoded = headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b"")
+        if self._encoded and status == 200:
             raise Fault(
                 "upstream_bad_response",
                 "The provider compressed its answer although it was asked not to.",
@@ -189,7 +191,7 @@ class Attempt:
             raise Fault("upstream_too_large", f"The provider's answer is larger than {MAX_ANSWER} bytes.")
         if self._size > MAX_ANSWER:
             raise self._refusal()
-        if self._size <= limit:
+        if self._size <= limit and not self._encoded:
             self._body.append(data)
 
     def on_read(self) -> None:

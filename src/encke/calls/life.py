@@ -94,6 +94,10 @@ async def live(desk: Desk, call: Call) -> None:
         call.outcome = "client_closed"
         if call.attempts == 0:
             note_refusal(desk, call, None)
+    except Drained:
+        call.outcome = "rejected"
+        note_refusal(desk, call, draining())
+        call.fail(draining())
     tell(desk, call)
 
 

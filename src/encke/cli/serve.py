@@ -163,8 +163,12 @@ class Banner:
             _say("\n".join(self._key_lines()))
 
     def show(self, engine: Engine) -> None:
-        """Print it."""
+        """Print it; in short if the embedded model is still to come."""
         self._shown = True
+        if not engine.ready and engine.problem is None:
+            lines = ["", "Calls are answered already; the model `local` follows.", "", f"  Base URL  {self._base_url}"]
+            _say("\n".join([*lines, *self._key_lines(), ""]))
+            return
         lines = [
             "",
             "Encke is ready.",

@@ -23,7 +23,8 @@ from encke.worker.routes import Match, match
 _JSON: Final = "application/json"
 _encode: Final = msgspec.json.Encoder().encode
 _EXPOSED: Final = (
-    "x-request-id, openai-processing-ms, x-encke-model, x-encke-provider, x-encke-attempts, x-should-retry, retry-after"
+    "x-request-id, x-cometapi-request-id, x-client-request-id, openai-processing-ms, x-encke-model, x-encke-provider, "
+    "x-encke-attempts, x-should-retry, retry-after, retry-after-ms"
 )
 
 

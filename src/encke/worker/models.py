@@ -78,7 +78,7 @@ class Discovery:
                 self._catalogue.offer(name, (item.id for item in items))
                 self._due[name] = monotonic() + FRESH_SECONDS
                 self._news = True
-        except (Fault, msgspec.DecodeError):
+        except (Fault, msgspec.DecodeError, RecursionError):
             if name == LOCAL:
                 self._catalogue.offered.pop(LOCAL, None)
         finally:

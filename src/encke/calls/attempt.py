@@ -39,10 +39,10 @@ class Attempt:
     """
 
     __slots__ = (
-        "_body", "_care", "_connection", "_dispatched_at", "_encoded", "_first_at", "_headers", "_idle_at", "_journal",
-        "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type", "deadline",
-        "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened", "relay", "reused", "sent", "settled",
-        "target", "usage",
+        "_body", "_care", "_connection", "_dispatched_at", "_encoded", "_first_at", "_headers", "_idle_at",
+        "_journal", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
+        "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened", "relay",
+        "reused", "sent", "settled", "target", "usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, target: Target, journal: Journal, care: StreamCare, until: float) -> None:

@@ -83,25 +83,6 @@ def test_a_prompt_that_is_too_long(error: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "message",
-    [
-        "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
-        "audio input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
-        "Failed to parse tools: Missing tool function: {}",
-        "Failed to parse messages: Expected 'role'",
-    ],
-)
-def test_a_wrong_request_that_llama_cpp_answers_with_500(message: str) -> None:
-    """It is the caller's fault: no other attempt, nothing against the provider; a real 500 stays one."""
-    said = {"error": {"message": message, "type": "server_error", "code": 500}}
-    fault = parse_fault(500, json.dumps(said).encode())
-    assert (fault.status, fault.verdict, fault.code) == (400, "stop", "upstream_invalid_request")
-    error = json.loads(render_fault(fault, "id"))["error"]
-    assert (error["type"], error["code"], error["message"]) == ("invalid_request_error", "invalid_value", message)
-    assert parse_fault(500, json.dumps({"error": {"message": "Compute error."}}).encode()).status == 502
-
-
-@pytest.mark.parametrize(
     "data",
     [
         b'{"error":{"message":"why"}}',

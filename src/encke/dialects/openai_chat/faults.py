@@ -53,12 +53,6 @@ _CONTEXT: Final = re.compile(
     re.I,
 )
 
-# What llama.cpp's server says with status 500 though the request was wrong; as the provider's failures they would be
-# tried again, and count against a server that is well.
-_MISTAKES: Final = re.compile(
-    r"(?:image|audio|video) input is not supported|^Failed to parse (?:tools|messages)\b", re.I
-)
-
 # Things that look like secrets, wherever upstream put them: keys, bearer tokens, keys in URLs; and addresses of hosts.
 _SECRETS: Final = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|hf|or)[-_][A-Za-z0-9_*\-]{6,}|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]{8,}|AIza[A-Za-z0-9_\-]{20,}"
@@ -111,8 +105,6 @@ def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> F
         return Fault("context_length_exceeded", message, param="messages")
     if status in _CALLERS or (400 <= status < 500 and status not in _STATUSES):
         return _callers(status, details)
-    if status == 500 and _MISTAKES.search(str(details.get("message"))):
-        return _callers(400, {**details, "type": "invalid_request_error", "code": "invalid_value"})
     code, verdict = _STATUSES.get(status, ("upstream_error", "next"))
     message = _TEXTS[code].format(status=status)
     if code != "upstream_auth" and details.get("message"):

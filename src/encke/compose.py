@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,20 +180,20 @@ def _tls(ca_file: str | None) -> ssl.SSLContext:
 
 
 def make_desk(
-    config: Config, catalogue: Catalogue, upstreams: Mapping[str, Upstream], journal: Journal, access: AccessLog
+    config: Config,
+    catalogue: Catalogue,
+    upstreams: Mapping[str, Upstream],
+    journal: Journal,
+    discover: Callable[[], Awaitable[None]],
 ) -> Desk:
-    """What calls need of their worker; `discover` is set by who makes the Discovery."""
-
-    async def nothing_to_ask() -> bool:
-        return False
-
+    """What calls need of their worker. Raises OSError when the access log cannot be opened."""
     routing = config.routing
     return Desk(
         catalogue=catalogue,
         upstreams=upstreams,
         journal=journal,
-        access=access,
-        discover=nothing_to_ask,
+        access=open_access_log(config.log.access),
+        discover=discover,
         policy=RetryPolicy(routing.retries, routing.retry_uncertain),
         care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),
     )

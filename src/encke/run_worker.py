@@ -23,7 +23,6 @@ from encke.compose import (
     make_limits,
     make_upstreams,
     model_list_heads,
-    open_access_log,
     worker_providers,
 )
 from encke.config.secret import Secret
@@ -88,9 +87,8 @@ class Worker:
         providers = worker_providers(config, keys, boot.engine)
         upstreams = make_upstreams(config, providers, paths, loop, sweeper)
         catalogue = make_catalogue(config, providers)
-        desk = make_desk(config, catalogue, upstreams, journal, open_access_log(config.log.access))
         discovery = Discovery(catalogue, upstreams, model_list_heads(providers))
-        desk.discover = discovery.discover
+        desk = make_desk(config, catalogue, upstreams, journal, discovery.discover)
         app = WorkerApp(desk, self._admission, discovery, config.server.cors_origins)
         app.journal_ready = True
         limits = make_limits(config)

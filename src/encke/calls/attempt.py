@@ -35,7 +35,8 @@ class StreamCare(NamedTuple):
 class Attempt:
     """An exchange (`encke.http.client.Exchange`): it takes upstream's answer as it comes.
 
-    `relay` is there once the answer turns out to be a stream. `whole` happens when an answer that is none is complete.
+    `opened` happens when there is something to answer with: content of a stream, for which `relay` is there then, or
+    the whole of an answer that is none.
     """
 
     __slots__ = (
@@ -63,7 +64,7 @@ class Attempt:
         self.settled = False
         self.dispatched_ms = 0
         self.relay: StreamRelay | None = None
-        # Content of a stream, or a whole answer; fails with the Fault of anything else.
+        # Fails with the Fault of anything else.
         self.opened: Signal[None] = Signal()
         self.deadline = FOREVER
         self._care = care

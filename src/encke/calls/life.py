@@ -53,8 +53,8 @@ class Desk:
     upstreams: Mapping[str, Upstream]
     journal: Journal
     access: AccessLog
-    # Asks providers what they offer; True if any told something new. For bare model ids that are not known yet.
-    discover: Callable[[], Awaitable[bool]]
+    # Asks providers what they offer. For bare model ids that are not known yet.
+    discover: Callable[[], Awaitable[None]]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     care: StreamCare = field(default_factory=StreamCare)
     rng: random.Random = field(default_factory=random.Random)

@@ -14,7 +14,7 @@ import re
 import struct
 import termios
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 import httptools
@@ -693,6 +693,3 @@ class ServerConnection:
 def _reason(error: Exception) -> str:
     text = str(error) or type(error).__name__
     return text.rstrip(".")[:200]
-
-
-ConnectionFactory = Callable[[], ServerConnection]

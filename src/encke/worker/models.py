@@ -48,10 +48,9 @@ class Discovery:
         self._asking: dict[str, Driver] = {}
         self._waiting: list[Signal[None]] = []
         self._details: dict[tuple[str, str], _Item] = {}
-        self._news = False
 
-    async def discover(self) -> bool:
-        """Ask whoever has not been asked lately, wait for the answers; True if any told something new."""
+    async def discover(self) -> None:
+        """Ask whoever has not been asked lately, and wait for the answers."""
         now = monotonic()
         for name in self._gets:
             if self._due[name] <= now and name not in self._asking:
@@ -59,7 +58,7 @@ class Discovery:
                 driver = self._asking[name] = Driver(self._ask(name, now + PATIENCE_SECONDS), _ignore)
                 driver.start()
         if not self._asking:
-            return False
+            return
         signal: Signal[None] = Signal()
         self._waiting.append(signal)
         try:
@@ -67,7 +66,6 @@ class Discovery:
         finally:
             if signal in self._waiting:
                 self._waiting.remove(signal)
-        return self._news
 
     async def _ask(self, name: str, deadline: float) -> None:
         try:
@@ -77,7 +75,6 @@ class Discovery:
                 self._details.update({(name, item.id): item for item in items})
                 self._catalogue.offer(name, (item.id for item in items))
                 self._due[name] = monotonic() + FRESH_SECONDS
-                self._news = True
         except (Fault, msgspec.DecodeError, RecursionError):
             if name == LOCAL:
                 self._catalogue.offered.pop(LOCAL, None)

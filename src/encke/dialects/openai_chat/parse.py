@@ -29,7 +29,6 @@ _TYPE_NAMES: Final = {
     b"f": "a boolean",
     b"n": "null",
 }
-_EXPECTED: Final[dict[type, str]] = {str: "a string", list: "an array", dict: "an object"}
 
 MAX_MODEL_NAME: Final = 256
 MOST_TOKENS: Final = 1 << 40
@@ -53,7 +52,7 @@ def parse_request(route: str, data: bytes) -> Request:
     try:
         model = _string.decode(raw_model)
     except msgspec.ValidationError:
-        raise _wrong_type("model", raw_model, (str,)) from None
+        raise _wrong_type("model", raw_model, b'"') from None
     except msgspec.DecodeError:
         raise Fault("invalid_json", "`model` is not a valid JSON string.", param="model") from None
     if not model or len(raw_model) > MAX_MODEL_NAME + 2:
@@ -63,13 +62,12 @@ def parse_request(route: str, data: bytes) -> Request:
             param="model",
         )
     shape = ROUTES[route]
-    for name, types in shape.required:
+    for name, openers in shape.required:
         value = body.get(name)
         if value is None:
             raise Fault("missing_required_parameter", f"Missing required parameter: `{name}`.", param=name)
-        first: int = memoryview(value)[0]
-        if first != ord("[") and (first != ord('"') or str not in types):
-            raise _wrong_type(name, value, types)
+        if memoryview(value)[0] not in openers:
+            raise _wrong_type(name, value, openers)
     if not shape.streams or "stream" not in body:
         return Request(body, model, False, False)
     try:
@@ -103,7 +101,7 @@ def _include_usage(body: Body) -> bool:
     if raw is None or raw == NULL:
         return False
     if _opener(raw) != b"{":
-        raise _wrong_type("stream_options", raw, (dict,))
+        raise _wrong_type("stream_options", raw, b"{")
     try:
         wanted = _flag.decode(_map.decode(raw).get("include_usage", NULL))
     except (msgspec.DecodeError, RecursionError):
@@ -123,8 +121,8 @@ def _type_name(raw: bytes | msgspec.Raw) -> str:
     return _TYPE_NAMES.get(_opener(raw), "a number")
 
 
-def _wrong_type(name: str, raw: msgspec.Raw, types: tuple[type, ...]) -> Fault:
-    expected = " or ".join(_EXPECTED[kind] for kind in types)
+def _wrong_type(name: str, raw: msgspec.Raw, openers: bytes) -> Fault:
+    expected = " or ".join(_TYPE_NAMES[bytes([opener])] for opener in openers)
     return Fault("invalid_type", f"`{name}` must be {expected}, not {_type_name(raw)}.", param=name)
 
 

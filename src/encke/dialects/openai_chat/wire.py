@@ -80,16 +80,18 @@ class WireUsage(msgspec.Struct):
 
 
 class RouteShape(NamedTuple):
-    """What a request on a route must hold, besides `model`: fields with the JSON types that may stand there."""
+    """What a request on a route must hold, besides `model`: fields, with the bytes that a value there may begin with
+    (a JSON value's first byte tells its type).
+    """
 
-    required: tuple[tuple[str, tuple[type, ...]], ...]
+    required: tuple[tuple[str, bytes], ...]
     reply: str  # the field that a good answer must have
     streams: bool
 
 
 ROUTES: Final[dict[str, RouteShape]] = {
-    "chat": RouteShape((("messages", (list,)),), "choices", True),
-    "completions": RouteShape((("prompt", (str, list)),), "choices", True),
-    "embeddings": RouteShape((("input", (str, list)),), "data", False),
-    "moderations": RouteShape((("input", (str, list)),), "results", False),
+    "chat": RouteShape((("messages", b"["),), "choices", True),
+    "completions": RouteShape((("prompt", b'"['),), "choices", True),
+    "embeddings": RouteShape((("input", b'"['),), "data", False),
+    "moderations": RouteShape((("input", b'"['),), "results", False),
 }

@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve test lint bench lock clean
+.PHONY: help env serve test lint bench soak lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -30,6 +30,11 @@ bench:  ## measure Encke beside nginx (B="--quick" shows that it works)
 	@tools/env dev
 	@tools/compile
 	@PYTHONPATH="$(CURDIR)/.venv/fast" exec .venv/bin/python bench/run.py $(B)
+
+soak:  ## the long tests, for hours (S="leaks reuse" chooses parts, S=--list names them)
+	@tools/env dev
+	@tools/compile
+	@tools/soak $(S)
 
 lock:  ## make the lock files anew from pyproject.toml and requirements-dev.in
 	@tools/lock

@@ -50,5 +50,5 @@ def test_help_names_every_target(tmp_path: Path, environ: dict[str, str]) -> Non
     """`make` alone lists what can be made, the README's commands among it."""
     with Terminal(["make"], ROOT, environ) as terminal:
         terminal.wait(20)
-        for target in ("serve", "test", "env", "bench", "lint", "clean"):
+        for target in ("serve", "test", "env", "bench", "soak", "lint", "clean"):
             assert f"make {target}" in terminal.output

@@ -13,11 +13,11 @@ import pytest
 
 from encke.store.sqlite import SqliteStore
 from encke.testing.process import UpstreamProcess
+from tests.conftest import Count, Size
 from tests.support.client import Client, build, chat
 from tests.support.gateway import Gateway, lab
 
 CLIENTS = 200
-SECONDS = 20.0
 
 
 @pytest.fixture
@@ -111,15 +111,16 @@ def pss(pid: int) -> int:
     raise AssertionError("no Pss")
 
 
-def test_every_answer_reaches_its_caller(gateway: Gateway, upstream: UpstreamProcess) -> None:
+def test_every_answer_reaches_its_caller(gateway: Gateway, upstream: UpstreamProcess, size: Size, count: Count) -> None:
     """200 clients, a quarter of whose calls they leave: no foreign token, few connects, nothing left behind."""
+    seconds = size(20, soak=300)
     for _ in range(20):
         assert gateway.chat(chat("token:warm", "lab/m")).status == 200
     before = {pid: descriptors(pid) for pid in gateway.pids("worker")}
     tally = Tally()
 
     async def run() -> None:
-        until = time.monotonic() + SECONDS
+        until = time.monotonic() + seconds
         port = gateway.port
         await asyncio.gather(*(one_client(port, gateway.key, seed, until, tally) for seed in range(CLIENTS)))
 
@@ -137,7 +138,7 @@ def test_every_answer_reaches_its_caller(gateway: Gateway, upstream: UpstreamPro
     statement = upstream.statement
     answered = sum(one.ended == "completed" for one in statement.outcomes())
     assert answered >= tally.answered
-    print(f"\n{tally.answered} answered, {tally.left} left, {statement.connects} connects")
+    count(f"reuse: {tally.answered} answered, {tally.left} left, {statement.connects} connects, 0 foreign")
 
 
 def test_connects_without_disconnects(gateway: Gateway, upstream: UpstreamProcess) -> None:

@@ -1,0 +1,56 @@
+"""What every test may ask for: the size of the run, and a line in its summary."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytest
+
+_LINES = pytest.StashKey[list[str]]()
+
+
+class Size(Protocol):
+    """`size(20_000, soak=200_000)`: how many (of anything) this run shall do; the second with --soak."""
+
+    def __call__(self, usual: int, *, soak: int) -> int: ...
+
+
+class Count(Protocol):
+    """`count("leaks: 20000 calls, 4012 cancelled")`: a line for the end of the run, shown also when all is well."""
+
+    def __call__(self, line: str) -> None: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The one switch: large numbers."""
+    parser.addoption("--soak", action="store_true", help="the large numbers of `make soak` (minutes to hours)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The lines of this run."""
+    config.stash[_LINES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print them."""
+    if lines := config.stash[_LINES]:
+        terminalreporter.section("counts", sep="-")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def size(pytestconfig: pytest.Config) -> Size:
+    """Chooses the usual or the large number."""
+    large = bool(pytestconfig.getoption("--soak"))
+
+    def chosen(usual: int, *, soak: int) -> int:
+        return soak if large else usual
+
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def count(pytestconfig: pytest.Config) -> Count:
+    """Adds a line to the summary."""
+    return pytestconfig.stash[_LINES].append

@@ -18,7 +18,7 @@ class Size(Protocol):
 class Count(Protocol):
     """`count("leaks: 20000 calls, 4012 cancelled")`: a line for the end of the run, shown also when all is well."""
 
-    def __call__(self, line: str) -> None: ...
+    def __call__(self, line: str, /) -> None: ...
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
-"""Write the tables of the documentation that are made from code: `python -m tools.docs`, or with `--check` only look.
+"""Write what of the documentation is made from code: `python -m tools.docs`, or with `--check` only look.
 
 A table stands between `<!-- made by tools/docs.py: NAME -->` and `<!-- end of NAME -->`; what is between is replaced.
+`openapi.json` is made whole.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from tools.openapi import render as render_openapi
 
 from encke.config.reference import render_reference
 from encke.core.faults import FAULTS, FaultKind
@@ -61,10 +64,16 @@ def renew(text: str) -> str:
     return _PART.sub(made, text)
 
 
+FILES: dict[str, Callable[[], str]] = {"openapi.json": render_openapi}
+
+
 def stale(folder: Path = DOCS) -> dict[Path, str]:
-    """The pages whose tables are not up to date, with the text they should have."""
+    """The pages and files that are not up to date, with the text they should have."""
     pages = {page: page.read_text("utf-8") for page in sorted(folder.glob("*.md"))}
     renewed = {page: (text, renew(text)) for page, text in pages.items()}
+    for name, make in FILES.items():
+        file = folder / name
+        renewed[file] = (file.read_text("utf-8") if file.exists() else "", make())
     return {page: new for page, (old, new) in renewed.items() if new != old}
 
 

@@ -32,8 +32,8 @@ ROUTES: Final[dict[str, Route]] = {
     "/readyz": Route("readyz", "readyz", "GET", True),
 }
 
-_MODELS: Final = "/v1/models/"
-_MODEL: Final = Route("model", "model", "GET")
+MODEL_PATH: Final = "/v1/models/"  # and a model's id
+MODEL_ROUTE: Final = Route("model", "model", "GET")
 
 
 class Match(NamedTuple):
@@ -53,9 +53,9 @@ def match(path: str) -> Match | None:
         return found
     path = path.removeprefix("/v1") if path.startswith("/v1/v1/") else path
     path = path.removesuffix("/")
-    if path.startswith(_MODELS) and len(path) > len(_MODELS):
+    if path.startswith(MODEL_PATH) and len(path) > len(MODEL_PATH):
         try:
-            return Match(_MODEL, unquote_to_bytes(path[len(_MODELS) :]).decode().rstrip("/"))
+            return Match(MODEL_ROUTE, unquote_to_bytes(path[len(MODEL_PATH) :]).decode().rstrip("/"))
         except UnicodeDecodeError:
             return None
     return _MATCHES.get(path)

@@ -194,7 +194,7 @@ def make_desk(
         journal=journal,
         access=open_access_log(config.log.access),
         discover=discover,
-        policy=RetryPolicy(routing.retries, routing.retry_uncertain),
+        policy=RetryPolicy(routing.retries, routing.retry_uncertain, routing.backoff),
         care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),
     )
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from encke.calls.relay import MAX_HELD, StreamEnd, StreamRelay
 from encke.core.faults import Fault
 from encke.framing.sse import MAX_EVENT
+from encke.http.drive import Signal
 from encke.http.server import ServerConnection
 from tests.relay import oracle
 
@@ -33,7 +34,7 @@ class Watched:
     """A relay with its client, driven as an attempt and a call would."""
 
     def __init__(self, wants_usage: bool = False) -> None:
-        self.relay = StreamRelay(wants_usage)
+        self.relay = StreamRelay(wants_usage, Signal())
         self.client = Client()
 
     def read(self, data: bytes) -> None:

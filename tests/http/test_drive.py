@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from encke.http.drive import Driver, Signal
+from encke.http.drive import Driver, Signal, rest
 
 
 class Stop(Exception):
@@ -40,6 +41,30 @@ def test_waiter_runs_inside_set() -> None:
     signal.set(7)
     assert log.lines == ["before", 7]
     assert log.ends == [None]
+
+
+async def _rest(log: Log, cancel: bool) -> None:
+    async def wait() -> None:
+        log.lines.append("before")
+        await rest(0.01 if not cancel else 3600)
+        log.lines.append("after")
+
+    driver = log.drive(wait())
+    assert log.lines == ["before"]
+    if cancel:
+        driver.cancel(Stop())
+    while not driver.done:
+        await asyncio.sleep(0.005)
+
+
+def test_a_rest_ends_by_time_or_by_a_cancel() -> None:
+    """It takes as long as was asked, and a cancel does not wait for it."""
+    log = Log()
+    asyncio.run(_rest(log, False))
+    assert log.lines == ["before", "after"] and log.ends == [None]
+    log = Log()
+    asyncio.run(_rest(log, True))
+    assert log.lines == ["before"] and isinstance(log.ends[0], Stop)
 
 
 def test_set_before_await() -> None:

@@ -42,6 +42,13 @@ def lines(gateway: Gateway, call: str, seconds: float = 10.0) -> list[Line]:
         time.sleep(0.02)
 
 
+def of_model(gateway: Gateway, model: str) -> list[Line]:
+    """The entries of an upstream model so far, call by call and attempt by attempt."""
+    columns = ", ".join(Line.__dataclass_fields__)
+    query = f"SELECT {columns} FROM entries WHERE model = ? ORDER BY call, attempt"  # noqa: S608
+    return [Line(*row) for row in _rows(gateway, query, (model,))]
+
+
 def statuses(gateway: Gateway, calls: Collection[str], seconds: float = 20.0) -> dict[str, list[str]]:
     """The statuses of the entries of each call, once all calls have one. Raises AssertionError when one has none."""
     deadline = time.monotonic() + seconds

@@ -1,7 +1,8 @@
 """The failure matrix: what a caller and the ledger see for every named behaviour of an upstream.
 
 `Want` is one cell. `status` and `code` are the caller's; `broken` is a stream that ends with an error event and without
-its end; `entry` is the status of the settled entry.
+its end; `entry` is the status of the settled entry. `then` is what follows the attempt: "stop", "next" (another target,
+if there is one) or "again" (another target, or else the same once more, after a pause).
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ class Want:
     broken: bool = False
     retry_after: tuple[int, int] | None = None
     estimated: bool = False
+    then: str = "stop"
 
 
 OK = Want()
 GUESSED = Want(estimated=True)
 
 
-def error(status: int, code: str, entry: str = "failed", retry_after: tuple[int, int] | None = None) -> Want:
+def error(status: int, code: str, entry: str = "failed", then: str = "stop") -> Want:
     """An error with a status of its own."""
-    return Want(status, code, entry, retry_after=retry_after)
+    return Want(status, code, entry, then=then)
 
 
-def refused(status: int, code: str, retry_after: tuple[int, int] | None = None) -> Want:
+def refused(status: int, code: str, then: str = "stop", retry_after: tuple[int, int] | None = None) -> Want:
     """An error of upstream's own making."""
-    return error(status, code, "refused", retry_after)
+    return Want(status, code, "refused", retry_after=retry_after, then=then)
 
 
 def broken(code: str) -> Want:
@@ -40,11 +42,16 @@ def broken(code: str) -> Want:
     return Want(200, code, "truncated", broken=True, estimated=True)
 
 
-BAD = error(502, "upstream_bad_response")
+BAD = error(502, "upstream_bad_response", then="next")
 LARGE = error(502, "upstream_too_large")
 RESET = error(502, "upstream_reset", "uncertain")
 LATE = error(504, "upstream_timeout", "uncertain")
-LIMITED = refused(429, "upstream_rate_limited")
+FAILED = refused(502, "upstream_error", "again")
+BUSY = refused(503, "overloaded", "again", (1, 1))
+NO_KEY = refused(502, "upstream_auth", "next")
+GAVE_UP = refused(504, "upstream_timeout", "next")
+LIMITED = refused(429, "upstream_rate_limited", "again")
+BROKE = error(502, "upstream_error", then="again")
 
 # behaviour: (not streamed, streamed)
 MATRIX: dict[str, tuple[Want, Want]] = {
@@ -64,7 +71,8 @@ MATRIX: dict[str, tuple[Want, Want]] = {
     "sse_no_terminal": (OK, broken("upstream_bad_response")),
     "error_in_stream": (OK, broken("upstream_error")),
     "empty_stream": (OK, BAD),
-    "error_first_in_stream": (OK, error(502, "upstream_error")),
+    "error_first_in_stream": (OK, BROKE),
+    "error_200": (BROKE, BROKE),
     # every choice had finished, so only the usage is missing
     "http10_stream_cut": (BAD, GUESSED),
     "reset_mid_stream": (RESET, broken("upstream_reset")),
@@ -96,26 +104,23 @@ MATRIX: dict[str, tuple[Want, Want]] = {
     "many_headers": (LARGE, LARGE),
     # refusals
     "400": (refused(400, "invalid_value"),) * 2,
-    "401": (refused(502, "upstream_auth"),) * 2,
-    "402": (refused(502, "upstream_auth"),) * 2,
-    "403": (refused(502, "upstream_auth"),) * 2,
+    **dict.fromkeys(("401", "402", "403"), (NO_KEY, NO_KEY)),
     "404": (refused(404, "model_not_found"),) * 2,
-    "408": (refused(504, "upstream_timeout"),) * 2,
+    **dict.fromkeys(("408", "504"), (GAVE_UP, GAVE_UP)),
     "413": (refused(413, "request_too_large"),) * 2,
     "422": (refused(422, ""),) * 2,
-    "500": (refused(502, "upstream_error"),) * 2,
-    "502": (refused(502, "upstream_error"),) * 2,
-    "503": (refused(503, "overloaded", (1, 1)),) * 2,
-    "504": (refused(504, "upstream_timeout"),) * 2,
-    "529": (refused(503, "overloaded", (1, 1)),) * 2,
-    "redirect_302": (refused(502, "upstream_redirect"),) * 2,
+    **dict.fromkeys(("409", "425", "500", "501", "502"), (FAILED, FAILED)),
+    **dict.fromkeys(("503", "529"), (BUSY, BUSY)),
+    **dict.fromkeys((f"redirect_{status}" for status in (301, 302, 307)), (refused(502, "upstream_redirect"),) * 2),
     "early_400_before_body": (refused(400, "invalid_value"),) * 2,
     "429": (LIMITED, LIMITED),
     "429_garbage": (LIMITED, LIMITED),
-    "429_seconds": (refused(429, "upstream_rate_limited", (7, 7)),) * 2,
-    "429_ms": (refused(429, "upstream_rate_limited", (7, 7)),) * 2,
-    "429_date": (refused(429, "upstream_rate_limited", (4, 7)),) * 2,
-    "429_absurd": (refused(429, "upstream_rate_limited", (600, 600)),) * 2,
+    # waits that are too long to be waited for here
+    "429_seconds": (refused(429, "upstream_rate_limited", "next", (30, 30)),) * 2,
+    "429_ms": (refused(429, "upstream_rate_limited", "next", (30, 30)),) * 2,
+    "429_date": (refused(429, "upstream_rate_limited", "next", (15, 30)),) * 2,
+    "429_absurd": (refused(429, "upstream_rate_limited", "next", (600, 600)),) * 2,
+    "503_seconds": (refused(503, "overloaded", "next", (30, 30)),) * 2,
 }
 
 # More than one answer to one request: the first, or none, as it is cut; never both (see `test_faults`).

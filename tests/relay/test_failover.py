@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from itertools import count
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
+from encke.testing.behaviours import Options, named
+from encke.testing.request import Request
+from encke.testing.script import Script
 from encke.testing.upstream import FakeUpstream
 from tests.relay.conftest import Start, provider
-from tests.relay.ledger import Line, lines
+from tests.relay.ledger import Line, lines, of_model
 from tests.support.client import Response, chat
 from tests.support.gateway import Gateway
 
-# What one target does, and whether the next may be tried.
-MOVES_ON = ("429", "429_seconds", "500", "502", "503", "504", "529", "401", "402", "403", "408")
-MOVES_ON_BAD_ANSWER = ("html_200", "garbage_200", "empty_200", "half_json", "garbage_http")
-MOVES_ON_STREAM = ("empty_stream", "error_first_in_stream")
-STOPS = ("400", "404", "413", "422", "redirect_302", "header_over_64k", "reset_before_head", "fin_in_head")
+# What one target does.
 STOPS_STREAM = ("sse_no_terminal", "error_in_stream", "reset_mid_stream", "fin_mid_stream", "stall_mid_stream")
 UNCERTAIN = ("reset_before_head", "fin_in_head", "stall_before_head")
-ALL = (*MOVES_ON, *MOVES_ON_BAD_ANSWER, *MOVES_ON_STREAM, *STOPS, *STOPS_STREAM, *UNCERTAIN)
+ALL = ("503", *STOPS_STREAM, *UNCERTAIN)
+BACKOFF = 0.05
 _NONCES = count()
 
 
@@ -47,7 +50,7 @@ def settings(url: str, **routing: Any) -> dict[str, Any]:
     return {
         "providers": {"lab": lab, "spare": spare, "dead": dead},
         "models": models,
-        "routing": {"breaker": "off", **routing},
+        "routing": {"breaker": "off", "backoff": BACKOFF, **routing},
     }
 
 
@@ -89,34 +92,14 @@ def check_moved_on(gateway: Gateway, upstream: FakeUpstream, model: str, stream:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("name", (*MOVES_ON, *MOVES_ON_BAD_ANSWER, "dead"))
-def test_failures_before_content_move_on(gateway: Gateway, upstream: FakeUpstream, name: str, stream: bool) -> None:
-    """Refusals that are not the caller's fault, answers that make no sense, nobody there."""
-    first = check_moved_on(gateway, upstream, f"over-{name}", stream)[0]
-    assert first.output == 0 and bool(first.input) == bool(first.estimated)
-    assert not (first.input and name in MOVES_ON)
-    assert (first.status == "refused") == (name in MOVES_ON)
-
-
-@pytest.mark.parametrize("name", MOVES_ON_STREAM)
-def test_streams_that_fail_before_content_move_on(gateway: Gateway, upstream: FakeUpstream, name: str) -> None:
-    """Also when their head had come."""
-    check_moved_on(gateway, upstream, f"over-{name}", True)
+def test_nobody_there(gateway: Gateway, upstream: FakeUpstream, stream: bool) -> None:
+    """A provider that cannot be reached is passed over. (What each failure of a provider leads to: `test_faults`.)"""
+    check_moved_on(gateway, upstream, "over-dead", stream)
 
 
 def test_what_was_held_of_the_first_stream_is_not_shown(gateway: Gateway, upstream: FakeUpstream) -> None:
     """An event that only says the role is no content: it is thrown away with its stream."""
     check_moved_on(gateway, upstream, "over-error_in_stream", True, after=0)
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("name", STOPS)
-def test_what_another_target_cannot_help(gateway: Gateway, upstream: FakeUpstream, name: str, stream: bool) -> None:
-    """The caller's own faults, and what may have been done already: one attempt."""
-    upstream.drop()  # no kept connection that the request could cross
-    nonce, response, entries = ask(gateway, f"over-{name}", stream)
-    assert response.status >= 400 and response.header("x-encke-attempts") == "1"
-    assert len(entries) == 1 == sum(one.nonce == nonce for one in upstream.statement.calls())
 
 
 @pytest.mark.parametrize("name", STOPS_STREAM)
@@ -162,3 +145,83 @@ def test_equal_targets_stand_in_for_each_other(gateway: Gateway) -> None:
         assert response.status == 200
         attempts.add(len(entries))
     assert attempts == {1, 2}
+
+
+# Alone: the same target once more, after a pause.
+
+
+class Flaky:
+    """An upstream that fails a number of times, for each nonce anew, then answers."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.at: dict[str, list[float]] = {}
+
+    def behave(self, request: Request) -> Script:
+        nonce = request.nonce or ""
+        self.asked[nonce] += 1
+        self.at.setdefault(nonce, []).append(time.monotonic())
+        name, _, times = (request.model or "").partition(".")
+        if self.asked[nonce] > int(times or 0):
+            return named(request, Options())
+        return named(request, Options(name=name, seconds=2))
+
+
+@pytest.fixture
+def flaky(upstream: FakeUpstream) -> Iterator[Flaky]:
+    """The upstream, for one test."""
+    made, before = Flaky(), upstream.behave
+    upstream.behave = made.behave
+    yield made
+    upstream.behave = before
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", ["500.1", "503.2", "429.1", "error_200.1", "error_first_in_stream.2"])
+def test_one_target_gets_another_chance(
+    gateway: Gateway, flaky: Flaky, upstream: FakeUpstream, name: str, stream: bool
+) -> None:
+    """A provider that fails for a moment is not the caller's concern: one sound answer comes, and every try is told."""
+    if name.startswith("error_first") and not stream:
+        name = "502.2"
+    nonce, response, entries = ask(gateway, f"spare/{name}", stream)
+    tries = 1 + int(name[-1])
+    assert response.status == 200 and response.complete and response.header("x-encke-attempts") == str(tries)
+    assert [entry.final for entry in entries] == [*[0] * (tries - 1), 1]
+    assert entries[-1].status == "complete" and all(entry.output == 0 for entry in entries[:-1])
+    assert flaky.asked[nonce] == tries == sum(one.nonce == nonce for one in upstream.statement.calls())
+    pauses = [after - before for before, after in pairwise(flaky.at[nonce])]
+    assert all(pause >= BACKOFF / 2 for pause in pauses)
+
+
+@pytest.mark.parametrize("name", ["429_seconds.1", "429_ms.1", "503_seconds.1"])
+def test_a_short_wait_that_was_asked_for_is_kept(gateway: Gateway, flaky: Flaky, name: str) -> None:
+    """Two seconds are waited for, and not less."""
+    nonce, response, entries = ask(gateway, f"spare/{name}", False)
+    assert response.status == 200 and len(entries) == 2
+    first, second = flaky.at[nonce]
+    assert second - first >= 2.0
+
+
+def test_who_leaves_in_the_pause_is_not_asked_for_again(gateway: Gateway, flaky: Flaky) -> None:
+    """The client's end ends the pause; the last entry says so, and upstream was asked once."""
+    nonce = f"f{next(_NONCES)}"
+    with gateway.client() as client:
+        client.request("POST", "/v1/chat/completions", chat(f"token:{nonce}", "spare/429_seconds.9"), key=gateway.key)
+        while not flaky.asked[nonce]:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        client.reset()
+    statuses = last_statuses(gateway, "429_seconds.9", 2)
+    assert statuses == [("refused", 0), ("client_closed", 1)]
+    time.sleep(2.5)
+    assert flaky.asked[nonce] == 1
+
+
+def last_statuses(gateway: Gateway, model: str, count: int) -> list[tuple[str, int]]:
+    """Status and final of the entries of an upstream model, once there are `count`."""
+    deadline = time.monotonic() + 10
+    while len(found := of_model(gateway, model)) < count:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return [(line.status, line.final) for line in found]

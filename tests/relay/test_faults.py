@@ -14,13 +14,15 @@ from encke.testing.script import Script, Send
 from encke.testing.upstream import FakeUpstream
 from encke.testing.wire import http_response
 from tests.relay.conftest import Start, provider
-from tests.relay.ledger import lines
+from tests.relay.ledger import Line, lines
 from tests.relay.matrix import EITHER, MATRIX, STALLS, Want
 from tests.support.client import Client, Response, chat
 from tests.support.gateway import Gateway
 
 CHAT = "/v1/chat/completions"
+CANARY = "/canary"
 NO_RETRY = {400, 404, 413, 422}
+ATTEMPTS = 3  # at a target that is tried again: `routing.retries` is 2
 FINISHED = b'"finish_reason":"'
 _NONCES = count()
 
@@ -33,15 +35,27 @@ def gateway(upstream: FakeUpstream, start: Start) -> Gateway:
     nowhere = {**lab, "base_url": "http://no-such-host.invalid/v1"}
     no_tls = {**lab, "base_url": f"{upstream.url.replace('http:', 'https:')}/v1", "timeouts": {"connect": 1.0}}
     tables = {"lab": lab, "hasty": hasty, "nowhere": nowhere, "no-tls": no_tls}
-    return start({"providers": tables, "routing": {"breaker": "off"}})
+    fallbacks = {"routing": {"breaker": "off", "backoff": 0.01}}
+    models = {f"over-{name}": {"targets": [target_of(name)], "fallback": ["lab/spare"]} for name in MATRIX}
+    return start({"providers": tables, "models": models, **fallbacks})
 
 
-def ask(client: Client, gateway: Gateway, name: str, stream: bool) -> tuple[str, Response]:
-    """Call a behaviour; the nonce that finds it in the upstream's statement, and the response."""
+def target_of(name: str) -> dict[str, str]:
+    """The target that has the behaviour."""
+    return {"provider": "hasty" if name in STALLS else "lab", "model": f"fault-{name.replace('_', '-')}"}
+
+
+def ask(client: Client, gateway: Gateway, name: str, stream: bool, over: bool = False) -> tuple[str, Response]:
+    """Call a behaviour, or with `over` a model that has it and a sound fallback.
+
+    Returns the nonce that finds it in the upstream's statement, and the response.
+    """
     nonce = f"n{next(_NONCES)}"
-    options = {"name": name, "megabytes": 40 if "cap" in name else 2, "interval": 0.001 if name == "slow_chunks" else 0}
-    who = "hasty" if name in STALLS else "lab"
-    model = f"{who}/fault-{name.replace('_', '-')}"
+    options: dict[str, Any] = {"megabytes": 40 if "cap" in name else 2, "seconds": 30, "location": CANARY}
+    if name == "slow_chunks":
+        options["interval"] = 0.001
+    target = target_of(name)
+    model = f"over-{name}" if over else f"{target['provider']}/{target['model']}"
     body = chat(f"token:{nonce} behave: {json.dumps(options)}", model, **({"stream": True} if stream else {}))
     return nonce, client.call("POST", CHAT, body, key=gateway.key)
 
@@ -132,11 +146,10 @@ def check_ledger(gateway: Gateway, upstream: FakeUpstream, response: Response, w
     """As many entries as upstream calls, the last of them final and with the right status."""
     entries = lines(gateway, response.header("x-request-id") or "")
     assert [entry.attempt for entry in entries] == list(range(1, len(entries) + 1))
+    assert len(entries) == (ATTEMPTS if want.then == "again" else 1) + crossings(entries)
     assert [entry.final for entry in entries] == [*[0] * (len(entries) - 1), 1]
     assert len(entries) == int(response.header("x-encke-attempts") or 0)
-    # A request may cross the end of a connection that was kept: then it was sent, and perhaps never read.
-    crossed = sum(entry.reason == "upstream_reset" for entry in entries[:-1])
-    assert len(entries) - crossed <= calls_of(upstream, nonce) <= len(entries)
+    assert len(entries) - crossings(entries) <= calls_of(upstream, nonce) <= len(entries)
     last = entries[-1]
     assert last.status == want.entry
     if want.code and want.entry != "refused":
@@ -150,6 +163,38 @@ def check_ledger(gateway: Gateway, upstream: FakeUpstream, response: Response, w
         # A provider that answers 200 with garbage has read the request; one that was not reached has not.
         assert last.output == 0
         assert bool(last.input) == bool(last.estimated)
+
+
+def crossings(entries: list[Line]) -> int:
+    """A request may cross the end of a connection that was kept: then it was sent, and perhaps never read."""
+    return sum(entry.reason == "upstream_reset" for entry in entries[:-1])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", MATRIX)
+def test_what_comes_of_it_with_another_target(
+    gateway: Gateway, upstream: FakeUpstream, name: str, stream: bool
+) -> None:
+    """What another may do better, another does, and the caller sees nothing of it; all else ends as without one."""
+    want = MATRIX[name][stream]
+    with gateway.client(timeout=20) as client:
+        nonce, response = ask(client, gateway, name, stream, over=True)
+    entries = lines(gateway, response.header("x-request-id") or "")
+    tried = len(entries) - crossings(entries)
+    assert tried <= calls_of(upstream, nonce) <= len(entries) == int(response.header("x-encke-attempts") or 0)
+    if want.then == "stop":
+        assert (tried, response.status, entries[-1].model) == (1, want.status, target_of(name)["model"])
+        return
+    assert (tried, response.status, response.complete) == (2, 200, True), response.body[:300]
+    assert [(entry.model, entry.final) for entry in entries[-2:]] == [(target_of(name)["model"], 0), ("spare", 1)]
+    assert (entries[-2].status, entries[-1].status) == (want.entry, "complete")
+    assert entries[-2].output == 0
+    if stream:
+        events = [json.loads(event) for event in response.events() if event != "[DONE]"]
+        assert {event["model"] for event in events} == {"spare"} and response.body.count(b'"role"') == 1
+        assert response.body.endswith(b"data: [DONE]\n\n")
+    else:
+        assert response.json()["model"] == "spare"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -176,7 +221,7 @@ def test_an_early_refusal_of_a_large_body(gateway: Gateway) -> None:
 
 
 def test_nobody_listens(gateway: Gateway, upstream: FakeUpstream) -> None:
-    """A provider that refuses connections is 502 upstream_unreachable, and nothing was sent: nothing is counted."""
+    """A provider that refuses connections is asked again, then it is 502 upstream_unreachable; nothing is counted."""
     upstream.drop()
     upstream.refuse()
     try:
@@ -186,8 +231,8 @@ def test_nobody_listens(gateway: Gateway, upstream: FakeUpstream) -> None:
         upstream.accept()
     assert (response.status, response.json()["error"]["code"]) == (502, "upstream_unreachable")
     assert response.header("x-should-retry") == "true"
-    (entry,) = lines(gateway, response.header("x-request-id") or "")
-    assert (entry.status, entry.input, entry.http_status) == ("failed", 0, 0)
+    entries = lines(gateway, response.header("x-request-id") or "")
+    assert [(entry.status, entry.input, entry.http_status) for entry in entries] == [("failed", 0, 0)] * ATTEMPTS
 
 
 @pytest.mark.parametrize("who", ["nowhere", "no-tls"])
@@ -205,6 +250,7 @@ def test_the_gateway_is_none_the_worse(upstream: FakeUpstream, gateway: Gateway)
     assert gateway.process.poll() is None
     assert '"event":"crash"' not in gateway.log and "Traceback" not in gateway.log
     assert upstream.statement.rejected() == []
+    assert all(call.target == CHAT for call in upstream.statement.calls()), "a redirect was followed"
 
 
 def test_a_compressed_refusal_keeps_its_status(gateway: Gateway, upstream: FakeUpstream) -> None:

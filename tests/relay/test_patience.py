@@ -34,7 +34,7 @@ def gateway(upstream: FakeUpstream, start: Start) -> Gateway:
             "providers": tables,
             "models": {"over": over},
             "stream": {"early_keepalive": 0.3, "keepalive": 0.3},
-            "routing": {"breaker": "off"},
+            "routing": {"breaker": "off", "backoff": 0.05},
         }
     )
 
@@ -90,7 +90,7 @@ def test_a_late_error_is_an_event(gateway: Gateway, name: str, code: str, entry:
     response, entries = ask(gateway, "patient/m", True, name=name, first_delay=1.0)
     check_early_head(response)
     assert error_of(response)["code"] == code
-    assert [(one.status, one.final) for one in entries] == [(entry, 1)]
+    assert (entries[-1].status, entries[-1].final) == (entry, 1) and len(entries) == (3 if name == "503" else 1)
 
 
 def test_another_target_is_tried_after_comments(gateway: Gateway) -> None:

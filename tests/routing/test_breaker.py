@@ -55,6 +55,34 @@ def test_one_probe_at_a_time() -> None:
     assert breaker.allows(again) and breaker.retry_after(again) == 0.0
 
 
+def test_a_stream_that_breaks_off_is_one_failure_of_one_call() -> None:
+    """It was counted as good when it began: half of twenty of them do not make a quarter of forty, nor all a half."""
+    breaker = Breaker()
+    breaker.record(100.0, True)
+    for number in range(1, MINIMUM):
+        breaker.record(100.0, False)
+        if number < MINIMUM // 2:
+            breaker.spoil(100.0, 101.0)
+        assert breaker.calls == number + 1 and breaker.failures <= breaker.calls
+    assert breaker.failures == MINIMUM // 2
+    breaker.spoil(100.0, 101.0)
+    assert not breaker.allows(101.0)
+    opened_at = breaker.opened
+    breaker.spoil(100.0, 103.0)
+    assert breaker.opened == opened_at, "what began before it opened says nothing new"
+
+
+def test_a_stream_that_breaks_off_late_is_counted_anew() -> None:
+    """Its record went with its window, or was never made."""
+    breaker = Breaker()
+    breaker.record(100.0, True)
+    breaker.record(100.0, False)
+    breaker.spoil(100.0, 100.0 + WINDOW + 1)
+    assert (breaker.calls, breaker.failures) == (1, 1)
+    breaker.spoil(0.0, 100.0 + WINDOW + 2)
+    assert (breaker.calls, breaker.failures) == (2, 2)
+
+
 def test_a_probe_that_tells_nothing_frees_its_place() -> None:
     """A caller who leaves during the probe does not keep the breaker open for ever."""
     breaker = opened()

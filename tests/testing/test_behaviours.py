@@ -90,7 +90,7 @@ def contents(response: Response) -> str:
 
 
 Check = Callable[[Response], object]
-STATUS = [400, 401, 402, 403, 404, 408, 413, 422, 500, 502, 503, 504, 529]
+STATUS = [400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 500, 501, 502, 503, 504, 529]
 
 
 def refusal(status: int) -> Check:
@@ -114,7 +114,11 @@ PLAIN: dict[str, Check] = {
     "many_headers": lambda r: len(r.headers) > 99_999,
     "gzip_though_identity": lambda r: json.loads(gzip.decompress(r.body))["choices"],
     "gzip_bomb": lambda r: len(gzip.decompress(r.body)) == 1 << 20 and len(r.body) < 5000,
+    "redirect_301": lambda r: r.status == 301 and r.header("location"),
     "redirect_302": lambda r: r.status == 302 and r.header("location"),
+    "redirect_307": lambda r: r.status == 307 and r.header("location"),
+    "error_200": lambda r: r.status == 200 and r.json()["error"],
+    "503_seconds": lambda r: r.status == 503 and r.header("retry-after") == "7",
     "1xx_then_answer": lambda r: r.interim == [100, 103, 102] and r.json()["choices"],
     "http10_close_delimited": lambda r: r.version == "HTTP/1.0" and r.json()["choices"],
     "trailers": lambda r: r.trailers == [("x-checksum", "1"), ("x-cost", "2")] and r.json()["choices"],

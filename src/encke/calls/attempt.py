@@ -40,7 +40,7 @@ class Attempt:
     """
 
     __slots__ = (
-        "_body", "_care", "_connection", "_dispatched_at", "_encoded", "_first_at", "_headers", "_idle_at",
+        "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at", "_headers", "_idle_at",
         "_journal", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened", "relay",
         "reused", "sent", "settled", "target", "usage",
@@ -68,6 +68,7 @@ class Attempt:
         self.opened: Signal[None] = Signal()
         self.deadline = FOREVER
         self._care = care
+        self._counted = -1.0  # when its target was praised
         self._journal = journal
         self._until = until
         self._idle_at = FOREVER
@@ -293,13 +294,23 @@ class Attempt:
 
     # What it came to.
 
+    def praise(self) -> None:
+        """Tell the target's breaker that it answers."""
+        self._counted = self.target.end(None)
+
+    def blame(self, fault: Fault) -> None:
+        """Tell the target's breaker of a failure; also of one after praise, which counts no attempt twice."""
+        if self._counted >= 0:
+            self.target.spoil(fault, self._counted)
+        elif fault.code == "overloaded" and not self.sent:
+            self.target.left()  # it is our own bound on calls that was reached
+        else:
+            self.target.end(fault)
+
     def _start_relay(self) -> StreamRelay:
         parsed = self.call.parsed
         assert parsed is not None
-        relay = StreamRelay(parsed.include_usage)
-        # One signal for both kinds of answer: the attempt's own.
-        relay.opened = self.opened
-        return relay
+        return StreamRelay(parsed.include_usage, self.opened)
 
     def _complete(self) -> None:
         """A whole answer that is no stream."""

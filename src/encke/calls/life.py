@@ -29,11 +29,12 @@ from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.dialects.openai_chat.parse import parse_request
+from encke.http.drive import rest
 from encke.http.server import ClientGone
 from encke.ledger.entry import Entry, Status
 from encke.ledger.journal import Journal
 from encke.routing.plan import plan
-from encke.routing.retry import RetryPolicy, decide
+from encke.routing.retry import STOP, RetryPolicy, Step, decide
 from encke.telemetry.access import AccessLog
 from encke.telemetry.line import AccessLine
 
@@ -129,34 +130,30 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
     """Phases 7 and 8, as often as routing allows. Returns the attempt that has something to answer with."""
     began = monotonic()
     queue = list(targets)
-    fresh = False
+    pause, fresh = 0.0, False
     while True:
         target = queue[0]
-        attempt = Attempt(call, target, desk.journal, desk.care, began + target.upstream.patience.total)
+        until = began + target.upstream.patience.total
+        attempt = Attempt(call, target, desk.journal, desk.care, until)
         try:
+            if pause:
+                await rest(pause)
             await attempt.send(fresh=fresh)
             await attempt.opened
         except Fault as fault:
-            target.end(fault)
+            attempt.blame(fault)
             attempt.abandon()
-            verdict = decide(
-                desk.policy,
-                fault,
-                attempt=attempt.number,
-                sent=attempt.sent,
-                reused=attempt.reused,
-                answered=attempt.answered,
-            )
-            if verdict == "next":
+            step = after(desk, attempt, fault, len(queue) > 1, until - monotonic())
+            pause, fresh = step.pause, step.fresh
+            if step.verdict == "next":
                 queue.pop(0)
-            final = verdict == "stop" or not queue
+            final = step.verdict == "stop"
             status = failed_status(attempt, fault)
             if final:
                 call.outcome = status
             attempt.settle(status, fault.code, final=final)
             if final:
                 raise
-            fresh = verdict == "again"
         except ClientGone:
             target.left()
             attempt.settle("client_closed", "", final=True)
@@ -171,8 +168,25 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             attempt.settle("uncertain" if attempt.sent else "failed", "internal_error", final=True)
             raise
         else:
-            target.end(None)
+            attempt.praise()
             return attempt
+
+
+def after(desk: Desk, attempt: Attempt, fault: Fault, others: bool, left: float) -> Step:
+    """What follows a failed attempt. `others`: there are targets to try; `left`: seconds that the call may take."""
+    step = decide(
+        desk.policy,
+        fault,
+        attempt=attempt.number,
+        sent=attempt.sent,
+        reused=attempt.reused,
+        answered=attempt.answered,
+        others=others,
+        left=left,
+        luck=desk.rng.random(),
+    )
+    # Perhaps this failure was the one that opened its breaker.
+    return step if step.verdict != "again" or attempt.target.healthy else STOP
 
 
 def answer_whole(call: Call, attempt: Attempt) -> None:
@@ -209,7 +223,7 @@ async def relay_stream(call: Call, attempt: Attempt) -> None:
         client.end_stream(end.tail)
     else:
         call.outcome = "truncated"
-        attempt.target.end(end.fault)
+        attempt.blame(end.fault)
         attempt.settle("truncated", end.fault.code, final=True)
         raise end.fault
 

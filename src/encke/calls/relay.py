@@ -31,7 +31,8 @@ class StreamRelay:
 
     __slots__ = ("_client", "_content", "_held_size", "_out", "_splitter", "ended", "finish", "opened", "tap")
 
-    def __init__(self, wants_usage: bool) -> None:
+    def __init__(self, wants_usage: bool, opened: Signal[None]) -> None:
+        """`opened` is shared with whoever may have to fail it for other reasons."""
         self._splitter = SseSplitter()
         self._client: ServerConnection | None = None
         self._out: list[bytes] = []
@@ -39,7 +40,7 @@ class StreamRelay:
         self._content = False
         self.tap = ChatTap(wants_usage)
         self.finish: StreamEnd | None = None  # known, not told yet
-        self.opened: Signal[None] = Signal()
+        self.opened = opened
         self.ended: Signal[StreamEnd] = Signal()
 
     def take(self, data: bytes) -> None:

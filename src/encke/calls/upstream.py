@@ -64,18 +64,31 @@ class Target:
         if breaker is not None:
             breaker.start(monotonic())
 
-    def end(self, fault: Fault | None) -> None:
-        """An attempt has ended; only the provider's faults count against it."""
+    def end(self, fault: Fault | None) -> float:
+        """An attempt has ended, or its stream has begun; only the provider's faults count against it.
+
+        Returns when it was counted, in seconds of the monotonic clock; 0 if it was not.
+        """
         breakers = self.upstream.breakers
         breaker = breakers.get(self.model)
         failed = fault is not None and fault.code in PROVIDER_FAULTS
         if breaker is None:
             if not failed or not self.upstream.breaking:
-                return
+                return 0.0
             if len(breakers) >= 4096:
                 breakers.clear()
             breaker = breakers[self.model] = Breaker()
-        breaker.record(monotonic(), failed)
+        now = monotonic()
+        breaker.record(now, failed)
+        return now
+
+    def spoil(self, fault: Fault, counted: float) -> None:
+        """A stream that had begun well, as `end` told at `counted`, broke off."""
+        breaker = self.upstream.breakers.get(self.model)
+        if breaker is None or fault.code not in PROVIDER_FAULTS:
+            self.end(fault)
+        else:
+            breaker.spoil(counted, monotonic())
 
     def left(self) -> None:
         """The client left before the attempt told anything."""

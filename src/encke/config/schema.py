@@ -73,6 +73,7 @@ SETTINGS: tuple[Row, ...] = (
     Row("routing.retries", whole(0, 10), "Further attempts after a failed one; 0 turns them off."),
     Row("routing.breaker", choice("on", "off"), "Whether a failing target is left alone for a while."),
     Row("routing.retry_uncertain", kinds.FLAG, "Whether to try again when a provider may already have done the work."),
+    Row("routing.backoff", seconds(60), "Pause before the same target is tried again; it doubles, up to 5 s."),
     Row(
         "stream.early_keepalive", seconds(), "Wait for the first content before the stream is opened with a keep-alive."
     ),

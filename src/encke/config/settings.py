@@ -62,6 +62,7 @@ class Routing(msgspec.Struct, frozen=True):
     retries: int = 2
     breaker: Literal["on", "off"] = "on"
     retry_uncertain: bool = False
+    backoff: float = 0.25
 
 
 class Stream(msgspec.Struct, frozen=True):

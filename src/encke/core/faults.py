@@ -10,7 +10,8 @@ from typing import Final, Literal, NamedTuple
 
 Owner = Literal["caller", "gateway", "upstream"]
 
-# What routing may do after a failed attempt: the same target again, another target, or nothing.
+# What may help after a failed attempt: another target, or else the same again after a pause; only another target; or
+# nothing.
 Verdict = Literal["again", "next", "stop"]
 
 

@@ -11,6 +11,7 @@ returned);
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar, cast
 
@@ -59,6 +60,16 @@ class Signal(Generic[T]):
         if self._error is not None:
             raise self._error
         return cast(T, self._value)
+
+
+async def rest(seconds: float) -> None:
+    """Do nothing for a while, in a coroutine under a Driver."""
+    over: Signal[None] = Signal()
+    timer = asyncio.get_running_loop().call_later(seconds, over.set, None)
+    try:
+        await over
+    finally:
+        timer.cancel()
 
 
 class Driver:

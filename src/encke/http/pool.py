@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from encke.config.addresses import allowed
-from encke.core.faults import Fault
+from encke.core.faults import Fault, Verdict
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
 from encke.http.sweep import Sweeper
@@ -154,11 +154,12 @@ class Pool:
             if self.endpoint.unix is not None:
                 self._refuse(_unreachable(_NO_ENGINE))
                 return
-            self._refuse(_unreachable(f"The provider cannot be reached: {error.strerror or type(error).__name__}."))
+            text = f"The provider cannot be reached: {error.strerror or type(error).__name__}."
+            self._refuse(_unreachable(text, "again"))
         else:
             self.connects += 1
             if connection.closed:  # it was accepted and ended at once
-                self._refuse(_unreachable("The provider closed the connection as soon as it was made."))
+                self._refuse(_unreachable("The provider closed the connection as soon as it was made.", "again"))
                 return
             self._open.add(connection)
             self.give_back(connection)
@@ -211,5 +212,6 @@ class Pool:
         return good
 
 
-def _unreachable(message: str) -> Fault:
-    return Fault("upstream_unreachable", message, verdict="next")
+def _unreachable(message: str, verdict: Verdict = "next") -> Fault:
+    """`verdict` is "again" where another connect, a moment later, may well succeed."""
+    return Fault("upstream_unreachable", message, verdict=verdict)

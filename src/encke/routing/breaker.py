@@ -59,8 +59,24 @@ class Breaker:
         self.calls += 1
         if failed:
             self.failures += 1
-            if self.calls >= MINIMUM and self.failures * 2 >= self.calls:
-                self.opened = now
+            self._judge(now)
+
+    def _judge(self, now: float) -> None:
+        if self.calls >= MINIMUM and self.failures * 2 >= self.calls:
+            self.opened = now
+
+    def spoil(self, counted: float, now: float) -> None:
+        """An attempt that was recorded as good, at `counted`, has failed after all: its stream broke off.
+
+        An open breaker learns nothing from it, since the attempt began before.
+        """
+        if self.opened is not None:
+            return
+        if counted < self.began or now - self.began > WINDOW:
+            self.record(now, True)  # its record is forgotten with its window, or was never made
+            return
+        self.failures += 1
+        self._judge(now)
 
     def release(self) -> None:
         """A probe ended without telling anything: the caller left."""

@@ -26,9 +26,12 @@ STATUSES: dict[int, tuple[str, str | None, str]] = {
     403: ("permission_error", None, "This project has no access to the model."),
     404: ("invalid_request_error", "model_not_found", "The model does not exist."),
     408: ("timeout_error", None, "Request timed out."),
+    409: ("conflict_error", None, "Another operation is in progress."),
     413: ("invalid_request_error", "request_too_large", "Request too large."),
     422: ("invalid_request_error", None, "Unprocessable request."),
+    425: ("server_error", None, "Too early."),
     500: ("server_error", None, "The server had an error while processing your request."),
+    501: ("server_error", None, "Not implemented."),
     502: ("server_error", None, "Bad gateway."),
     503: ("server_error", "overloaded", "The engine is currently overloaded."),
     504: ("server_error", None, "Gateway timeout."),
@@ -47,10 +50,10 @@ def error(status: int) -> Behaviour:
     return lambda answer: whole(answer, body, status)
 
 
-def limited(header: str, value: Callable[[Answer], str]) -> Behaviour:
-    """A 429 with retry advice."""
+def limited(header: str, value: Callable[[Answer], str], status: int = 429) -> Behaviour:
+    """A refusal with retry advice."""
     body = msgspec.json.encode(envelope("tokens", "rate_limit_exceeded", "Rate limit reached; try again later."))
-    return lambda answer: whole(answer, body, 429, [(header, value(answer))])
+    return lambda answer: whole(answer, body, status, [(header, value(answer))])
 
 
 def _retry_date(answer: Answer) -> str:
@@ -136,9 +139,9 @@ def gzip_bomb(answer: Answer) -> list[Step]:
     return [Send(wire.http_response(200, head, _bomb(answer.options.megabytes)))]
 
 
-def redirect(answer: Answer) -> list[Step]:
+def redirect(status: int) -> Behaviour:
     """To wherever the options say."""
-    return [Send(wire.http_response(302, [("location", answer.options.location)], b""))]
+    return lambda answer: [Send(wire.http_response(status, [("location", answer.options.location)], b""))]
 
 
 EARLY = wire.json_response(400, envelope(*STATUSES[400]), [("connection", "close")])
@@ -150,6 +153,7 @@ FAULTS: dict[str, Behaviour] = {
     "429_ms": limited("retry-after-ms", lambda answer: str(answer.options.seconds * 1000)),
     "429_date": limited("retry-after", _retry_date),
     "429_absurd": limited("retry-after", lambda _: "99999999999999999999"),
+    "503_seconds": limited("retry-after", lambda answer: str(answer.options.seconds), 503),
     "429_garbage": limited("retry-after", lambda _: "soon, -5"),
     "reset_before_head": before(Rst()),
     "fin_before_head": before(Fin()),
@@ -174,7 +178,10 @@ FAULTS: dict[str, Behaviour] = {
     "many_headers": extra_headers(*((f"x-h{n}", "v") for n in range(100_000))),
     "gzip_though_identity": gzipped,
     "gzip_bomb": gzip_bomb,
-    "redirect_302": redirect,
+    "redirect_301": redirect(301),
+    "redirect_302": redirect(302),
+    "redirect_307": redirect(307),
+    "error_200": lambda answer: whole(answer, msgspec.json.encode(envelope(*STATUSES[500]))),
     "early_400_before_body": before(PauseReading(), Send(EARLY), Sleep(0.3), ResumeReading(), WaitGone(2), Fin()),
     "close_after_answer": lambda answer: [*polite(answer), Fin()],
     "reset_after_answer": lambda answer: [*polite(answer), Sleep(0.05), Rst()],

@@ -19,20 +19,21 @@ _encode: Final = msgspec.json.Encoder().encode
 # Answers whose status and message are the caller's business and stay as upstream sent them.
 _CALLERS: Final = frozenset({400, 404, 413, 422})
 
-# Other upstream statuses: our code, and what routing may try next.
+# Other upstream statuses: our code, and what routing may try next. Who gave up waiting for the model (408, 504) has
+# waited for long, and would again.
 _STATUSES: Final[dict[int, tuple[str, Verdict]]] = {
     401: ("upstream_auth", "next"),
     402: ("upstream_auth", "next"),
     403: ("upstream_auth", "next"),
     408: ("upstream_timeout", "next"),
-    409: ("upstream_error", "next"),
-    425: ("upstream_error", "next"),
-    429: ("upstream_rate_limited", "next"),
-    500: ("upstream_error", "next"),
-    502: ("upstream_error", "next"),
-    503: ("overloaded", "next"),
+    409: ("upstream_error", "again"),
+    425: ("upstream_error", "again"),
+    429: ("upstream_rate_limited", "again"),
+    500: ("upstream_error", "again"),
+    502: ("upstream_error", "again"),
+    503: ("overloaded", "again"),
     504: ("upstream_timeout", "next"),
-    529: ("overloaded", "next"),
+    529: ("overloaded", "again"),
 }
 
 _TEXTS: Final = {
@@ -105,7 +106,7 @@ def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> F
         return Fault("context_length_exceeded", message, param="messages")
     if status in _CALLERS or (400 <= status < 500 and status not in _STATUSES):
         return _callers(status, details)
-    code, verdict = _STATUSES.get(status, ("upstream_error", "next"))
+    code, verdict = _STATUSES.get(status, ("upstream_error", "again"))
     message = _TEXTS[code].format(status=status)
     if code != "upstream_auth" and details.get("message"):
         # What a provider says to its own bad credential may quote it; what it says of limits helps the caller.
@@ -123,7 +124,7 @@ def fault_in_stream(raw: msgspec.Raw) -> Fault:
     if status:
         return parse_fault(status, _encode({"error": details}))
     message = redact(str(details.get("message") or "no reason given"))
-    return Fault("upstream_error", f"The provider reported a failure: {message}", verdict="next")
+    return Fault("upstream_error", f"The provider reported a failure: {message}", verdict="again")
 
 
 def _status(value: object) -> int:

@@ -144,7 +144,7 @@ def parse_reply(route: str, data: bytes) -> ParsedReply:
             verdict="next",
         ) from None
     if reply.error not in (NOTHING, NULL):
-        raise Fault("upstream_error", "The provider answered 200 with an error inside.", verdict="next")
+        raise Fault("upstream_error", "The provider answered 200 with an error inside.", verdict="again")
     wanted = ROUTES[route].reply
     if getattr(reply, wanted) in (None, NOTHING, NULL):
         raise Fault("upstream_bad_response", f"The provider's answer has no `{wanted}`.", verdict="next")

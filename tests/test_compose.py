@@ -43,7 +43,7 @@ def test_keys_in_the_environment_make_providers(tmp_path: Path) -> None:
     assert "openai" in made.providers
     assert "canary" not in repr(made)
     providers = worker_providers(made.config, made.environment.provider_keys, None)
-    head = model_list_heads(providers)["openai"]
+    head = model_list_heads(providers)["openai"][0]
     assert head.startswith(b"GET /v1/models HTTP/1.1\r\nhost: api.openai.com\r\n") and head.endswith(b"\r\n\r\n")
     assert b"authorization: Bearer sk-canary-0123456789abcdef\r\n" in head and b"accept-encoding: identity" in head
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,18 +17,21 @@ from encke.calls.attempt import StreamCare
 from encke.calls.life import Desk
 from encke.calls.upstream import Patience, Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
-from encke.config.load import Environment, load, read_environment
+from encke.config.load import Environment, look, read_environment, read_keys
+from encke.config.problems import ConfigError, news
 from encke.config.secret import Secret
 from encke.config.settings import Config
+from encke.core.faults import Fault
 from encke.core.paths import DataPaths
 from encke.dialects.openai_chat.wire import ROUTES
+from encke.http.headers import visible
 from encke.http.pool import Endpoint, Pool
 from encke.http.server import ServerLimits
 from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
 from encke.local.seats import Seats
-from encke.providers.presets import Preset, key_variables, read_presets
-from encke.providers.provider import Provider
+from encke.providers.presets import Auth, Preset, read_presets, usual_variables
+from encke.providers.provider import Credential, Provider
 from encke.providers.resolve import engine_provider, resolve
 from encke.routing.retry import RetryPolicy
 from encke.telemetry.access import AccessLog
@@ -43,7 +47,10 @@ _PATHS = {
 }
 assert set(_PATHS) == set(ROUTES)
 
-_AUTH = {"bearer": "authorization: Bearer {}\r\n"}
+# Names of models that may stand in a path: nothing that a server could take for another path.
+_IN_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_AUTH: dict[Auth, str] = {"bearer": "authorization: Bearer {}\r\n", "api-key": "api-key: {}\r\n"}
 
 
 class EngineAddress(msgspec.Struct, frozen=True):
@@ -65,10 +72,17 @@ class Composition:
 
 def compose(path: str | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Composition:
     """Read and check everything. Raises ConfigError with all that is wrong."""
-    config = load(path, environ, overrides or {})
+    config, problems, file = look(path, environ, overrides or {})
     presets = read_presets()
-    environment = read_environment(environ, key_variables(presets))
-    providers = resolve(config, presets, environment.provider_keys, DIALECTS)
+    variables = usual_variables(presets)
+    providers: dict[str, Provider] = {}
+    try:
+        providers = resolve(config, presets, read_keys(environ, variables), DIALECTS)
+    except ConfigError as error:
+        problems += news(error.problems, problems)
+    if problems:
+        raise ConfigError(problems, file)
+    environment = read_environment(environ, variables)
     return Composition(config, environment, presets, providers)
 
 
@@ -135,15 +149,27 @@ def _upstream(
         connect_timeout=timeouts.connect,
         max_connections=provider.max_connections,
     )
+    pool = Pool(endpoint, loop, sweeper)
+    credentials: tuple[Credential | None, ...] = provider.credentials or (None,)
+    made = tuple(_with_credential(config, provider, paths, pool, credential) for credential in credentials)
+    first = made[0]
+    if len(made) > 1:
+        first.siblings = made
+    return first
+
+
+def _with_credential(
+    config: Config, provider: Provider, paths: DataPaths, pool: Pool, credential: Credential | None
+) -> Upstream:
+    timeouts = provider.timeouts
     is_engine = provider.name == LOCAL
     return Upstream(
         name=provider.name,
-        pool=Pool(endpoint, loop, sweeper),
-        heads={
-            route: _head(provider, "POST", path) + b"content-type: application/json\r\ncontent-length: "
-            for route, path in _PATHS.items()
-            if route in provider.paths
-        },
+        pool=pool,
+        heads=_heads(provider, credential, provider.model_path),
+        heads_of=(lambda model: _heads_of_model(provider, credential, model)) if provider.model_path else None,
+        credential=credential.name if credential is not None else "",
+        share=credential.weight if credential is not None else 1,
         stream_usage=provider.stream_usage,
         patience=Patience(timeouts.first_byte, timeouts.idle, timeouts.total),
         seats=Seats(paths.root / "engine.seats", config.local.slots + config.local.queue) if is_engine else None,
@@ -151,20 +177,43 @@ def _upstream(
     )
 
 
-def model_list_heads(providers: Mapping[str, Provider]) -> dict[str, bytes]:
-    """The request for each provider's list of models, for those that have one and whose models are not configured."""
+def _heads(provider: Provider, credential: Credential | None, before: str) -> dict[str, bytes]:
+    """The heads of the routes that a provider serves, up to the value of content-length."""
     return {
-        name: _head(provider, "GET", "/models") + b"\r\n"
+        route: _head(provider, credential, "POST", before + provider.route_paths.get(route, path))
+        + b"content-type: application/json\r\ncontent-length: "
+        for route, path in _PATHS.items()
+        if route in provider.paths
+    }
+
+
+def _heads_of_model(provider: Provider, credential: Credential | None, model: str) -> dict[str, bytes]:
+    """The same for one model, which stands in the path. Raises Fault model_not_found for a name that cannot."""
+    if not _IN_PATH.fullmatch(model):
+        what = f"The provider `{provider.name}` has the model's name in its address; `{visible(model, 80)}` cannot be."
+        raise Fault("model_not_found", what, param="model")
+    return _heads(provider, credential, provider.model_path.replace("{model}", model))
+
+
+def model_list_heads(providers: Mapping[str, Provider]) -> dict[str, tuple[bytes, ...]]:
+    """The request for each provider's list of models with each of its credentials, for the providers that have such a
+    list and whose models are not configured."""
+    return {
+        name: tuple(
+            _head(provider, credential, "GET", provider.route_paths.get("models", "/models")) + b"\r\n"
+            for credential in provider.credentials or (None,)
+        )
         for name, provider in providers.items()
         if "models" in provider.paths and (not provider.models or name == LOCAL)
     }
 
 
-def _head(provider: Provider, method: str, path: str) -> bytes:
+def _head(provider: Provider, credential: Credential | None, method: str, path: str) -> bytes:
     """A request head up to, and not with, the fields that depend on the body. Nothing of the client's is in it."""
-    lines = f"{method} {provider.prefix}{path} HTTP/1.1\r\nhost: {provider.authority}\r\n"
-    if provider.api_key is not None:
-        lines += _AUTH[provider.auth].format(provider.api_key.reveal())
+    query = f"?{provider.query}" if provider.query else ""
+    lines = f"{method} {provider.prefix}{path}{query} HTTP/1.1\r\nhost: {provider.authority}\r\n"
+    if credential is not None:
+        lines += _AUTH[provider.auth].format(credential.api_key.reveal())
     lines += f"user-agent: encke/{__version__}\r\naccept: application/json, text/event-stream\r\n"
     lines += "accept-encoding: identity\r\n"
     for name, value in provider.headers:

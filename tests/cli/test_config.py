@@ -28,7 +28,13 @@ def test_a_file_by_argument_or_option(encke: Run, tmp_path: Path) -> None:
 def test_everything_wrong_is_told_at_once(encke: Run, tmp_path: Path) -> None:
     """Each with its line, a suggestion where one is near, and exit status 1."""
     file = tmp_path / "bad.toml"
-    file.write_text('[server]\nlisten = "nowhere"\n[routng]\nretries = 1\n[providers.openai]\napi_key = "${NOT_SET}"\n')
+    file.write_text(
+        '[server]\nlisten = "nowhere"\n[routng]\nretries = 1\n[providers.openai]\napi_key = "${NOT_SET}"\n'
+        '[providers.lab]\ndialect = "openai-chat"\n[models.fast]\ntargets = [{ provider = "lob", model = "m" }]\n'
+    )
     done = encke("config", "check", str(file))
     assert done.exit_code == 1
+    # What is wrong with providers and models too, and nothing that only follows from what is wrong already.
+    assert all(f"bad.toml:{line}: " in done.output for line in (2, 3, 6, 8, 10)) and done.output.count("bad.toml:") == 6
+    assert "providers.lab.base_url: is missing" in done.output and 'did you mean "lab"?' in done.output
     assert all(words in done.output for words in ("listen", "routing", "NOT_SET", "bad.toml"))

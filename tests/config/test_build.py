@@ -74,6 +74,38 @@ PROBLEMS = [
      "in a header; use printable ASCII, without spaces at its ends"),
     ('[providers.lab.headers]\nx-a = 7',
      "2: providers.lab.headers.x-a: must be a string in quotes, not a whole number"),
+    ("[providers.lab]\ncredentials = []", "2: providers.lab.credentials: must be a list of at least one table; "
+     'write credentials = [{ name = "…", api_key = "…" }]'),
+    ('[providers.lab]\ncredentials = "k"', "2: providers.lab.credentials: must be a list of at least one table; "
+     'write credentials = [{ name = "…", api_key = "…" }]'),
+    ('[providers.lab]\napi_key = "k"\ncredentials = [{ name = "a", api_key = "k-1" }]',
+     "3: providers.lab.credentials: stands beside api_key; write one of the two"),
+    ('[[providers.lab.credentials]]\nname = "a"', "1: providers.lab.credentials[0].api_key: is missing; "
+     "every credential has a name and an api_key"),
+    ('[[providers.lab.credentials]]\napi_key = "a"', "1: providers.lab.credentials[0].name: is missing; "
+     "every credential has a name and an api_key"),
+    ('[[providers.lab.credentials]]\nname = "a"\napi_key = "k"\nweight = 0',
+     "4: providers.lab.credentials[0].weight: 0 is out of bounds; use 1 to 1000000"),
+    ('[[providers.lab.credentials]]\nname = "a"\napi_key = "k"\nweight = -3',
+     "4: providers.lab.credentials[0].weight: -3 is out of bounds; use 1 to 1000000"),
+    ('[[providers.lab.credentials]]\nname = "a"\napi_key = "k"\nwait = 1',
+     '4: providers.lab.credentials[0].wait: unknown setting; did you mean "weight"?'),
+    ('[providers.lab]\ncredentials = [{ name = "a", api_key = "k-1" },\n{ name = "a", api_key = "k-2" }]',
+     '3: providers.lab.credentials[1].name: "a" stands twice'),
+    ('[providers.lab]\ncredentials = [{ name = "a", api_key = "canary" },\n{ name = "b", api_key = "canary" }]',
+     "3: providers.lab.credentials[1].api_key: is the same key as another credential's"),
+    ('[[providers.lab.credentials]]\nname = "sk-canary"\napi_key = "k"', "2: providers.lab.credentials[0].name: "
+     "looks like a key; the name is shown in logs, so choose a word of your own"),
+    ('[[providers.lab.credentials]]\nname = "a b"\napi_key = "k"', "2: providers.lab.credentials[0].name: "
+     "is no name for a credential; use letters, digits, _ . and -, at most 32"),
+    ('[[providers.lab.credentials]]\nname = "a"\napi_key = "${NO_SUCH}"', "3: providers.lab.credentials[0].api_key: "
+     "needs the environment variable NO_SUCH, which is not set; set it, or write the value here"),
+    ("[providers.lab]\nvalues = 1", "2: providers.lab.values: must be a table of names and strings, "
+     "not a whole number"),
+    ('[providers.lab.values]\naccount = "a/b"', '2: providers.lab.values.account: "a/b" cannot stand in an address; '
+     "use letters, digits, dots, _ and -"),
+    ("[providers.lab.values]\naccount = 7", "2: providers.lab.values.account: "
+     "must be a string in quotes, not a whole number"),
     ("[providers.lab.timeouts]\nconect = 1",
      '2: providers.lab.timeouts.conect: unknown setting; did you mean "connect"?'),
     ("[providers.lab]\ntimeouts.total = -1", "2: providers.lab.timeouts.total: -1 is out of bounds; "

@@ -22,6 +22,7 @@ BLOCKS = blocks()
 RUN = [block for block in BLOCKS if block.mark == "run"]
 # The variables that examples of settings read.
 VARIABLES = dict.fromkeys(("OPENAI_API_KEY", "OPENROUTER_API_KEY", "MY_OPENROUTER_KEY"), "sk-example")
+VARIABLES |= {"OPENAI_KEY_A": "sk-example-a", "OPENAI_KEY_B": "sk-example-b"}
 
 
 def named(found: list[Block]) -> list[object]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from encke.config.endpoints import split_base_url
-from encke.providers.presets import FOLDER, key_variables, read_presets
+from encke.providers.presets import FOLDER, read_presets, usual_variables
 
 EXAMPLES = sorted(FOLDER.glob("*/examples/*.json"))
 GOOD = 'name = "lab"\ntitle = "Lab"\ndialect = "d"\nstream_usage = "never"\nkey_required = false\npaths = ["chat"]\n'
@@ -24,7 +24,7 @@ def test_the_known_ones() -> None:
     assert presets["openrouter"].base_url == "https://openrouter.ai/api/v1"
     assert presets["ollama"].base_url == "http://127.0.0.1:11434/v1" and presets["ollama"].allow_private
     assert presets["local"].base_url is None
-    assert {"OPENAI_API_KEY", "OPENROUTER_API_KEY"} <= set(key_variables(presets))
+    assert {"OPENAI_API_KEY", "OPENROUTER_API_KEY"} <= set(usual_variables(presets))
 
 
 def test_every_preset_is_usable() -> None:

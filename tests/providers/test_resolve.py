@@ -12,8 +12,8 @@ from encke.config.problems import ConfigError
 from encke.config.secret import Secret
 from encke.config.settings import Timeouts
 from encke.providers.describe import describe
-from encke.providers.presets import key_variables, read_presets
-from encke.providers.provider import Provider
+from encke.providers.presets import read_presets, usual_variables
+from encke.providers.provider import Credential, Provider
 from encke.providers.resolve import engine_provider, resolve
 
 PRESETS = read_presets()
@@ -32,7 +32,7 @@ def providers_of(text: str | None, environ: Mapping[str, str] | None = None) -> 
     environ = environ or {}
     if text is not None:
         Path("encke.toml").write_text(text, encoding="utf-8")
-    keys = read_environment(environ, key_variables(PRESETS)).provider_keys
+    keys = read_environment(environ, usual_variables(PRESETS)).provider_keys
     return resolve(load(None, environ), PRESETS, keys, DIALECTS)
 
 
@@ -62,7 +62,7 @@ def test_usual_variables(text: str | None) -> None:
         host="api.openai.com",
         port=443,
         prefix="/v1",
-        api_key=Secret("k-1"),
+        credentials=(Credential(Secret("k-1")),),
         stream_usage="option",
     )
 
@@ -77,8 +77,8 @@ def test_a_known_name_needs_only_a_key() -> None:
     """The key comes from the settings, else from the usual variable."""
     written = providers_of('[providers.openai]\napi_key = "k-1"', {"OPENAI_API_KEY": "k-2"})["openai"]
     usual = providers_of("[providers.openai]\nmax_connections = 3", {"OPENAI_API_KEY": "k-2"})["openai"]
-    assert written.api_key == Secret("k-1")
-    assert usual.api_key == Secret("k-2") and usual.max_connections == 3
+    assert written.credentials == (Credential(Secret("k-1")),)
+    assert usual.credentials == (Credential(Secret("k-2")),) and usual.max_connections == 3
     assert written.base_url == usual.base_url == "https://api.openai.com/v1"
 
 
@@ -111,7 +111,7 @@ def test_a_local_server_needs_no_key_and_may_be_private() -> None:
     """Ollama's preset says so itself, also for another machine of one's own; the settings may take it back."""
     assert providers_of("[providers.ollama]")["ollama"].base_url == "http://127.0.0.1:11434/v1"
     moved = providers_of('[providers.ollama]\nbase_url = "http://192.168.1.5:11434/v1"')["ollama"]
-    assert moved.allow_private and moved.host == "192.168.1.5" and moved.api_key is None
+    assert moved.allow_private and moved.host == "192.168.1.5" and moved.credentials == ()
     assert len(lines_of("[providers.ollama]\nallow_private = false")) == 1
 
 
@@ -183,6 +183,21 @@ def test_the_engine_as_a_provider() -> None:
         True,
     )
     assert engine_provider(PRESETS["local"], Timeouts(), unix_socket="/run/e.sock").unix_socket == "/run/e.sock"
+
+
+def test_credentials() -> None:
+    """Several keys by name and weight, as a list or as tables; they take the place of the usual variable."""
+    text = '[providers.openai]\ncredentials = [{ name = "a", api_key = "${A}", weight = 3 },'
+    text += ' { name = "b", api_key = "2" }]'
+    tables = '[[providers.openai.credentials]]\nname = "a"\napi_key = "1"\nweight = 3\n'
+    tables += '[[providers.openai.credentials]]\nname = "b"\napi_key = "2"'
+    wanted = (Credential(Secret("1"), "a", 3), Credential(Secret("2"), "b", 1))
+    for one in (text, tables):
+        found = providers_of(one, {"A": "1", "OPENAI_API_KEY": "k"})["openai"]
+        assert found.credentials == wanted
+        assert describe(load(None, {"A": "1"}), {"openai": found})[-1] == (
+            "provider openai: https://api.openai.com/v1, openai_chat, credentials a 75 %, b 25 %"
+        )
 
 
 def test_describe() -> None:

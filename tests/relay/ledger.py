@@ -27,6 +27,7 @@ class Line:
     output: int
     estimated: int
     received: int
+    credential: str = ""
 
 
 def lines(gateway: Gateway, call: str, seconds: float = 10.0) -> list[Line]:

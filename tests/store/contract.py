@@ -40,6 +40,7 @@ def entry(call: str | None = None, attempt: int = 1, started: int = MIDNIGHT, **
         price_version="2026-10-01",
         received=4_096,
         client_request_id="my-id",
+        credential="spare",
     )
     return msgspec.structs.replace(plain, **fields)
 

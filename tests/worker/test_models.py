@@ -77,7 +77,33 @@ def test_provider_without_a_list(tmp_path: Path, provider: Provider, how: str) -
     with gateway(tmp_path, provider) as running, running.client() as client:
         listed = client.call("GET", "/v1/models", key=KEY)
         assert listed.status == 200 and [one["id"] for one in listed.json()["data"]] == ["fast"]
+        assert listed.header("x-encke-models-missing") == "lab"
         assert client.call("POST", "/v1/chat/completions", chat("hi", "lab/m1"), key=KEY).status == 200
+
+
+def test_a_slow_provider_is_waited_for_once(tmp_path: Path, provider: Provider) -> None:
+    """Nobody waits for it again, the others' models are there meanwhile, and it is heard in the end."""
+    quick = Provider()
+    provider.delay = 4.0
+    settings = lab(provider.upstream.url)
+    settings["providers"]["quick"] = lab(quick.upstream.url)["providers"]["lab"]
+    try:
+        both = {**settings, "local": {"enabled": False}, "server": {"workers": 1}}
+        with Gateway(tmp_path, both) as running, running.client() as client:
+            for _ in range(5):
+                listed = client.call("GET", "/v1/models", key=KEY)
+                assert [one["id"] for one in listed.json()["data"]] == ["quick/m1", "quick/org/m2"]
+                assert listed.header("x-encke-models-missing") == "lab"
+            asked = [one for one in provider.upstream.statement.calls() if one.target.endswith("/models")]
+            assert len(asked) == 1
+
+            def all_there() -> bool:
+                listed = client.call("GET", "/v1/models", key=KEY)
+                return len(listed.json()["data"]) == 4 and listed.header("x-encke-models-missing") is None
+
+            running.wait_for(all_there, 30, "the slow provider's models did not come")
+    finally:
+        quick.upstream.stop()
 
 
 def test_configured_models_are_not_asked_for(tmp_path: Path, provider: Provider) -> None:

@@ -49,6 +49,7 @@ class Attempt:
     def __init__(self, call: Call, target: Target, journal: Journal, care: StreamCare, until: float) -> None:
         call.attempts += 1
         call.provider = target.upstream.name
+        call.credential = target.upstream.credential
         call.upstream_model = target.model
         self.call = call
         self.target = target
@@ -116,7 +117,7 @@ class Attempt:
         self._idle_at = now + patience.first_byte if parsed.stream else FOREVER
         self.deadline = min(self._until, self._idle_at, call.next_keepalive)
         self.sent = True
-        connection.send(self, b"%b%d\r\n\r\n" % (upstream.heads[call.route], len(body)), body)
+        connection.send(self, b"%b%d\r\n\r\n" % (self.target.heads[call.route], len(body)), body)
 
     def _open_journal(self) -> None:
         call, journal = self.call, self._journal
@@ -140,6 +141,7 @@ class Attempt:
                     self.input_estimate,
                     slot,
                     call.client_request_id,
+                    self.target.upstream.credential,
                 )
             )
         except Fault:
@@ -408,6 +410,7 @@ class Attempt:
             "",
             self._size,
             call.client_request_id,
+            self.target.upstream.credential,
         )
         if self._slot >= 0:
             self._journal.settle(entry, self._slot)

@@ -30,6 +30,7 @@ class Call:
         "client_request_id",
         "code",
         "cors",
+        "credential",
         "first_at",
         "grant",
         "id",
@@ -62,6 +63,7 @@ class Call:
         self.asked = ""
         self.attempts = 0
         self.provider = ""
+        self.credential = ""
         self.upstream_model = ""
         self.status = 0
         self.code = ""

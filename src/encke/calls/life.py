@@ -33,7 +33,7 @@ from encke.http.drive import rest
 from encke.http.server import ClientGone
 from encke.ledger.entry import Entry, Status
 from encke.ledger.journal import Journal
-from encke.routing.plan import plan
+from encke.routing.plan import plan, remaining
 from encke.routing.retry import STOP, RetryPolicy, Step, decide
 from encke.telemetry.access import AccessLog
 from encke.telemetry.line import AccessLine
@@ -68,12 +68,12 @@ class Desk:
         if found is None:
             if len(self._targets) >= MAX_REMEMBERED:
                 self._targets.clear()
-            first = [self._target(name) for name in model.targets]
-            found = self._targets[id(model)] = (first, [self._target(name) for name in model.fallback], model)
+            first = self._targets_named(model.targets)
+            found = self._targets[id(model)] = (first, self._targets_named(model.fallback), model)
         return found[0], found[1]
 
-    def _target(self, name: TargetName) -> Target:
-        return Target(self.upstreams[name.provider], name.model, name.weight)
+    def _targets_named(self, names: tuple[TargetName, ...]) -> list[Target]:
+        return [target for name in names for target in self.upstreams[name.provider].targets(name.model, name.weight)]
 
 
 async def live(desk: Desk, call: Call) -> None:
@@ -120,7 +120,7 @@ async def find_targets(desk: Desk, call: Call) -> list[Target]:
         model = catalogue.resolve(call.asked)
     first, fallback = desk.targets_of(model)
     route = call.route
-    targets = plan(first, fallback, lambda target: route in target.upstream.heads and target.healthy, desk.rng)
+    targets = plan(first, fallback, lambda target: route in target.heads and target.healthy, desk.rng)
     if not targets:
         raise _nothing_to_try(call, [*first, *fallback])
     return targets
@@ -131,6 +131,7 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
     began = monotonic()
     queue = list(targets)
     pause, fresh = 0.0, False
+    refused: Fault | None = None
     while True:
         target = queue[0]
         until = began + target.upstream.patience.total
@@ -143,17 +144,23 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
         except Fault as fault:
             attempt.blame(fault)
             attempt.abandon()
-            step = after(desk, attempt, fault, len(queue) > 1, until - monotonic())
+            others = remaining(queue, fault.code)
+            step = after(desk, attempt, fault, bool(others), until - monotonic())
             pause, fresh = step.pause, step.fresh
             if step.verdict == "next":
-                queue.pop(0)
+                queue = others
             final = step.verdict == "stop"
             status = failed_status(attempt, fault)
             if final:
                 call.outcome = status
             attempt.settle(status, fault.code, final=final)
             if final:
+                # A credential that is no good must not hide that another one only has to wait.
+                if refused is not None and fault.code == "upstream_auth":
+                    raise refused from None
                 raise
+            if fault.code != "upstream_auth":
+                refused = fault
         except ClientGone:
             target.left()
             attempt.settle("client_closed", "", final=True)
@@ -291,6 +298,7 @@ def tell(desk: Desk, call: Call) -> None:
             grant.public_id if grant is not None else "",
             call.asked,
             call.provider,
+            call.credential,
             call.upstream_model,
             call.attempts,
             parsed is not None and parsed.stream,
@@ -305,7 +313,7 @@ def tell(desk: Desk, call: Call) -> None:
 
 
 def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
-    if not any(call.route in target.upstream.heads for target in targets):
+    if not any(call.route in target.heads for target in targets):
         return Fault(
             "invalid_value",
             f"The model `{call.asked}` does not do {call.route}; no provider behind it has it.",

@@ -1,15 +1,19 @@
-"""Upstream: one provider as the calls see it, ready to send to. Target: an upstream and a model there."""
+"""Upstream: a provider's credential as the calls see it, ready to send with. Target: an upstream and a model there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.http.pool import Pool
 from encke.routing.breaker import PROVIDER_FAULTS, Breaker
+from encke.routing.plan import CREDENTIAL_FAULTS
+
+# How long a refused credential stands behind the others of its provider, in seconds, where upstream does not say.
+REST_SECONDS: Final = {"upstream_auth": 60.0, "upstream_rate_limited": 5.0}
 
 
 class SeatTaker(Protocol):
@@ -32,7 +36,12 @@ class Patience(NamedTuple):
 
 @dataclass(slots=True)
 class Upstream:
-    """One provider. `heads` maps a route's name to the request head up to the value of content-length."""
+    """One credential of a provider. `heads` maps a route's name to the request head up to the value of content-length;
+    where the model stands in the path, `heads_of` makes them for one.
+
+    `credential` is its name, empty where it has none, `share` its part of the calls. Of a provider with several
+    credentials the first one's upstream knows them all (`siblings`); they have one pool.
+    """
 
     name: str
     pool: Pool
@@ -42,6 +51,30 @@ class Upstream:
     seats: SeatTaker | None = None
     breaking: bool = True
     breakers: dict[str, Breaker] = field(default_factory=dict)
+    heads_of: Callable[[str], Mapping[str, bytes]] | None = None
+    credential: str = ""
+    share: int = 1
+    siblings: tuple[Upstream, ...] = ()
+    # Until when each model's calls prefer another credential.
+    resting: dict[str, float] = field(default_factory=dict)
+
+    def targets(self, model: str, weight: int) -> list[Target]:
+        """A target for each credential. Raises Fault model_not_found for a name that cannot stand in a path."""
+        heads = self.heads if self.heads_of is None else self.heads_of(model)
+        siblings = self.siblings
+        if not siblings:
+            return [Target(self, model, heads, weight)]
+        total = sum(one.share for one in siblings)
+        return [
+            Target(
+                one,
+                model,
+                one.heads if one.heads_of is None else one.heads_of(model),
+                weight * one.share / total,
+                f"{one.name}/{model}",
+            )
+            for one in siblings
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +83,14 @@ class Target:
 
     upstream: Upstream
     model: str
-    weight: int = 1
+    heads: Mapping[str, bytes]
+    weight: float = 1.0
+    group: str = ""
+
+    @property
+    def resting(self) -> bool:
+        """Whether the credential was refused a moment ago for this model."""
+        return self.upstream.resting.get(self.model, 0.0) > monotonic()
 
     @property
     def healthy(self) -> bool:
@@ -69,6 +109,8 @@ class Target:
 
         Returns when it was counted, in seconds of the monotonic clock; 0 if it was not.
         """
+        if fault is not None and self.group and fault.code in CREDENTIAL_FAULTS:
+            self._rest(fault)
         breakers = self.upstream.breakers
         breaker = breakers.get(self.model)
         failed = fault is not None and fault.code in PROVIDER_FAULTS
@@ -89,6 +131,13 @@ class Target:
             self.end(fault)
         else:
             breaker.spoil(counted, monotonic())
+
+    def _rest(self, fault: Fault) -> None:
+        resting = self.upstream.resting
+        if len(resting) >= 4096:
+            resting.clear()
+        seconds = fault.retry_after if fault.retry_after is not None else REST_SECONDS[fault.code]
+        resting[self.model] = monotonic() + seconds
 
     def left(self) -> None:
         """The client left before the attempt told anything."""

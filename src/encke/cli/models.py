@@ -37,6 +37,9 @@ def models(as_json: bool, config_path: str | None) -> None:
             click.echo(json_text(msgspec.Raw(body)))
             return
         click.echo(table(("MODEL", "FROM"), [(model.id, model.owned_by) for model in _decode(body)]))
+        missing = response.headers.get("x-encke-models-missing")
+        if missing:
+            click.echo(f"not listed, for want of an answer: {missing.replace(',', ', ')}", err=True)
 
 
 def offered(config: Config) -> list[str]:

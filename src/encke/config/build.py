@@ -15,7 +15,15 @@ from encke.config.expand import expand, show
 from encke.config.kinds import VALUE, Refusal, Refused, type_name
 from encke.config.problems import Origin, Problem, Where, nearest
 from encke.config.schema import PLAIN_TABLES, SETTINGS, TABLES, Row, rows_of
-from encke.config.settings import LOCAL, Config, ModelSettings, ProviderSettings, TargetSettings, Timeouts
+from encke.config.settings import (
+    LOCAL,
+    Config,
+    CredentialSettings,
+    ModelSettings,
+    ProviderSettings,
+    TargetSettings,
+    Timeouts,
+)
 
 Table = Mapping[str, object]
 
@@ -71,8 +79,36 @@ class Builder:
         table = self._table(value, where)
         own = self._table(table.get("timeouts", {}), (*where, "timeouts"))
         changed: dict[str, Any] = self._values("providers.NAME.timeouts", own, (*where, "timeouts"))
-        values: dict[str, Any] = self._values("providers.NAME", table, where, nested=("timeouts",))
-        return ProviderSettings(timeouts=msgspec.structs.replace(general, **changed), **values)
+        values: dict[str, Any] = self._values("providers.NAME", table, where, nested=("timeouts", "credentials"))
+        return ProviderSettings(
+            timeouts=msgspec.structs.replace(general, **changed), credentials=self._credentials(table, where), **values
+        )
+
+    def _credentials(self, table: Table, where: Where) -> tuple[CredentialSettings, ...]:
+        if "credentials" not in table:
+            return ()
+        place = (*where, "credentials")
+        raw = table["credentials"]
+        if not isinstance(raw, list) or not raw:
+            example = 'credentials = [{ name = "…", api_key = "…" }]'
+            self._add(place, f"must be a list of at least one table; write {example}")
+            return ()
+        if "api_key" in table:
+            self._add(place, "stands beside api_key; write one of the two")
+        found = [self._credential(item, (*place, index)) for index, item in enumerate(raw)]
+        for index, one in enumerate(found):
+            before = [other for other in found[:index] if one is not None and other is not None]
+            if one is not None and any(one.name == other.name for other in before):
+                self._add((*place, index, "name"), f'"{one.name}" stands twice')
+            elif one is not None and any(one.api_key == other.api_key for other in before):
+                self._add((*place, index, "api_key"), "is the same key as another credential's")
+        return tuple(one for one in found if one is not None)
+
+    def _credential(self, raw: object, where: Where) -> CredentialSettings | None:
+        values = self._item(
+            "providers.NAME.credentials[]", raw, where, ("name", "api_key"), "credential has a name and an api_key"
+        )
+        return None if values is None else CredentialSettings(**values)
 
     def _check_provider_name(self, name: str, where: Where) -> None:
         if name == LOCAL:
@@ -100,15 +136,21 @@ class Builder:
         return tuple(target for target in found if target is not None)
 
     def _target(self, raw: object, where: Where) -> TargetSettings | None:
-        before = len(self.problems)
-        table = self._table(raw, where)
-        if len(self.problems) > before:
+        values = self._item(
+            "models.NAME.targets[]", raw, where, ("provider", "model"), "target names a provider and a model"
+        )
+        return None if values is None else TargetSettings(**values)
+
+    def _item(self, name: str, raw: object, where: Where, needed: tuple[str, ...], words: str) -> dict[str, Any] | None:
+        """The values of a table in a list; None if it lacks what it needs."""
+        if not isinstance(raw, dict):
+            self._add(where, f"must be a table, not {type_name(raw)}")
             return None
-        values: dict[str, Any] = self._values("models.NAME.targets[]", table, where)
-        for leaf in ("provider", "model"):
-            if leaf not in table:
-                self._add((*where, leaf), "is missing; every target names a provider and a model")
-        return TargetSettings(**values) if {"provider", "model"} <= values.keys() else None
+        values = self._values(name, raw, where)
+        for leaf in needed:
+            if leaf not in raw:
+                self._add((*where, leaf), f"is missing; every {words}")
+        return values if set(needed) <= values.keys() else None
 
     def _values(self, name: str, table: Table, where: Where, nested: tuple[str, ...] = ()) -> dict[str, object]:
         """The usable values of one table; `nested` keys are somebody else's to read."""

@@ -66,6 +66,30 @@ def secret_text(text: str) -> Secret:
     return Secret(text)
 
 
+_CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+# What a key begins with: a name is shown everywhere, so one that is a key by mistake must not become one.
+_LIKE_A_KEY = ("sk-", "sk_", "gsk_", "hf_", "AIza", "pplx-", "csk-")
+
+
+def check_credential_name(text: str) -> None:
+    if not _CREDENTIAL_NAME.fullmatch(text):
+        raise ValueError("is no name for a credential; use letters, digits, _ . and -, at most 32")
+    if text.startswith(_LIKE_A_KEY):
+        raise ValueError("looks like a key; the name is shown in logs, so choose a word of your own")
+
+
+# One label or segment, or several with dots: nothing that would end a host or a path.
+_URL_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+
+
+def url_part(text: str) -> str:
+    """A part of an address; of a URL without a path, as some variables hold it, the host. ValueError says why not."""
+    part = text.removeprefix("https://").rstrip("/") if text.startswith("https://") else text
+    if not _URL_PART.fullmatch(part) or ".." in part:
+        raise ValueError("cannot stand in an address; use letters, digits, dots, _ and -")
+    return part
+
+
 # RFC 9110, section 5.6.2 (token); values: visible ASCII and spaces within.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")

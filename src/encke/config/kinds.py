@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from encke.config.checks import (
+    check_credential_name,
     check_header_value,
     check_log_target,
     check_name,
@@ -20,6 +21,7 @@ from encke.config.checks import (
     check_store_url,
     header_name_fault,
     secret_text,
+    url_part,
 )
 from encke.config.endpoints import split_base_url, split_listen
 from encke.config.problems import Where, nearest
@@ -201,6 +203,29 @@ def _headers(value: object) -> dict[str, Secret]:
     return found
 
 
+def _values(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise refuse(f"must be a table of names and strings, not {type_name(value)}")
+    found: dict[str, str] = {}
+    refusals: list[Refusal] = []
+    for name, part in value.items():
+        try:
+            found[name] = url_part(_text(part))
+        except Refused as refused:
+            refusals += [Refusal(r.message, r.suggestion, (name,)) for r in refused.refusals]
+        except ValueError as error:
+            refusals.append(Refusal(f"{VALUE} {error}", None, (name,)))
+    if refusals:
+        raise Refused(*refusals)
+    return found
+
+
+def _as_it_is(value: object) -> object:
+    """Lists of tables: each table is read by rows of its own."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+AS_IT_IS = _as_it_is
 FLAG = Kind("true or false", _flag)
 NAME = checked("name", check_name)
 PATH = checked("path", check_path)
@@ -211,5 +236,7 @@ STORE_URL = checked("sqlite:FILE", check_store_url)
 LOG_TARGET = checked('"stdout", "stderr", "off" or a path', check_log_target)
 ORIGINS = list_of(checked("origin", check_origin))
 NAMES = list_of(NAME)
+VALUES = Kind("table of strings", _values)
+CREDENTIAL_NAME = checked("name", check_credential_name, shown=False)
 SECRET = Kind("secret", _secret)
 HEADERS = Kind("table of strings", _headers)

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -60,6 +61,23 @@ def load(path: str | None, environ: Mapping[str, str], overrides: Mapping[str, o
     `overrides` are values by dotted name, from the command line. Raises ConfigError with everything that is wrong, the
     environment's own variables included.
     """
+    loaded = look(path, environ, overrides)
+    if loaded.problems:
+        raise ConfigError(loaded.problems, loaded.file)
+    return loaded.config
+
+
+class Loaded(NamedTuple):
+    """Settings, and what is wrong with them: where something is, the default stands in its place. `file` is the path
+    they were read from."""
+
+    config: Config
+    problems: list[Problem]
+    file: str | None
+
+
+def look(path: str | None, environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING) -> Loaded:
+    """As `load`, for those who have more to check. Raises ConfigError for a file that is not there or is no TOML."""
     file = _find(path, environ)
     text = _read(file) if file is not None else ""
     raw = _parse(text, file)
@@ -68,9 +86,7 @@ def load(path: str | None, environ: Mapping[str, str], overrides: Mapping[str, o
     stronger = _stronger(builder, environ, overrides)
     config = builder.config(raw, stronger, surroundings.data_dir, Path(file) if file is not None else None)
     problems += builder.problems + _missing_files(config)
-    if problems:
-        raise ConfigError(_with_lines(problems, text), file)
-    return config
+    return Loaded(config, _with_lines(problems, text), file)
 
 
 def read_environment(environ: Mapping[str, str], key_variables: Iterable[str] = ()) -> Environment:
@@ -79,6 +95,11 @@ def read_environment(environ: Mapping[str, str], key_variables: Iterable[str] = 
     if problems:
         raise ConfigError(problems)
     return environment
+
+
+def read_keys(environ: Mapping[str, str], variables: Iterable[str]) -> dict[str, Secret]:
+    """Those of the variables that are set, not checked."""
+    return {name: Secret(environ[name]) for name in variables if environ.get(name)}
 
 
 def error_in(config: Config, problems: Iterable[Problem]) -> ConfigError:
@@ -204,7 +225,7 @@ def _environment(environ: Mapping[str, str], key_variables: Iterable[str]) -> tu
         data_dir=Path(data).absolute(),
         bootstrap_key=_key(environ, "ENCKE_BOOTSTRAP_KEY", problems, bootstrap=True),
         api_key=_key(environ, "ENCKE_API_KEY", problems),
-        provider_keys={name: Secret(environ[name]) for name in key_variables if environ.get(name)},
+        provider_keys=read_keys(environ, key_variables),
     )
     return environment, problems
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Literal
 
@@ -77,6 +77,14 @@ class Problem(msgspec.Struct, frozen=True):
             return self.origin
         numbers = [str(number) for number in (self.line, self.column) if number is not None]
         return ":".join([path, *numbers]) if path else ""
+
+
+def news(later: Iterable[Problem], found: Collection[Problem]) -> list[Problem]:
+    """The later problems without those that may only follow from what was found before in the same table."""
+    tables = {problem.where[:2] for problem in found} | {
+        problem.where[:1] for problem in found if len(problem.where) == 1
+    }
+    return [one for one in later if one.where[:2] not in tables and one.where[:1] not in tables]
 
 
 class ConfigError(Exception):

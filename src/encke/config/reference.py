@@ -9,6 +9,7 @@ from encke.config.schema import SETTINGS, TABLES, Row, default_of
 
 _HEADINGS = {
     "providers.NAME": "`[providers.NAME]`",
+    "providers.NAME.credentials[]": "Each of `credentials` in `[providers.NAME]`",
     "providers.NAME.timeouts": "`[providers.NAME.timeouts]`",
     "models.NAME": '`[models."NAME"]`',
     "models.NAME.targets[]": 'Each of `targets` in `[models."NAME"]`',

@@ -13,6 +13,7 @@ from encke.config import kinds
 from encke.config.kinds import Kind, choice, seconds, whole
 from encke.config.settings import (
     STREAM_USAGE,
+    CredentialSettings,
     Local,
     Log,
     ModelSettings,
@@ -92,6 +93,25 @@ SETTINGS: tuple[Row, ...] = (
     Row("providers.NAME.base_url", kinds.BASE_URL, "Address up to the version.", shown="the known provider's"),
     Row("providers.NAME.api_key", kinds.SECRET, "Key to present there.", shown="the known provider's usual variable"),
     Row(
+        "providers.NAME.credentials",
+        Kind("list of tables", kinds.AS_IT_IS),
+        "Several keys to share the calls, in place of `api_key`.",
+        shown="the one of `api_key`",
+    ),
+    Row("providers.NAME.credentials[].name", kinds.CREDENTIAL_NAME, "What logs and the ledger call it; no secret."),
+    Row("providers.NAME.credentials[].api_key", kinds.SECRET, "Key to present."),
+    Row(
+        "providers.NAME.credentials[].weight",
+        whole(1, 1_000_000),
+        "Share of the calls, relative to the other credentials.",
+    ),
+    Row(
+        "providers.NAME.values",
+        kinds.VALUES,
+        "Parts of a known provider's address that are one's own, such as `account`.",
+        shown="the known provider's usual variables",
+    ),
+    Row(
         "providers.NAME.allow_private",
         kinds.FLAG,
         "Whether it may be on a private network, or without TLS.",
@@ -117,9 +137,7 @@ SETTINGS: tuple[Row, ...] = (
         Row(f"providers.NAME.timeouts.{leaf}", seconds(), sentence, shown=f"`timeouts.{leaf}`")
         for leaf, sentence in TIMEOUT_ROWS
     ),
-    Row(
-        "models.NAME.targets", Kind("list of tables", lambda value: value), "Where the model's calls go; at least one."
-    ),
+    Row("models.NAME.targets", Kind("list of tables", kinds.AS_IT_IS), "Where the model's calls go; at least one."),
     Row("models.NAME.targets[].provider", kinds.NAME, "Name of a provider."),
     Row("models.NAME.targets[].model", kinds.NAME, "Id of the model there."),
     Row("models.NAME.targets[].weight", whole(1, 1_000_000), "Share of the calls, relative to the other targets."),
@@ -140,6 +158,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "log": Log,
     "local": Local,
     "providers.NAME": ProviderSettings,
+    "providers.NAME.credentials[]": CredentialSettings,
     "providers.NAME.timeouts": Timeouts,
     "models.NAME": ModelSettings,
     "models.NAME.targets[]": TargetSettings,

@@ -98,15 +98,26 @@ class Local(msgspec.Struct, frozen=True):
     threads: int = 0
 
 
+class CredentialSettings(msgspec.Struct, frozen=True):
+    """One of several keys for a provider: its name, which logs and the ledger show, and its share of the attempts."""
+
+    name: str
+    api_key: Secret
+    weight: int = 1
+
+
 class ProviderSettings(msgspec.Struct, frozen=True):
     """What the file says of one provider; None where it says nothing. `timeouts` are its own over the general ones.
 
-    `headers` are secrets because gateways behind a header key are common; the names are as written.
+    `headers` are secrets because gateways behind a header key are common; the names are as written. `credentials` stand
+    in place of `api_key`. `values` fill the places that a known provider's address has, such as `{account}`.
     """
 
     dialect: str | None = None
     base_url: str | None = None
     api_key: Secret | None = None
+    credentials: tuple[CredentialSettings, ...] = ()
+    values: dict[str, str] = {}
     allow_private: bool | None = None
     ca_file: str | None = None
     stream_usage: StreamUsage | None = None

@@ -54,6 +54,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     price_version: str = ""
     received: int = 0  # bytes of upstream's body
     client_request_id: str = ""
+    credential: str = ""  # the name of the provider's credential, where the settings give it one
 
 
 class Intent(msgspec.Struct, array_like=True, frozen=True):
@@ -72,3 +73,4 @@ class Intent(msgspec.Struct, array_like=True, frozen=True):
     input_estimate: int  # tokens, by bytes / 3
     slot: int  # the progress slot that this attempt writes to
     client_request_id: str = ""
+    credential: str = ""

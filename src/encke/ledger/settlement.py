@@ -65,4 +65,5 @@ def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Ent
         usage=usage,
         received=received,
         client_request_id=intent.client_request_id,
+        credential=intent.credential,
     )

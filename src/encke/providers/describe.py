@@ -25,12 +25,20 @@ def _embedded(config: Config) -> str:
 
 
 def _provider(provider: Provider) -> str:
-    facts = [provider.base_url, provider.dialect, "key set" if provider.api_key else "no key"]
+    facts = [f"{provider.base_url}{provider.model_path}", provider.dialect, _credentials(provider)]
     if provider.headers:
         facts.append("headers " + ", ".join(name for name, _ in provider.headers))
     if provider.models:
         facts.append(f"models listed: {len(provider.models)}")
     return f"{provider.name}: {', '.join(facts)}"
+
+
+def _credentials(provider: Provider) -> str:
+    found = provider.credentials
+    if not found or (len(found) == 1 and not found[0].name):
+        return "key set" if found else "no key"
+    total = sum(one.weight for one in found)
+    return "credentials " + ", ".join(f"{one.name} {100 * one.weight / total:.0f} %" for one in found)
 
 
 def _model(model: ModelSettings) -> str:

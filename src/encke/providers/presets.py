@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -10,17 +11,29 @@ import msgspec
 
 from encke.config.settings import StreamUsage
 
-Auth = Literal["bearer"]
+# How a key is presented: `Authorization: Bearer KEY`, or a header of this name.
+Auth = Literal["bearer", "api-key"]
 Served = Literal["chat", "completions", "embeddings", "moderations", "models"]
 
 FOLDER = Path(__file__).parent
 
 
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place in an address that is everyone's own: what stands there, the variables that usually hold it."""
+
+    sentence: str
+    env: tuple[str, ...] = ()
+    default: str | None = None
+
+
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `provider.toml`. `base_url` is None only for the embedded model.
+    """A `provider.toml`. `base_url` is None only for the embedded model, and may have places such as `{account}`, which
+    `values` explains; `query` may have them too.
 
     `auth` says how the key is presented, `api_key_env` which variables usually hold it, first choice first; `paths` are
-    the groups of routes it serves; `allow_private` is for servers on one's own machine.
+    the groups of routes it serves; `allow_private` is for servers on one's own machine. `model_path` stands before a
+    route's path where the model does not only go into the body, with `{model}` in it. `route_paths` are paths of
+    routes that are not the usual ones. `note` is for people: what is peculiar.
     """
 
     name: str
@@ -34,6 +47,19 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_key_env: tuple[str, ...] = ()
     allow_private: bool = False
     docs: str = ""
+    values: dict[str, Value] = {}
+    query: str = ""
+    model_path: str = ""
+    route_paths: dict[Served, str] = {}
+    note: str = ""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The names in braces, in order."""
+        return tuple(dict.fromkeys(_PLACE.findall(f"{self.base_url or ''}?{self.query}")))
+
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
 def read_presets(folder: Path = FOLDER) -> dict[str, Preset]:
@@ -42,9 +68,11 @@ def read_presets(folder: Path = FOLDER) -> dict[str, Preset]:
     return {preset.name: preset for preset in map(_read, files)}
 
 
-def key_variables(presets: dict[str, Preset]) -> tuple[str, ...]:
+def usual_variables(presets: dict[str, Preset]) -> tuple[str, ...]:
     """The usual variables of all presets: what to ask `encke.config.load.read_environment` for."""
-    return tuple(variable for preset in presets.values() for variable in preset.api_key_env)
+    keys = [variable for preset in presets.values() for variable in preset.api_key_env]
+    places = [v for preset in presets.values() for value in preset.values.values() for v in value.env]
+    return tuple(dict.fromkeys(keys + places))
 
 
 def _read(file: Path) -> Preset:
@@ -54,4 +82,6 @@ def _read(file: Path) -> Preset:
         raise ValueError(f"{file.parent.name}/provider.toml: {error}") from error
     if preset.name != file.parent.name:
         raise ValueError(f'{file.parent.name}/provider.toml: name is "{preset.name}"; it must be that of the folder')
+    if set(preset.places) != set(preset.values):
+        raise ValueError(f"{file.parent.name}/provider.toml: values must be those of the address: {preset.places}")
     return preset

@@ -11,11 +11,20 @@ from encke.providers.presets import Auth, Served
 ALL_PATHS: tuple[Served, ...] = ("chat", "completions", "embeddings", "moderations", "models")
 
 
+class Credential(msgspec.Struct, frozen=True):
+    """A key to present, its share of the attempts, and its name where the settings give it one."""
+
+    api_key: Secret
+    name: str = ""
+    weight: int = 1
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Where and who. `host` has no brackets; `prefix` is what stands before `/chat/completions`, such as `/v1`.
 
     With `unix_socket` (a path) connections go there, and host and port serve the Host header only. `allow_private` is
-    for `encke.config.addresses.allowed`, to be asked at every connect. `headers` go out with every request.
+    for `encke.config.addresses.allowed`, to be asked at every connect. `headers` go out with every request. `query`,
+    `model_path` and `route_paths` are the preset's, `query` filled in.
     """
 
     name: str
@@ -27,7 +36,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     unix_socket: str | None = None
     auth: Auth = "bearer"
-    api_key: Secret | None = None
+    credentials: tuple[Credential, ...] = ()
     allow_private: bool = False
     ca_file: str | None = None
     stream_usage: StreamUsage = "option"
@@ -36,6 +45,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, Secret], ...] = ()
     max_connections: int = 1000
     timeouts: Timeouts = Timeouts()
+    query: str = ""
+    model_path: str = ""
+    route_paths: dict[Served, str] = {}
 
     @property
     def authority(self) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Collection, Mapping
 
 from encke.config.addresses import is_metadata, is_public, parse
 from encke.config.check import cross_check
-from encke.config.checks import secret_text
+from encke.config.checks import secret_text, url_part
 from encke.config.endpoints import BaseUrl, split_base_url
 from encke.config.load import error_in
 from encke.config.problems import Problem, Where, nearest, quote
 from encke.config.secret import Secret
 from encke.config.settings import LOCAL, Config, ModelSettings, ProviderSettings, Timeouts
-from encke.providers.presets import Preset
-from encke.providers.provider import ALL_PATHS, Provider
+from encke.providers.presets import Auth, Preset
+from encke.providers.provider import ALL_PATHS, Credential, Provider
 
 Presets = Mapping[str, Preset]
 Keys = Mapping[str, Secret]
@@ -56,7 +56,7 @@ def engine_provider(
         prefix="/v1",
         unix_socket=unix_socket,
         auth=preset.auth,
-        api_key=api_key,
+        credentials=(Credential(api_key),) if api_key is not None else (),
         allow_private=True,
         stream_usage=preset.stream_usage,
         paths=preset.paths,
@@ -70,9 +70,15 @@ def _wanted(config: Config, presets: Presets, keys: Keys) -> dict[str, ProviderS
     wanted = {name: settings for name, settings in config.providers.items() if name != LOCAL}
     plain = ProviderSettings(timeouts=config.timeouts)
     if not config.providers:
-        wanted = {name: plain for name, preset in presets.items() if any(v in keys for v in preset.api_key_env)}
+        wanted = {name: plain for name, preset in presets.items() if _by_variables(preset, keys)}
     named = [name for model in config.models.values() for name in _named(config, model)]
     return wanted | {name: plain for name in named if name in presets and name not in wanted and name != LOCAL}
+
+
+def _by_variables(preset: Preset, keys: Keys) -> bool:
+    """Whether the environment alone says all that a provider needs."""
+    places = [value.env for value in preset.values.values() if value.default is None]
+    return all(any(v in keys for v in variables) for variables in (preset.api_key_env, *places))
 
 
 def _named(config: Config, model: ModelSettings) -> list[str]:
@@ -96,7 +102,10 @@ class _Resolver:
         settings, preset = self._settings, self._preset
         dialect = self._dialect(dialects)
         url = self._url()
-        api_key = self._api_key()
+        credentials = self._credentials()
+        auth: Auth = preset.auth if preset else "bearer"
+        self._check_headers(auth)
+        query = self._filled(preset.query) if preset else ""
         if self.problems or dialect is None or url is None:
             return None
         return Provider(
@@ -107,8 +116,8 @@ class _Resolver:
             host=url.host,
             port=url.port,
             prefix=url.prefix,
-            auth=preset.auth if preset else "bearer",
-            api_key=api_key,
+            auth=auth,
+            credentials=credentials,
             allow_private=self._allow_private,
             ca_file=settings.ca_file,
             stream_usage=settings.stream_usage or (preset.stream_usage if preset else "option"),
@@ -117,6 +126,9 @@ class _Resolver:
             headers=tuple(settings.headers.items()),
             max_connections=settings.max_connections,
             timeouts=settings.timeouts,
+            query=query,
+            model_path=preset.model_path if preset else "",
+            route_paths=preset.route_paths if preset else {},
         )
 
     @property
@@ -135,21 +147,74 @@ class _Resolver:
         return dialect
 
     def _url(self) -> BaseUrl | None:
-        text = self._settings.base_url or (self._preset.base_url if self._preset else None)
+        preset = self._preset
+        self._check_values()
+        text = self._settings.base_url or (self._filled(preset.base_url or "") if preset else None)
         if text is None:
             self._add("base_url", f"is missing: {quote(self._name)} is not a known provider; say where it is")
+        if not text:
             return None
-        url = split_base_url(text)
+        try:
+            url = split_base_url(text)
+        except ValueError as error:  # what was filled in does not fit
+            self._add("values", f"makes an address that {error}")
+            return None
         fault = _address_fault(url, self._allow_private)
         if fault is not None:
             self._add("base_url", fault)
         return url
 
-    def _api_key(self) -> Secret | None:
-        """The settings' key, else the first usual variable that is set."""
+    def _check_values(self) -> None:
+        """Values that no place takes."""
+        known = self._preset.values if self._preset else {}
+        for name in self._settings.values:
+            if name not in known:
+                what = f"has {', '.join(known)}" if known else "has none"
+                self._add("values", f"unknown value: the address of {self._name} {what}", nearest(name, known), name)
+
+    def _filled(self, text: str) -> str:
+        """A preset's text with its places filled; empty where a value is missing, which is a problem then."""
+        for name in self._preset.places if self._preset else ():
+            if f"{{{name}}}" in text:
+                value = self._value(name)
+                if value is None:
+                    return ""
+                text = text.replace(f"{{{name}}}", value)
+        return text
+
+    def _value(self, name: str) -> str | None:
+        """The settings' value, else the first usual variable that is set, else the usual value."""
+        assert self._preset is not None
+        place = self._preset.values[name]
+        if name in self._settings.values:
+            return self._settings.values[name]
+        variable = next((v for v in place.env if v in self._keys), None)
+        if variable is None:
+            if place.default is None:
+                ways = f"; or set {' or '.join(place.env)} in the environment" if place.env else ""
+                example = f'values = {{ {name} = "…" }}'
+                self._add("values", f"is missing: {place.sentence} Write {example}{ways}", None, name)
+            return place.default
+        try:
+            return url_part(self._keys[variable].reveal())
+        except ValueError as error:
+            self.problems.append(Problem((variable,), str(error), origin="environment"))
+            return None
+
+    def _check_headers(self, auth: Auth) -> None:
+        for header in self._settings.headers:
+            if header.lower() == auth:
+                self._add("headers", "cannot be set here: the gateway sets it from api_key", None, header)
+
+    def _credentials(self) -> tuple[Credential, ...]:
+        """The settings' credentials or key, else the key of the first usual variable that is set."""
+        if self._settings.credentials:
+            return tuple(Credential(one.api_key, one.name, one.weight) for one in self._settings.credentials)
+        key = self._settings.api_key or self._usual_key()
+        return (Credential(key),) if key is not None else ()
+
+    def _usual_key(self) -> Secret | None:
         variables = self._preset.api_key_env if self._preset else ()
-        if self._settings.api_key is not None:
-            return self._settings.api_key
         variable = next((v for v in variables if v in self._keys), None)
         if variable is not None:
             return self._checked(variable)
@@ -164,8 +229,9 @@ class _Resolver:
             self.problems.append(Problem((variable,), str(error), origin="environment"))
             return None
 
-    def _add(self, leaf: str, message: str, suggestion: str | None = None) -> None:
-        self.problems.append(Problem((*self._where, leaf), message, suggestion))
+    def _add(self, leaf: str, message: str, suggestion: str | None = None, inner: str | None = None) -> None:
+        where: Where = (*self._where, leaf) if inner is None else (*self._where, leaf, inner)
+        self.problems.append(Problem(where, message, suggestion))
 
 
 def _one_of(dialects: Collection[str]) -> str:

@@ -14,11 +14,11 @@ COLUMNS = (
     *("stream", "final", "started", "dispatched", "first_us", "total_us"),
     *("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_input"),
     *("output", "reasoning", "audio_output", "estimated"),
-    *("cost", "price_version", "received", "client_request_id"),
+    *("cost", "price_version", "received", "client_request_id", "credential"),
 )
 
 INSERT = (
-    "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?, ?,?,?,?)"
+    "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?, ?,?,?,?,?)"
     " ON CONFLICT (call, attempt) DO NOTHING"
 )
 

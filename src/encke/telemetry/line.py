@@ -19,6 +19,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     key: str = ""
     model: str = ""
     provider: str = ""
+    credential: str = ""
     upstream_model: str = ""
     attempts: int = 0
     stream: bool = False

@@ -24,7 +24,7 @@ _JSON: Final = "application/json"
 _encode: Final = msgspec.json.Encoder().encode
 _EXPOSED: Final = (
     "x-request-id, x-cometapi-request-id, x-client-request-id, openai-processing-ms, x-encke-model, x-encke-provider, "
-    "x-encke-attempts, x-should-retry, retry-after, retry-after-ms"
+    "x-encke-attempts, x-encke-models-missing, x-should-retry, retry-after, retry-after-ms"
 )
 
 
@@ -123,7 +123,9 @@ class WorkerApp:
                 self._readyz(call)
             elif kind == "models":
                 await self._discovery.discover()
-                call.respond(200, _JSON, _encode(self._discovery.list()))
+                missing = ",".join(self._discovery.missing)
+                fields = f"x-encke-models-missing: {missing}\r\n" if missing else ""
+                call.respond(200, _JSON, _encode(self._discovery.list()), fields)
             else:
                 await self._discovery.discover()
                 call.respond(200, _JSON, _encode(self._discovery.find(found.model)))

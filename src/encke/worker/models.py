@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from asyncio import get_running_loop
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -14,9 +15,11 @@ from encke.core.faults import Fault
 from encke.http.drive import Driver, Signal
 from encke.http.fetch import fetch
 
-FRESH_SECONDS = 300.0
-RETRY_SECONDS = 15.0
-PATIENCE_SECONDS = 3.0
+FRESH_SECONDS: Final = 300.0
+RETRY_SECONDS: Final = 15.0
+# How long a provider may take, and how long a caller waits for those that have not answered yet.
+PATIENCE_SECONDS: Final = 10.0
+WAIT_SECONDS: Final = 2.0
 MAX_LIST = 4 << 20
 MAX_MODELS = 10_000
 
@@ -37,53 +40,82 @@ _list = msgspec.json.Decoder(_List)
 class Discovery:
     """Asks each provider for its list of models, and tells the catalogue.
 
-    `gets` maps a provider to the head of the GET of its list. Providers whose models are configured are not asked.
+    `gets` maps a provider to the GET of its list, one for each credential: the next is for when one is refused.
+    Providers whose models are configured are not asked.
     """
 
-    def __init__(self, catalogue: Catalogue, upstreams: Mapping[str, Upstream], gets: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, upstreams: Mapping[str, Upstream], gets: Mapping[str, Sequence[bytes]]
+    ) -> None:
         self._catalogue = catalogue
         self._upstreams = upstreams
         self._gets = gets
         self._due: dict[str, float] = dict.fromkeys(gets, 0.0)
         self._asking: dict[str, Driver] = {}
         self._waiting: list[Signal[None]] = []
+        self._answered: set[str] = set()
+        self._slow: set[str] = set()  # those that a caller has waited for in vain
         self._details: dict[tuple[str, str], _Item] = {}
 
     async def discover(self) -> None:
-        """Ask whoever has not been asked lately, and wait for the answers."""
+        """Ask whoever has not been asked lately, and wait a moment for those that have not answered yet.
+
+        Nobody is waited for in vain twice: what a slow provider says is known to those who ask later.
+        """
         now = monotonic()
         for name in self._gets:
             if self._due[name] <= now and name not in self._asking:
                 self._due[name] = now + RETRY_SECONDS
                 driver = self._asking[name] = Driver(self._ask(name, now + PATIENCE_SECONDS), _ignore)
                 driver.start()
-        if not self._asking:
+        if not self._awaited():
             return
         signal: Signal[None] = Signal()
         self._waiting.append(signal)
+        alarm = get_running_loop().call_later(WAIT_SECONDS, self._give_up, signal)
         try:
             await signal
         finally:
+            alarm.cancel()
             if signal in self._waiting:
                 self._waiting.remove(signal)
 
+    def _awaited(self) -> bool:
+        """Whether somebody is being asked who has not answered yet, and whom nobody has waited for in vain."""
+        return any(name not in self._answered and name not in self._slow for name in self._asking)
+
+    def _give_up(self, signal: Signal[None]) -> None:
+        self._slow.update(self._asking)
+        signal.set(None)
+
+    @property
+    def missing(self) -> list[str]:
+        """The providers that were asked for their list and have not given one."""
+        return sorted(name for name in self._gets if name not in self._answered and name != LOCAL)
+
     async def _ask(self, name: str, deadline: float) -> None:
         try:
-            status, body = await fetch(self._upstreams[name].pool, self._gets[name], MAX_LIST, deadline)
-            if status == 200:
-                items = _list.decode(body).data[:MAX_MODELS]
-                self._details.update({(name, item.id): item for item in items})
-                self._catalogue.offer(name, (item.id for item in items))
-                self._due[name] = monotonic() + FRESH_SECONDS
+            for get in self._gets[name]:
+                status, body = await fetch(self._upstreams[name].pool, get, MAX_LIST, deadline)
+                if status == 200:
+                    self._take(name, _list.decode(body).data[:MAX_MODELS])
+                    break
         except (Fault, msgspec.DecodeError, RecursionError):
             if name == LOCAL:
                 self._catalogue.offered.pop(LOCAL, None)
         finally:
             self._asking.pop(name, None)
-            if not self._asking:
+            if not self._awaited():
                 waiting, self._waiting = self._waiting, []
                 for signal in waiting:
                     signal.set(None)
+
+    def _take(self, name: str, items: list[_Item]) -> None:
+        self._details.update({(name, item.id): item for item in items})
+        self._catalogue.offer(name, (item.id for item in items))
+        self._due[name] = monotonic() + FRESH_SECONDS
+        self._answered.add(name)
+        self._slow.discard(name)
 
     def record(self, model: Model) -> dict[str, object]:
         """A model in OpenAI's shape."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-STEPS = ("0001_first.sql",)
+STEPS = ("0001_first.sql", "0002_credential.sql")
 
 
 def sql(step: str) -> str:

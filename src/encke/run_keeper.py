@@ -16,6 +16,7 @@ from encke.children import KeeperBoot, log, read_boot, say_ready
 from encke.config.settings import Config
 from encke.config.wire import decode_config
 from encke.core.paths import DataPaths
+from encke.keeper.gauge import JournalCap
 from encke.keeper.keeper import Keeper, KeeperConnection
 from encke.keys.pepper import PepperError, load_pepper
 from encke.store.port import StoreError
@@ -23,6 +24,7 @@ from encke.store.sqlite import SqliteStore
 
 LOCK_SECONDS = 60.0
 LAST_WORKERS_SECONDS = 3.0
+FEWEST_SEGMENTS = 4  # whatever the limit, or nothing could ever be admitted
 
 
 def tell(event: str, fields: Mapping[str, object]) -> None:
@@ -53,7 +55,9 @@ async def work(boot: KeeperBoot, config: Config, paths: DataPaths) -> None:
     except (StoreError, PepperError) as error:
         tell("store_not_opened", {"reason": str(error)})
         sys.exit(1)
-    keeper = Keeper(store, pepper, paths, config.store.journal_segment, tell)
+    size = config.store.journal_segment
+    cap = JournalCap(max(config.store.journal_limit, FEWEST_SEGMENTS * size), config.store.journal_age)
+    keeper = Keeper(store, pepper, paths, size, tell, cap)
     keeper.recover()
     keeper.tick(asyncio.get_running_loop().time())
     loop = asyncio.get_running_loop()

@@ -52,6 +52,7 @@ class Worker:
         self._slots_fd = -1
         self._grace = self._config.server.grace
         self._fenced = False
+        self._journal: Journal | None = None
 
     async def run(self) -> int:
         """Serve until told to stop; the exit status."""
@@ -135,14 +136,18 @@ class Worker:
         # Held as long as this process lives: the keeper takes a journal whose slots are not locked for a dead worker's.
         self._slots_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         fcntl.flock(self._slots_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        journal = Journal(path)
+        journal = self._journal = Journal(path)
         # The segments are told next, in the same read or a later one.
         asyncio.get_running_loop().create_task(_when_it_has_segments(journal, made))
         return journal
 
     def _fence(self) -> None:
+        """Nobody reads this process's journal any more: nothing may be sent, nor anybody be told of a whole answer."""
         log("fenced", {"epoch": self._boot.epoch}, "worker")
         self._fenced = True
+        self._grace = 0.0
+        if self._journal is not None:
+            self._journal.hold(True)
         self._stop.set()
 
     def _supervisor_gone(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import pytest
 from encke.core.faults import Fault
 from encke.core.paths import DataPaths
 from encke.keeper.keeper import Keeper
-from encke.keeper.shipper import find_journals, new_journal
+from encke.keeper.shipper import MAX_PENDING, find_journals, new_journal
 from encke.ledger.entry import Entry
-from encke.ledger.journal import Journal
+from encke.ledger.journal import KIND_ENTRY, Journal
 from encke.store.port import StoreError
 from encke.store.sqlite import SqliteStore
 from tests.ledger.test_journal import entry, intent
@@ -107,7 +107,7 @@ def test_entries_are_shipped_once(house: House) -> None:
 def test_crash_between_adding_and_trimming(house: House) -> None:
     """A keeper that dies after the store has the entries and before the segment goes adds them again: nothing."""
     house.write(range(60))
-    first = next(iter(find_journals(house.paths.journal)))
+    (first,), _ = find_journals(house.paths.journal)
     first.read()
     house.store.append(first.pending)  # and then it is killed
     house.tick(house.keeper())
@@ -259,9 +259,109 @@ def test_damaged_segment_is_told_and_the_rest_shipped(house: House) -> None:
     damaged[position + 20] ^= 0xFF
     path.write_bytes(bytes(damaged))
     keeper = house.keeper()
-    assert ("journal_damaged", {"segment": path.name}) in house.events
     house.tick(keeper)
     assert len(house.entries(range(8))) == 5
+    house.die()
+    house.tick(keeper)
+    assert house.events.count(("journal_damaged", {"segment": path.name})) == 1
+    assert len(house.entries(range(8))) == 5 and house.files == []
+
+
+def test_entries_written_while_the_store_is_busy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker fills a segment and begins the next while the keeper is adding to the store: nothing of it is lost."""
+    keeper = house.keeper()
+    house.write(range(3))
+    append, number = house.store.append, 3
+
+    def slowly(entries: Sequence[Entry]) -> int:
+        nonlocal number
+        added = append(entries)
+        while house.journal.begun < 2:
+            house.write(range(number, number + 1))
+            number += 1
+        return added
+
+    with monkeypatch.context() as busy:
+        busy.setattr(house.store, "append", slowly)
+        house.tick(keeper)
+    house.tick(keeper)
+    assert len(house.entries(range(number))) == number > 20
+    assert [name for name in house.files if name.endswith(".seg")] == [f"{EPOCH:016x}-000002.seg"]
+
+
+def test_the_keeper_reads_no_more_than_it_can_pass_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the store is away, what waits does so in the journal, not in memory; then all of it is shipped, and a dead
+    worker's calls are settled after that."""
+    monkeypatch.setattr(house.store, "append", _away)
+    for _ in range(20):
+        house.shipper.make(SIZE * 64)
+    house.give_segments()
+    house.write(range(1), settle=False)
+    house.write(range(1, 2 * MAX_PENDING + 500))
+    keeper = house.keeper()
+    for _ in range(5):
+        house.tick(keeper)
+    (journal,) = keeper._journals.values()
+    assert len(journal.pending) == MAX_PENDING and not journal.whole
+    house.die()
+    house.tick(keeper)
+    assert len(journal.pending) == MAX_PENDING and house.files != []
+    monkeypatch.undo()
+    for _ in range(5):
+        house.tick(keeper)
+    assert house.store.usage(0, 1 << 60)[0].calls == 2 * MAX_PENDING + 500
+    assert [one.status for one in house.entries(range(1))] == ["orphan"]
+    assert house.files == []
+
+
+def _away(*_: object) -> int:
+    raise StoreError("the disk is full")
+
+
+@pytest.mark.parametrize("start", [b"", b"ENCKE", b"WRONGMAG" + bytes(24)])
+def test_a_file_that_is_no_segment_is_put_aside(house: House, start: bytes) -> None:
+    """It is told, kept under another name, and keeps nobody from starting."""
+    house.write(range(2))
+    (house.paths.journal / f"{EPOCH + 1:016x}-000001.seg").write_bytes(start)
+    keeper = house.keeper()
+    house.tick(keeper)
+    assert house.events == [("journal_damaged", {"segment": f"{EPOCH + 1:016x}-000001.seg"})]
+    assert f"{EPOCH + 1:016x}-000001.seg.damaged" in house.files
+    assert len(house.entries(range(2))) == 2
+
+
+def test_a_record_of_another_version_is_told_and_left_out(house: House) -> None:
+    """Whole, and not to be read: what follows is shipped."""
+    house.write(range(1))
+    house.journal._append(KIND_ENTRY, 0, b"\xc1")
+    house.write(range(1, 2))
+    keeper = house.keeper()
+    house.tick(keeper)
+    house.tick(keeper)
+    assert len(house.entries(range(2))) == 2
+    assert house.events == [("journal_damaged", {"segment": f"{EPOCH:016x}-000001.seg"})]
+
+
+def test_a_journal_that_cannot_be_made_leaves_nothing(house: House) -> None:
+    """Half of a journal would be nobody's until the next start."""
+    before = house.files
+    with pytest.raises(OSError):
+        new_journal(house.paths.journal, EPOCH + 1, 2, 1 << 60)
+    assert house.files == before
+
+
+def test_a_stale_worker_settles_nothing_twice(house: House) -> None:
+    """A worker taken for dead goes on writing: the entry that the keeper settled stays the only one."""
+    ((_, slot),) = house.write(range(1), settle=False)
+    keeper = house.keeper()
+    house.die()
+    house.tick(keeper)
+    assert [one.status for one in house.entries(range(1))] == ["orphan"]
+    house.journal.settle(entry(0), slot)
+    house.store.append([entry(0)])  # even if it came to be read
+    house.tick(keeper)
+    house.tick(house.keeper())
+    assert [one.status for one in house.entries(range(1))] == ["orphan"]
 
 
 def test_half_made_files_go(house: House) -> None:

@@ -147,22 +147,13 @@ class StoreContract:
         assert store.append([one, two]) == 0
         assert store.append([]) == 0
 
-    def test_marks(self, store: Store) -> None:
-        """Marks are kept with the entries they belong to, move on, and can be forgotten."""
-        assert store.journal_marks() == {}
-        store.append([entry()], {"w0.1": 512, "w1.1": 64})
-        store.append([], {"w0.1": 1024})
-        assert store.journal_marks() == {"w0.1": 1024, "w1.1": 64}
-        store.forget_marks(["w1.1", "never"])
-        assert store.journal_marks() == {"w0.1": 1024}
-
     def test_a_failed_batch_leaves_nothing(self, store: Store) -> None:
-        """If one entry of a batch cannot be stored, neither the others nor the marks are."""
+        """If one entry of a batch cannot be stored, the others are not either."""
         good = entry()
         with pytest.raises(TypeError):
-            store.append([good, entry(status=object())], {"w0.1": 512})
-        assert store.entries(good.call) == [] and store.journal_marks() == {}
-        assert store.append([good], {"w0.1": 512}) == 1
+            store.append([good, entry(status=object())])
+        assert store.entries(good.call) == []
+        assert store.append([good]) == 1
 
     def test_absurd_numbers_do_not_stop_the_batch(self, store: Store) -> None:
         """Token counts beyond 64 bits, or below zero, are cut down; the entries beside them are stored as they are."""

@@ -10,8 +10,8 @@ from encke.config.secret import Secret
 def check_name(text: str) -> None:
     if not text:
         raise ValueError("is empty")
-    if len(text) > 256:
-        raise ValueError("is longer than 256 characters")
+    if len(text.encode()) > 256:  # an entry has its room in the journal
+        raise ValueError("is longer than 256 bytes")
     if any(c.isspace() or not c.isprintable() for c in text):
         raise ValueError("has white space or a control character in it")
 

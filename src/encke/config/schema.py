@@ -71,6 +71,16 @@ SETTINGS: tuple[Row, ...] = (
     Row("server.keepalive", seconds(), "How long an idle connection of a caller is kept."),
     Row("store.url", kinds.STORE_URL, "Where keys and ledger live; a relative file is within the data folder."),
     Row("store.journal_segment", whole(1024**2, GiB, "bytes"), "Size of one piece of a worker's journal."),
+    Row(
+        "store.journal_limit",
+        whole(16 * 1024**2, 1024 * GiB, "bytes"),
+        "What may wait in all journals while the store is away; at four fifths calls are refused, and nothing is lost.",
+    ),
+    Row(
+        "store.journal_age",
+        seconds(31 * 86400),
+        "How long the store may be away; at four fifths calls are refused, and nothing is lost.",
+    ),
     Row("routing.retries", whole(0, 10), "Further attempts after a failed one; 0 turns them off."),
     Row("routing.breaker", choice("on", "off"), "Whether a failing target is left alone for a while."),
     Row("routing.retry_uncertain", kinds.FLAG, "Whether to try again when a provider may already have done the work."),

@@ -50,10 +50,12 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class Store(msgspec.Struct, frozen=True):
-    """Where the ledger lives. `journal_segment` in bytes."""
+    """Where the ledger lives. `journal_segment` and `journal_limit` in bytes, `journal_age` in seconds."""
 
     url: str = "sqlite:encke.db"
     journal_segment: int = 16 * MiB
+    journal_limit: int = 4096 * MiB
+    journal_age: float = 21600.0
 
 
 class Routing(msgspec.Struct, frozen=True):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
@@ -14,6 +12,8 @@ from encke.admin.commands import COMMANDS, run
 from encke.admin.context import AdminError, Context
 from encke.admin.frames import Frame, FrameDecoder, FrameError, encode
 from encke.core.paths import DataPaths
+from encke.keeper.flusher import Flusher, Tell
+from encke.keeper.gauge import NO_CAP, Gauge, JournalCap
 from encke.keeper.shipper import WorkerJournal, find_journals, new_journal
 from encke.store.port import Store, StoreError
 
@@ -24,19 +24,22 @@ CHECKPOINT_SECONDS = 1.0
 IDLE_SECONDS = 30.0
 LOOK_FOR_DEAD_SECONDS = 0.25
 
-Tell = Callable[[str, Mapping[str, object]], None]
-
 
 class Keeper:
     """`tell` gets an event's name and its fields, for the log."""
 
-    def __init__(self, store: Store, pepper: bytes, paths: DataPaths, segment_size: int, tell: Tell) -> None:
+    def __init__(
+        self, store: Store, pepper: bytes, paths: DataPaths, segment_size: int, tell: Tell, cap: JournalCap = NO_CAP
+    ) -> None:
         self.context = Context(store, pepper)
         self._store = store
         self._pepper = pepper
         self._folder = paths.journal
         self._size = segment_size
         self._tell = tell
+        self._flusher = Flusher(tell)
+        self._gauge = Gauge(cap)
+        self._unpushed = False  # a change of keys that the workers do not know yet
         self._journals: dict[int, WorkerJournal] = {}
         self._links: set[KeeperConnection] = set()
         self._troubled = False
@@ -49,33 +52,36 @@ class Keeper:
     def recover(self) -> None:
         """Take over the journals of earlier days. Whose workers are gone, they are settled by the first `tick`."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        for journal in find_journals(self._folder):
+        journals, damaged = find_journals(self._folder)
+        for name in damaged:
+            self._tell("journal_damaged", {"segment": name})
+        for journal in journals:
             self._journals[journal.epoch] = journal
-            journal.read()
-            for name in journal.damage:
-                self._tell("journal_damaged", {"segment": name})
 
     async def run(self) -> None:
         """Ship until `close`."""
         loop = asyncio.get_running_loop()
-        while not self._closing:
-            self.tick(loop.time())
-            paths = [path for journal in self._journals.values() for path in journal.unsynced()]
-            if paths:
-                # The disk may take its time; commands and snapshots do not wait for it.
-                await loop.run_in_executor(None, _sync, paths)
-            await asyncio.sleep(TICK_SECONDS)
+        self._flusher.start()
+        try:
+            while not self._closing:
+                self.tick(loop.time())
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            self._flusher.stop()
 
     def close(self) -> None:
         """Ship what there is, once more, and end."""
         self._closing = True
-        self.tick(float("inf"))
+        now = asyncio.get_running_loop().time()
+        self.tick(now, last=True)
+        while not self._troubled and not all(journal.whole for journal in self._journals.values()):
+            self.tick(now, last=True)
         for link in list(self._links):
             link.close()
 
-    def tick(self, now: float) -> None:
-        """One round: read, add, trim, settle the dead."""
-        look = now - self._looked_at >= LOOK_FOR_DEAD_SECONDS
+    def tick(self, now: float, *, last: bool = False) -> None:
+        """One round: read, add, trim, settle the dead. The `last` one looks for them whatever the time."""
+        look = last or now - self._looked_at >= LOOK_FOR_DEAD_SECONDS
         if look:
             self._looked_at = now
         for journal in list(self._journals.values()):
@@ -85,10 +91,29 @@ class Keeper:
                 orphans = journal.settle_orphans()
                 if orphans:
                     self._tell("orphans_settled", {"epoch": journal.epoch, "count": orphans})
-            if self._ship(journal, now) and gone:
+            self._tell_damage(journal)
+            if self._ship(journal, now) and gone and journal.whole:
                 journal.remove()
                 del self._journals[journal.epoch]
+        self._flusher.watch([path for journal in self._journals.values() for path in journal.segments])
+        self._look_at_cap(now)
         self._housekeeping(now)
+        if self._unpushed:
+            self.push()
+
+    def _tell_damage(self, journal: WorkerJournal) -> None:
+        while journal.damage:
+            self._tell("journal_damaged", {"segment": journal.damage.pop()})
+
+    def _look_at_cap(self, now: float) -> None:
+        """Too much waits, or for too long: workers admit no more, and lose nothing of what they have admitted."""
+        waiting = sum(journal.waiting for journal in self._journals.values())
+        if self._gauge.changed(waiting, self._troubled, now):
+            held = self._gauge.held
+            self._tell("journal_full" if held else "journal_free", {"waiting": waiting})
+            for link in self._links:
+                if link.epoch is not None:
+                    link.send("hold", {"held": held})
 
     def _ship(self, journal: WorkerJournal, now: float) -> bool:
         """Add what is pending; True when all of it is in the store."""
@@ -140,12 +165,13 @@ class Keeper:
             journal.linked = False
 
     def hello(self, link: KeeperConnection, epoch: int, has_segments: int) -> None:
-        """A worker, new or known. Raises OSError when its journal cannot be made."""
+        """A worker, new or known: `has_segments` of its journal. Raises OSError when its journal cannot be made."""
         journal = self._journals.get(epoch)
+        if has_segments if journal is None else not has_segments and journal.used:
+            # Its journal was taken for a dead worker's, or the one that lies here is another's: it must begin anew.
+            link.send("fenced", {})
+            return
         if journal is None:
-            if has_segments:
-                link.send("fenced", {})  # its journal was taken for a dead worker's: it must begin anew
-                return
             journal = self._journals[epoch] = new_journal(self._folder, epoch, FIRST_SEGMENTS, self._size)
         journal.linked = True
         link.epoch = epoch
@@ -153,6 +179,7 @@ class Keeper:
         link.send("slots", {"path": str(journal.slots)})
         for path in journal.segments:
             link.send("segment", {"path": str(path)})
+        link.send("hold", {"held": self._gauge.held})
 
     def segments(self, link: KeeperConnection, count: int) -> None:
         """A worker wants to have had `count` segments in all. Raises OSError."""
@@ -171,8 +198,14 @@ class Keeper:
         return {"result": result}
 
     def push(self) -> None:
-        """Send the present snapshot to every worker."""
-        snapshot = self._snapshot()
+        """Send the present snapshot to every worker; later, if the store cannot be read just now."""
+        self._unpushed = True
+        try:
+            snapshot = self._snapshot()
+        except StoreError as error:
+            self.trouble("keys_not_pushed", error)
+            return
+        self._unpushed = False
         for link in self._links:
             if link.epoch is not None:
                 link.send("snapshot", snapshot)
@@ -242,15 +275,3 @@ class KeeperConnection(asyncio.Protocol):
         """End the connection."""
         if self._transport is not None:
             self._transport.close()
-
-
-def _sync(paths: list[Path]) -> None:
-    for path in paths:
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue  # shipped and removed meanwhile
-        try:
-            os.fdatasync(fd)
-        finally:
-            os.close(fd)

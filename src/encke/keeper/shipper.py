@@ -2,7 +2,8 @@
 
 Entries are added first and segments removed after, so a keeper that dies in between adds them again, which does
 nothing: the store knows entries by (call, attempt). A segment goes only when nothing in it is open, so that the
-settlement of a long call survives the keeper's restart too.
+settlement of a long call survives the keeper's restart too; and when it was read after the worker had begun the next
+one, so that nothing can have been written into it since.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterable
-from itertools import pairwise
+import struct
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from encke.core.clock import now_ms
 from encke.ledger.entry import Entry, Intent
@@ -33,6 +36,10 @@ from encke.ledger.settlement import settle_orphan
 _NAME = re.compile(r"([0-9a-f]{16})-(\d{6})\.seg")
 _SLOTS = re.compile(r"([0-9a-f]{16})\.slots")
 
+# Entries of one journal read ahead of the store. While the store is away the rest waits where it is safe and costs no
+# memory: in the journal.
+MAX_PENDING: Final = 5000
+
 
 class WorkerJournal:
     """The journal of one worker process, known by its epoch. `linked` while the worker is connected."""
@@ -44,8 +51,10 @@ class WorkerJournal:
         self._readers: dict[int, SegmentReader] = {}
         self._open: dict[int, tuple[bytes, int]] = {}  # an intent's sequence to the intent, unread, and its segment
         self._pending: list[Entry] = []  # read and not added to the store yet
-        self._unsynced: set[int] = set()
+        self._finished: set[int] = set()  # segments read to their ends after the worker had left them
         self.made = 0  # the highest segment
+        self.whole = True  # the last `read` came to the end of what there was
+        self.damage: list[str] = []  # names of segments with a record that cannot be read, to be told
 
     def adopt(self, number: int) -> None:
         """A segment that was there already."""
@@ -64,31 +73,55 @@ class WorkerJournal:
         return [segment_path(self._folder, self.epoch, number) for number in sorted(self._readers)]
 
     @property
+    def used(self) -> bool:
+        """Whether anything has been written into it."""
+        return any(reader.begun for reader in self._readers.values())
+
+    @property
     def slots(self) -> Path:
         """The file of progress slots."""
         return slots_path(self._folder, self.epoch)
 
     def read(self) -> None:
-        """Take in what the worker has written since the last time."""
-        for number in sorted(self._readers):
-            reader = self._readers[number]
-            before = reader.offset
-            for sequence, answers, kind, body, _ in reader.records():
-                if kind == KIND_INTENT:
-                    self._open[sequence] = (body, number)
-                else:
-                    self._open.pop(answers, None)
-                    self._pending.append(read_entry(body))
-            if reader.offset != before:
-                self._unsynced.add(number)
-            if not reader.begun:
-                break  # nor are later ones
+        """Take in what the worker has written since the last time; `whole` tells whether that was all."""
+        numbers = sorted(self._readers)
+        for at, number in enumerate(numbers):
+            if number in self._finished:
+                continue
+            # Looked at before the reading: the worker may begin the next segment while this one is read.
+            left = at + 1 < len(numbers) and self._readers[numbers[at + 1]].begun
+            self._read_segment(number)
+            if not self.whole or not left:
+                return
+            self._finished.add(number)
+            self._note_damage(number)
 
-    def unsynced(self) -> list[Path]:
-        """Segments with records that are not on the disk yet; asking counts as having them synced."""
-        paths = [segment_path(self._folder, self.epoch, number) for number in self._unsynced]
-        self._unsynced.clear()
-        return paths
+    def _read_segment(self, number: int) -> None:
+        self.whole = False
+        pending = self._pending
+        if len(pending) >= MAX_PENDING:
+            return
+        for sequence, answers, kind, body, _ in self._readers[number].records():
+            if kind == KIND_INTENT:
+                self._open[sequence] = (body, number)
+                continue
+            self._open.pop(answers, None)
+            try:
+                pending.append(read_entry(body))
+            except msgspec.DecodeError:  # whole, and not of this version
+                self.damage.append(segment_path(self._folder, self.epoch, number).name)
+            if len(pending) >= MAX_PENDING:
+                return
+        self.whole = True
+
+    def _note_damage(self, number: int) -> None:
+        if self._readers[number].damaged:
+            self.damage.append(segment_path(self._folder, self.epoch, number).name)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of disk that hold what is not in the store yet, or the intents of long calls."""
+        return sum(self._readers[number].size for number in self._finished)
 
     @property
     def pending(self) -> list[Entry]:
@@ -104,15 +137,14 @@ class WorkerJournal:
     def _trim(self) -> None:
         """Remove the segments that the worker has left behind and that hold nothing open."""
         needed = {number for _, number in self._open.values()}
-        numbers = sorted(self._readers)
-        for number, following in pairwise(numbers):
-            if number in needed or not self._readers[following].begun:
+        for number in sorted(self._finished):
+            if number in needed:
                 return
             self._drop(number)
 
     def _drop(self, number: int) -> None:
         self._readers.pop(number).close()
-        self._unsynced.discard(number)
+        self._finished.discard(number)
         segment_path(self._folder, self.epoch, number).unlink(missing_ok=True)
 
     def dead(self) -> bool:
@@ -132,8 +164,15 @@ class WorkerJournal:
         return True
 
     def settle_orphans(self) -> int:
-        """The worker is dead: settle what it had under way from its slots. Returns how many there were."""
+        """The worker is dead: settle what it had under way from its slots. Returns how many there were.
+
+        Does nothing before everything has been read (`whole`): the entry may be what comes next.
+        """
         self.read()
+        if not self.whole:
+            return 0
+        for number in self._readers.keys() - self._finished:
+            self._note_damage(number)
         now = now_ms()
         orphans = list(self._open.items())
         for sequence, (body, _) in orphans:
@@ -149,15 +188,6 @@ class WorkerJournal:
             return None
         return progress if progress.sequence == sequence else None
 
-    @property
-    def damage(self) -> list[str]:
-        """Names of segments that end in a record that cannot be read."""
-        return [
-            segment_path(self._folder, self.epoch, number).name
-            for number, reader in self._readers.items()
-            if reader.damaged
-        ]
-
     def remove(self) -> None:
         """Everything of it is in the store: take its files away."""
         for number in list(self._readers):
@@ -165,24 +195,36 @@ class WorkerJournal:
         self.slots.unlink(missing_ok=True)
 
 
-def find_journals(folder: Path) -> Iterable[WorkerJournal]:
-    """The journals that an earlier keeper left."""
+def find_journals(folder: Path) -> tuple[list[WorkerJournal], list[str]]:
+    """The journals that an earlier keeper left, and the names of files that cannot be read as one: these are kept
+    beside, as NAME.damaged, so that they are in nobody's way. Raises OSError.
+    """
     found: dict[int, WorkerJournal] = {}
+    damaged: list[str] = []
     for path in sorted(folder.iterdir()):
         if match := _NAME.fullmatch(path.name):
             epoch = int(match[1], 16)
-            found.setdefault(epoch, WorkerJournal(folder, epoch)).adopt(int(match[2]))
+            journal = found.setdefault(epoch, WorkerJournal(folder, epoch))
+            try:
+                journal.adopt(int(match[2]))
+            except (ValueError, struct.error):
+                damaged.append(path.name)
+                os.rename(path, path.with_name(path.name + ".damaged"))
         elif match := _SLOTS.fullmatch(path.name):
             found.setdefault(int(match[1], 16), WorkerJournal(folder, int(match[1], 16)))
         elif path.suffix == ".new":
             path.unlink(missing_ok=True)
-    return found.values()
+    return list(found.values()), damaged
 
 
 def new_journal(folder: Path, epoch: int, segments: int, size: int) -> WorkerJournal:
-    """A journal for a worker that has just started. Raises OSError."""
+    """A journal for a worker that has just started. Raises OSError, and leaves nothing behind then."""
     journal = WorkerJournal(folder, epoch)
-    make_slots(folder, epoch)
-    for _ in range(segments):
-        journal.make(size)
+    try:
+        make_slots(folder, epoch)
+        for _ in range(segments):
+            journal.make(size)
+    except OSError:
+        journal.remove()
+        raise
     return journal

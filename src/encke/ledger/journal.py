@@ -1,7 +1,7 @@
 """A worker's journal: what it is about to spend and what it spent, in memory-mapped files that outlive it.
 
 The page cache keeps what was written into a mapping when the process is killed; the keeper flushes it to the disk
-within 50 ms and ships it to the store. The keeper makes the files, preallocated, so that a full disk is met by it and
+every 50 ms and ships it to the store. The keeper makes the files, preallocated, so that a full disk is met by it and
 before a call is sent, never by a worker inside a write.
 
 A segment is a header (`MAGIC`, epoch, number) and records one after the other, each at a multiple of 8:
@@ -50,6 +50,9 @@ KIND_ENTRY: Final = 2
 
 # What an entry may take at most, record header included: names are bounded, see `Journal.intend`.
 MAX_RECORD: Final = 1536
+
+OPEN_MARGIN: Final = 2  # an intent and its entry
+HELD_MARGIN: Final = 1 << 40  # no journal has room for so many: nothing is admitted
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _intent: Final = msgspec.msgpack.Decoder(Intent)
@@ -118,7 +121,17 @@ def _make(path: Path, size: int, start: bytes) -> Path:
         raise
     finally:
         os.close(fd)
+    _sync_folder(path.parent)
     return path
+
+
+def _sync_folder(folder: Path) -> None:
+    """What is written into a file is of no use after a power cut if its name is not on the disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 class Journal:
@@ -139,6 +152,7 @@ class Journal:
         self._sequence = 0
         self._open = 0  # intents whose entry is not written yet
         self._spare = 0  # bytes in segments not begun
+        self._margin = OPEN_MARGIN  # records for which there must be room beside the entries of open intents
         self.begun = 0  # segments begun
 
     def add_segment(self, path: Path) -> None:
@@ -163,12 +177,16 @@ class Journal:
         Raises Fault unavailable when there is no room: then nothing may be sent.
         """
         room = self._size - self._at + self._spare
-        if room < (self._open + 2) * MAX_RECORD:
+        if room < (self._open + self._margin) * MAX_RECORD:
             raise Fault("unavailable", "The gateway cannot record calls just now, so it makes none.", retry_after=1.0)
         self._append(KIND_INTENT, 0, _encode(intent))
         self._open += 1
         self._intents[intent.slot] = self._sequence
         SLOT.pack_into(self._slots, intent.slot * SLOT_SIZE, self._sequence, 0, 0, 0, 0, 0, 0, 0)
+
+    def hold(self, held: bool) -> None:
+        """Admit no more attempts, or do again. Those under way have their room."""
+        self._margin = HELD_MARGIN if held else OPEN_MARGIN
 
     def take_slot(self) -> int:
         """A progress slot for an attempt. Raises Fault unavailable when all are taken."""
@@ -198,7 +216,7 @@ class Journal:
 
     def note(self, entry: Entry) -> None:
         """Write the entry of a call that had no attempt. Raises Fault unavailable when there is no room."""
-        if self._size - self._at + self._spare < (self._open + 2) * MAX_RECORD:
+        if self._size - self._at + self._spare < (self._open + self._margin) * MAX_RECORD:
             raise Fault("unavailable", "The gateway cannot record calls just now.", retry_after=1.0)
         self._append(KIND_ENTRY, 0, _encode(entry))
 
@@ -256,6 +274,7 @@ class SegmentReader:
         if magic != MAGIC:
             self._map.close()
             raise ValueError(f"{path.name} is not a journal segment: it begins with {magic!r}")
+        self.size = len(self._map)
         self.offset = HEADER.size
         self.damaged = False
 

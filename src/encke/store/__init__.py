@@ -1,1 +1,1 @@
-"""The store: keys, entries and journal marks. `port.py` says what a store must do, `sqlite.py` does it."""
+"""The store: keys and entries. `port.py` says what a store must do, `sqlite.py` does it."""

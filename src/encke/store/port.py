@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -86,15 +86,9 @@ class Store(Protocol):
     def version(self) -> int:
         """A counter that rises with every change to the keys."""
 
-    def append(self, entries: Sequence[Entry], marks: Mapping[str, int] | None = None) -> int:
-        """Add entries, and in the same transaction note how far each journal segment has been shipped (segment name to
-        offset). An entry whose (call, attempt) is there already is left out. Returns how many were added."""
-
-    def journal_marks(self) -> dict[str, int]:
-        """How far each journal segment has been shipped."""
-
-    def forget_marks(self, segments: Sequence[str]) -> None:
-        """Drop the marks of segments that no longer exist."""
+    def append(self, entries: Sequence[Entry]) -> int:
+        """Add entries. One whose (call, attempt) is there already is left out. Returns how many were added. Does not
+        wait for whoever else may hold the store."""
 
     def entries(self, call: str) -> list[Entry]:
         """The entries of one call, by attempt."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -18,7 +18,9 @@ from encke.store.rows import INSERT, entry_of, row_of
 from encke.store.trouble import plainly
 
 _KEY = "SELECT public_id, name, created, expires, revoked FROM keys "
-_MARK = "INSERT INTO journal_marks VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET shipped = excluded.shipped"
+
+# The keeper comes again with the same entries in a moment, and has other things to do than to wait for a lock.
+APPEND_MS = 20
 
 
 class SqliteStore:
@@ -125,25 +127,16 @@ class SqliteStore:
 
     # Entries
 
-    def append(self, entries: Sequence[Entry], marks: Mapping[str, int] | None = None) -> int:
+    def append(self, entries: Sequence[Entry]) -> int:
         """See `Store`."""
-        with self._write() as db:
-            before = db.total_changes()
-            db.executemany(INSERT, map(row_of, entries))
-            added = db.total_changes() - before
-            if marks:
-                db.executemany(_MARK, marks.items())
-        return added
-
-    def journal_marks(self) -> dict[str, int]:
-        """See `Store`."""
-        with plainly(self.path):
-            return dict(self._db.execute("SELECT segment, shipped FROM journal_marks"))
-
-    def forget_marks(self, segments: Sequence[str]) -> None:
-        """See `Store`."""
-        with self._write() as db:
-            db.executemany("DELETE FROM journal_marks WHERE segment = ?", [(segment,) for segment in segments])
+        self._db.set_busy_timeout(APPEND_MS)
+        try:
+            with self._write() as db:
+                before = db.total_changes()
+                db.executemany(INSERT, map(row_of, entries))
+                return db.total_changes() - before
+        finally:
+            self._db.set_busy_timeout(BUSY_MS)
 
     def entries(self, call: str) -> list[Entry]:
         """See `Store`."""

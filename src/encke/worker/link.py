@@ -104,6 +104,9 @@ class KeeperLink(asyncio.Protocol):
                 self._journal = self._on_slots(Path(payload["path"]))
         elif frame.kind == "segment":
             self._add(payload["path"])
+        elif frame.kind == "hold":
+            if self._journal is not None:
+                self._journal.hold(payload["held"])
         elif frame.kind == "fenced":
             self._on_fenced()
 

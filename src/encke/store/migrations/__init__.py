@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-STEPS = ("0001_first.sql", "0002_credential.sql")
+STEPS = ("0001_first.sql", "0002_credential.sql", "0003_no_marks.sql")
 
 
 def sql(step: str) -> str:

@@ -1,0 +1,100 @@
+"""Journals come to the disk every 50 ms, whatever else the keeper does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from encke.keeper.flusher import FLUSH_SECONDS, Flusher
+
+Events = list[tuple[str, dict[str, object]]]
+
+
+@pytest.fixture
+def events() -> Events:
+    """What was told."""
+    return []
+
+
+@pytest.fixture
+def flusher(events: Events) -> Iterator[Flusher]:
+    """One that is stopped at the end."""
+
+    def tell(event: str, fields: Mapping[str, object]) -> None:
+        events.append((event, dict(fields)))
+
+    flusher = Flusher(tell)
+    yield flusher
+    if flusher._thread.is_alive():
+        flusher.stop()
+
+
+def files(folder: Path, count: int) -> list[Path]:
+    """So many files."""
+    paths = [folder / f"{number}.seg" for number in range(count)]
+    for path in paths:
+        path.write_bytes(b"x")
+    return paths
+
+
+def test_flushes_in_time_while_the_main_thread_is_busy(
+    tmp_path: Path, flusher: Flusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file is flushed again and again while the keeper's own thread waits for the store."""
+    paths = files(tmp_path, 3)
+    flushed: dict[int, list[float]] = {}
+    real = os.fdatasync
+
+    def count(fd: int) -> None:
+        real(fd)
+        flushed.setdefault(os.fstat(fd).st_ino, []).append(time.monotonic())
+
+    monkeypatch.setattr(os, "fdatasync", count)
+    flusher.watch(paths)
+    flusher.start()
+    time.sleep(2.0)
+    flusher.stop()
+    assert flushed.keys() == {path.stat().st_ino for path in paths}
+    for moments in flushed.values():
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+        assert len(gaps) >= 2.0 / (10 * FLUSH_SECONDS) and max(gaps) < 20 * FLUSH_SECONDS
+
+
+def test_files_that_are_gone(tmp_path: Path, flusher: Flusher, events: Events) -> None:
+    """One that was removed is no trouble, one no longer watched is let go, and a last flush comes at the end."""
+    first, second, third = files(tmp_path, 3)
+    flusher.watch([first, second])
+    flusher.flush()
+    second.unlink()
+    third.unlink()
+    flusher.watch([second, third])
+    flusher.flush()
+    assert flusher._files.keys() == {second} and events == []
+    before = len(os.listdir("/proc/self/fd"))
+    flusher.start()
+    flusher.stop()
+    assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+def test_a_disk_that_fails_is_told_once(
+    tmp_path: Path, flusher: Flusher, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told when it begins, and again when it begins anew; the thread goes on."""
+    flusher.watch(files(tmp_path, 1))
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    for _ in range(2):
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fdatasync", fail)
+            flusher.flush()
+            flusher.flush()
+        flusher.flush()
+    assert events == [("journal_not_flushed", {"file": "0.seg", "reason": "Input/output error"})] * 2

@@ -6,6 +6,9 @@ from typing import Protocol
 
 import pytest
 
+from tests.support.canaries import PLANTED
+from tests.support.evidence import EVIDENCE
+
 _LINES = pytest.StashKey[list[str]]()
 
 
@@ -29,6 +32,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The lines of this run."""
     config.stash[_LINES] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Whatever ran: no secret may lie in what it has left. One that does fails the run."""
+    config = session.config
+    # The folder is only known to the plugin that makes it; None if no test asked for one.
+    root = getattr(getattr(config, "_tmp_path_factory", None), "_basetemp", None)
+    leaks = EVIDENCE.leaks(root)
+    counts, lines = EVIDENCE.counts, config.stash[_LINES]
+    if sum(counts.values()):
+        seen = ", ".join(f"{count} {name}" for name, count in counts.items())
+        lines.append(f"secrets: {len(PLANTED)} canaries, {len(leaks)} found in {seen}")
+    for leak in leaks:
+        lines.append(f"LEAK of {leak.secret} ({leak.disguise}) in {leak.where}: {leak.excerpt}")
+    if leaks and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

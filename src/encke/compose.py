@@ -23,6 +23,7 @@ from encke.config.secret import Secret
 from encke.config.settings import Config
 from encke.core.faults import Fault
 from encke.core.paths import DataPaths
+from encke.core.redact import Redactor
 from encke.dialects.openai_chat.wire import ROUTES
 from encke.http.headers import visible
 from encke.http.pool import Endpoint, Pool
@@ -234,6 +235,7 @@ def make_desk(
     upstreams: Mapping[str, Upstream],
     journal: Journal,
     discover: Callable[[], Awaitable[None]],
+    redactor: Redactor,
 ) -> Desk:
     """What calls need of their worker. Raises OSError when the access log cannot be opened."""
     routing = config.routing
@@ -245,7 +247,15 @@ def make_desk(
         discover=discover,
         policy=RetryPolicy(routing.retries, routing.retry_uncertain, routing.backoff),
         care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),
+        redactor=redactor,
     )
+
+
+def make_redactor(providers: Mapping[str, Provider]) -> Redactor:
+    """Masks what is sent to providers and is nobody's business: keys, and the values of extra headers."""
+    found = [value for provider in providers.values() for _, value in provider.headers]
+    found += [credential.api_key for provider in providers.values() for credential in provider.credentials]
+    return Redactor(secret.reveal() for secret in found)
 
 
 def make_limits(config: Config) -> ServerLimits:

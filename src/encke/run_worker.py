@@ -21,6 +21,7 @@ from encke.compose import (
     make_catalogue,
     make_desk,
     make_limits,
+    make_redactor,
     make_upstreams,
     model_list_heads,
     worker_providers,
@@ -89,7 +90,7 @@ class Worker:
         upstreams = make_upstreams(config, providers, paths, loop, sweeper)
         catalogue = make_catalogue(config, providers)
         discovery = Discovery(catalogue, upstreams, model_list_heads(providers))
-        desk = make_desk(config, catalogue, upstreams, journal, discovery.discover)
+        desk = make_desk(config, catalogue, upstreams, journal, discovery.discover, make_redactor(providers))
         app = WorkerApp(desk, self._admission, discovery, config.server.cors_origins)
         app.journal_ready = True
         limits = make_limits(config)

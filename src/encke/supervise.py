@@ -7,6 +7,7 @@ themselves.
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -107,6 +108,9 @@ class Supervisor:
 
     def run(self) -> int:
         """Until SIGINT or SIGTERM; the exit status."""
+        # A core would hold keys and prompts; children inherit it. (Debuggers and profilers still work: whoever is this
+        # user can read the keys where they lie anyway.)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from encke.cli.main import main
+from tests.support.evidence import EVIDENCE
 
 Run = Callable[..., Result]
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -38,7 +39,9 @@ def encke(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(name)
 
     def run(*args: str, stdin: str = "", **more: str) -> Result:
-        return CliRunner().invoke(main, args, input=stdin, env={"ENCKE_DATA": str(data), **more})
+        result = CliRunner().invoke(main, args, input=stdin, env={"ENCKE_DATA": str(data), **more})
+        EVIDENCE.terminal(result.output_bytes)
+        return result
 
     return run
 
@@ -50,6 +53,8 @@ def program(tmp_path: Path, data: Path) -> Program:
     def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "encke", *args]
         env = environment(data, **more)
-        return subprocess.run(command, env=env, cwd=tmp_path, text=True, capture_output=True, timeout=60, check=False)
+        ran = subprocess.run(command, env=env, cwd=tmp_path, text=True, capture_output=True, timeout=60, check=False)
+        EVIDENCE.terminal((ran.stdout + ran.stderr).encode())
+        return ran
 
     return run

@@ -11,6 +11,7 @@ import pytest
 from encke.testing.upstream import FakeUpstream
 from tests.relay.traffic import OWN, Stage
 from tests.support import recordings
+from tests.support.canaries import canary
 from tests.support.gateway import Gateway
 
 Start = Callable[[dict[str, Any]], Gateway]
@@ -19,7 +20,8 @@ PRESETS = frozenset({"openai", "openrouter", "ollama"})  # these say themselves 
 
 def provider(url: str, **more: Any) -> dict[str, Any]:
     """A provider's table that points at a fake upstream."""
-    return {"base_url": f"{url}/v1", "api_key": "sk-upstream-secret", "allow_private": True, **more}
+    key = f"sk-upstream-{canary('relay_key')}"
+    return {"base_url": f"{url}/v1", "api_key": key, "allow_private": True, **more}
 
 
 @pytest.fixture(scope="module")

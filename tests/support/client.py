@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from tests.support.canaries import canary
+from tests.support.evidence import EVIDENCE
+
 
 @dataclass
 class Response:
@@ -100,6 +103,8 @@ class Client:
         except ConnectionError:
             response.complete = False
         response.body = b"".join(parts)
+        if response.status >= 400:
+            EVIDENCE.error(response.body, response.headers)
         return response
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Response:
@@ -223,7 +228,12 @@ def build(
     method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, key: str | None = None
 ) -> bytes:
     """The bytes of a well-formed request."""
-    given = {"host": "localhost", **({"authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
+    given = {
+        "host": "localhost",
+        "user-agent": f"tests/{canary('user_agent')}",
+        **({"authorization": f"Bearer {key}"} if key else {}),
+        **(headers or {}),
+    }
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     if body is not None:
         given = {"content-type": "application/json", "content-length": str(len(data)), **given}

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.canaries import canary
 from tests.support.client import Client
+from tests.support.evidence import EVIDENCE
 
-KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
+KEY = f"sk-test-{canary('bootstrap_key')}"
 ROLES = ("supervisor", "keeper", "worker", "engine")
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
@@ -47,6 +49,7 @@ class Gateway:
         self.process = self._start(env or {})
         try:
             self.wait_for(self._ready, ready_within, "GET /readyz did not answer 200")
+            EVIDENCE.processes(self.processes(), self.process.pid)
         except BaseException:
             self._end_all()
             raise
@@ -54,6 +57,7 @@ class Gateway:
     def _start(self, env: dict[str, str]) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         own = {"ENCKE_DATA": str(self.data), "ENCKE_BOOTSTRAP_KEY": self.key, "PYTHONUNBUFFERED": "1"}
+        own["SOME_SECRET"] = canary("environment")
         command = [sys.executable, "-m", "encke", "serve", "--config", str(self.config)]
         # A session of its own marks every process of this gateway, whoever their parent comes to be.
         with self._log.open("ab") as log:
@@ -124,6 +128,7 @@ class Gateway:
     def stop(self, seconds: float = 30.0) -> int:
         """SIGTERM, then the exit status once every process of the gateway is gone. Stopping twice does nothing."""
         if self.process.poll() is None:
+            EVIDENCE.processes(self.processes(), self.process.pid)
             self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(seconds)
@@ -193,7 +198,8 @@ def session_processes(session: int) -> dict[int, str]:
 
 def lab(url: str, **more: Any) -> dict[str, Any]:
     """Settings with one provider, `lab`, at a fake upstream: models are `lab/anything`."""
-    provider = {"dialect": "openai_chat", "base_url": f"{url}/v1", "api_key": "sk-upstream", "allow_private": True}
+    key = f"sk-upstream-{canary('provider_key')}"
+    provider = {"dialect": "openai_chat", "base_url": f"{url}/v1", "api_key": key, "allow_private": True}
     return {"providers": {"lab": {**provider, **more}}}
 
 

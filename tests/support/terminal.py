@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tests.support.evidence import EVIDENCE
 from tests.support.gateway import session_processes
 
 _END_SECONDS = 60
@@ -77,6 +78,7 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        EVIDENCE.terminal(self.output.encode())
         for pid in self.processes():
             try:
                 os.kill(pid, signal.SIGKILL)

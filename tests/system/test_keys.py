@@ -15,6 +15,7 @@ import pytest
 
 from encke.testing.upstream import FakeUpstream
 from tests.support.client import Client, chat
+from tests.support.evidence import EVIDENCE
 from tests.support.gateway import KEY, Gateway, lab
 
 UPSTREAM_SECRET = "sk-upstream-canary-5b1f0e7a9c2d4863"
@@ -38,6 +39,7 @@ def encke(gateway: Gateway, *arguments: str) -> Any:
     command = [sys.executable, "-m", "encke", *arguments, "--json"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr
+    EVIDENCE.terminal(done.stdout.encode())
     return json.loads(done.stdout)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from encke.admin.context import AdminError, Context
 from encke.admin.times import iso
 from encke.config.problems import quote
+from encke.core.redact import without_keys
 from encke.keys import secret
 from encke.store.port import NameTaken, StoredKey
 
@@ -124,7 +125,7 @@ def _find(ctx: Context, ref: str) -> StoredKey:
     wanted = secret.public_id(b"", ref) if by_key else ref
     found = ctx.store.key(wanted)
     if found is None:
-        raise AdminError(f"no key has the id or name {quote(wanted)}{_nearest(ctx, wanted)}")
+        raise AdminError(f"no key has the id or name {quote(without_keys(wanted))}{_nearest(ctx, wanted)}")
     return found
 
 

@@ -14,6 +14,7 @@ from encke.core.usage import Usage
 from encke.dialects.openai_chat.faults import parse_fault, retry_advice
 from encke.dialects.openai_chat.parse import parse_reply
 from encke.dialects.openai_chat.render import render_request
+from encke.dialects.openai_chat.wire import shown_finish
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
 from encke.ledger.entry import Entry, Intent, Status
@@ -397,7 +398,7 @@ class Attempt:
             self.target.upstream.name,
             self.target.model,
             status,
-            (reason or self.finish_reason)[:64],  # upstream's word: an entry has its room in the journal
+            reason or shown_finish(self.finish_reason),
             self.http_status,
             parsed.stream,
             final,

@@ -28,6 +28,7 @@ from encke.calls.upstream import Target, Upstream
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
+from encke.core.redact import Redactor, without_keys
 from encke.dialects.openai_chat.parse import parse_request
 from encke.http.drive import rest
 from encke.http.server import ClientGone
@@ -59,6 +60,8 @@ class Desk:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     care: StreamCare = field(default_factory=StreamCare)
     rng: random.Random = field(default_factory=random.Random)
+    # Our credentials, which an upstream's error may quote.
+    redactor: Redactor = field(default_factory=lambda: Redactor(()))
     # By identity, since hashing a model costs more than all the rest; the model is kept so that its id stays its own.
     _targets: dict[int, tuple[list[Target], list[Target], Model]] = field(default_factory=dict)
 
@@ -90,7 +93,7 @@ async def live(desk: Desk, call: Call) -> None:
         if call.attempts == 0:
             note_refusal(desk, call, fault)
         call.outcome = call.outcome or "rejected"
-        call.fail(fault)
+        call.fail(masked(desk, fault))
     except ClientGone:
         call.outcome = "client_closed"
         if call.attempts == 0:
@@ -117,7 +120,11 @@ async def find_targets(desk: Desk, call: Call) -> list[Target]:
     model = catalogue.find(call.asked)
     if model is None:
         await desk.discover()
-        model = catalogue.resolve(call.asked)
+        model = catalogue.find(call.asked)
+        if model is None:
+            # Whoever mixes up two variables sends a key here; the log and the ledger would have it.
+            call.asked = without_keys(call.asked)
+            model = catalogue.resolve(call.asked)
     first, fallback = desk.targets_of(model)
     route = call.route
     targets = plan(first, fallback, lambda target: route in target.heads and target.healthy, desk.rng)
@@ -235,6 +242,14 @@ async def relay_stream(call: Call, attempt: Attempt) -> None:
         raise end.fault
 
 
+def masked(desk: Desk, fault: Fault) -> Fault:
+    """The fault, without credentials of ours: an upstream that refuses one may quote it."""
+    fault.message = desk.redactor.clean(fault.message)
+    if fault.body is not None:
+        fault.body = desk.redactor.clean_values(fault.body)
+    return fault
+
+
 def draining() -> Fault:
     """What is told when the time of grace is over."""
     return Fault("draining", "The gateway is shutting down and the time of grace is over.")
@@ -291,7 +306,7 @@ def tell(desk: Desk, call: Call) -> None:
             call.id,
             client.peer,
             request.method,
-            request.path[:256],  # a line fits into a pipe in one write
+            without_keys(request.path[:256]),  # a line fits into a pipe in one write
             call.status,
             int((monotonic() - call.started) * 1e6) / 1000,
             client.bytes_sent,

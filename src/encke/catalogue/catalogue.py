@@ -8,6 +8,7 @@ from typing import Final
 
 from encke.catalogue.nearest import Nearest
 from encke.core.faults import Fault
+from encke.core.redact import without_keys
 
 LOCAL: Final = "local"
 
@@ -94,7 +95,7 @@ class Catalogue:
         return Model(f"{provider}/{model}", (TargetName(provider, model),), owner=provider)
 
     def _not_found(self, name: str, offering: list[str]) -> str:
-        shown = name if len(name) <= 80 else name[:77] + "..."
+        shown = without_keys(name if len(name) <= 80 else name[:77] + "...")
         if offering:
             ways = ", ".join(f"`{provider}/{name}`" for provider in sorted(offering))
             return f"The model `{shown}` is offered by several providers; ask for one of {ways}."

@@ -13,6 +13,7 @@ from encke.calls.call import Call
 from encke.calls.life import Desk, live, tell
 from encke.core.faults import Fault
 from encke.core.ids import IdMint
+from encke.core.redact import without_keys
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
@@ -143,7 +144,7 @@ class WorkerApp:
             call.fail(Fault("unavailable", "The gateway is starting.", retry_after=1.0))
 
     def _unknown(self, request: Request) -> str:
-        path = visible(request.path, 120)
+        path = without_keys(visible(request.path, 120))
         return f"There is no {request.method} {path} here. The routes are under /v1, such as /v1/chat/completions."
 
     # CORS: off unless origins are configured, and never with credentials.

@@ -95,3 +95,19 @@ ROUTES: Final[dict[str, RouteShape]] = {
     "embeddings": RouteShape((("input", b'"['),), "data", False),
     "moderations": RouteShape((("input", b'"['),), "results", False),
 }
+
+# Why answers end, in the words of this dialect and of servers that translate from others. The ledger keeps one of
+# these, never a text that an upstream has made up, which could be anything: a key, a prompt.
+FINISHES: Final = frozenset(
+    {
+        "stop", "length", "tool_calls", "content_filter", "function_call", "error", "eos", "eos_token", "complete",
+        "completed", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_call", "refusal", "pause_turn",
+        "safety", "recitation", "model_length", "insufficient_system_resource", "sensitive", "network_error", "abort",
+        "cancelled", "incomplete", "repetition", "load", "unload",
+    }
+)  # fmt: skip
+
+
+def shown_finish(reason: str) -> str:
+    """A finish reason as it may be recorded."""
+    return reason if not reason or reason.lower() in FINISHES else "other"

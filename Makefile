@@ -26,10 +26,11 @@ lint:  ## style, formatting, types, and what must not be in the tree
 	@tools/env dev
 	@tools/lint
 
-bench:  ## measure Encke beside nginx (B="--quick" shows that it works)
+bench:  ## measure Encke beside nginx (B="--quick" shows that it works; PEER=litellm adds that gateway)
 	@tools/env dev
 	@tools/compile
-	@PYTHONPATH="$(CURDIR)/.venv/fast" exec .venv/bin/python bench/run.py $(B)
+	@$(if $(PEER),bench/peer $(PEER))
+	@PYTHONPATH="$(CURDIR)/.venv/fast" exec .venv/bin/python bench/run.py $(if $(PEER),--peer $(PEER)) $(B)
 
 soak:  ## the long tests, for hours (S="leaks reuse" chooses parts, S=--list names them)
 	@tools/env dev

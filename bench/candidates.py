@@ -1,7 +1,7 @@
-"""What can stand between the load and the mock upstream. One class per candidate; `CANDIDATES` is the list.
+"""What can stand between the load and the mock upstream: nothing, nginx, Encke. Other gateways are in peers.py.
 
 A candidate says where it listens, which key and model its callers use, and which processes it consists of. To compare
-with another gateway, add a class (a start command, a readiness path, a model id) and a line in `CANDIDATES`."""
+with another gateway, add a class (a start command, a readiness path, a model id) and a line in `peers.PEERS`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import procs
 
@@ -25,11 +27,20 @@ class StartError(Exception):
 
 
 class Candidate:
-    """A gateway in front of the upstream. Subclasses give a name, a command, and what differs."""
+    """A gateway in front of the upstream. Subclasses give a name, a command, and what differs.
+
+    `patience` is how many seconds it may take to start. `worker_word` marks, in a command line, the processes that
+    answer callers; without one all do. What cannot keep pace says so: `lighter` has other options of the load for a
+    case, `cannot` the cases that it cannot run at all, `most_idle` how many idle streams it is given at most."""
 
     name = ""
     ready_path = "/v1/models"
     model = MODEL
+    patience = 60.0
+    worker_word = ""
+    lighter: ClassVar[Mapping[str, Mapping[str, int]]] = {}
+    cannot: ClassVar[frozenset[str]] = frozenset()
+    most_idle = 1_000_000
 
     def __init__(self, folder: Path, upstream_port: int, upstream_key: str, core: int) -> None:
         self.folder = folder
@@ -49,7 +60,12 @@ class Candidate:
         """The whole environment: nothing of the caller's gets in, so that no real provider key does."""
         return {"PATH": os.defpath, "HOME": str(self.folder), "LANG": "C.UTF-8"}
 
-    def start(self, patience: float = 60.0) -> float:
+    @classmethod
+    def version(cls) -> str:
+        """What exactly is measured; empty if there is nothing to say."""
+        return ""
+
+    def start(self) -> float:
         """Starts it, waits until it is ready, pins it; returns the seconds from start to ready. Raises StartError."""
         self.folder.mkdir(parents=True)
         command = self.command()
@@ -59,7 +75,7 @@ class Candidate:
         except OSError as e:
             raise StartError(f"{self.name} cannot be started: {e}") from e
         while not answers(self.port, self.ready_path):
-            if self.process.poll() is not None or time.perf_counter() - began > patience:
+            if self.process.poll() is not None or time.perf_counter() - began > self.patience:
                 self.stop()
                 raise StartError(f"{self.name} did not get ready: {' '.join(command)}\n{self.last_words()}")
             time.sleep(0.002)
@@ -76,6 +92,10 @@ class Candidate:
     def pids(self) -> list[int]:
         """All its processes; none if there is no gateway."""
         return procs.tree(self.process.pid) if self.process else []
+
+    def workers(self) -> list[int]:
+        """The processes that answer callers."""
+        return [pid for pid in self.pids() if self.worker_word in procs.command_line(pid)]
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -99,7 +119,7 @@ class Direct(Candidate):
 
     name = "direct"
 
-    def start(self, patience: float = 60.0) -> float:
+    def start(self) -> float:
         """Nothing to start."""
         self.port, self.caller_key = self.upstream_port, self.upstream_key
         return 0.0
@@ -109,6 +129,12 @@ class Nginx(Candidate):
     """A plain keep-alive reverse proxy that replaces Authorization and does nothing else: the measure."""
 
     name = "nginx"
+    worker_word = "worker process"
+
+    @classmethod
+    def version(cls) -> str:
+        """As it says itself, on standard error."""
+        return said([nginx_path() or "nginx", "-v"]).rpartition(" ")[2].replace("/", " ")
 
     def command(self) -> list[str]:
         """Fills in the template next to this file."""
@@ -135,12 +161,22 @@ class Encke(Candidate):
     name = "encke"
     ready_path = "/readyz"
     model = f"mock/{MODEL}"
+    worker_word = "encke.run_worker"
+    worker_count = 1
+
+    @classmethod
+    def version(cls) -> str:
+        """Encke's and the interpreter's, and whether the compiled data plane is used."""
+        word = "import encke, encke.http.server as s, platform as p; print(encke.__version__, p.python_version(), "
+        word += "'plain' if s.__file__.endswith('.py') else 'compiled')"
+        version, python, kind = said([sys.executable, "-c", word]).split()
+        return f"encke {version} ({kind}, CPython {python}, {cls.worker_count} worker{'s' * (cls.worker_count > 1)})"
 
     def command(self) -> list[str]:
         """Writes the configuration file."""
         config = self.folder / "encke.toml"
         config.write_text(
-            f'[server]\nlisten = "127.0.0.1:{self.port}"\nworkers = 1\n\n'
+            f'[server]\nlisten = "127.0.0.1:{self.port}"\nworkers = {self.worker_count}\n\n'
             "[local]\nenabled = false\n\n"
             f'[log]\naccess = "{self.folder / "access.log"}"\n\n'
             '[providers.mock]\ndialect = "openai_chat"\nallow_private = true\n'
@@ -159,10 +195,23 @@ class Encke(Candidate):
         }
 
 
+class TwoWorkers(Encke):
+    """Encke with two workers, on the same core as the others: what sharing the calls costs."""
+
+    name = "encke-2w"
+    worker_count = 2
+
+
 def nginx_path() -> str | None:
     """Where nginx is; sbin is not on every user's PATH."""
     places = [*os.get_exec_path(), "/usr/sbin", "/sbin", "/usr/local/sbin"]
     return next((f"{place}/nginx" for place in places if os.access(f"{place}/nginx", os.X_OK)), None)
+
+
+def said(command: list[str]) -> str:
+    """What a short command prints, on either output."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=True)
+    return done.stdout.strip()
 
 
 CANDIDATES: dict[str, type[Candidate]] = {c.name: c for c in (Direct, Nginx, Encke)}

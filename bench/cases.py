@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import procs
@@ -60,7 +60,6 @@ class Window:
 def cases(seconds: float) -> dict[str, Case]:
     """All cases, by name, for windows of about `seconds`."""
     paced = max(int(1.5 * seconds / CHUNK_EVERY), 5)
-    spread = int(CHUNK_EVERY * 1e6 / 100)  # the 100 streams are evenly out of step, so that each chunk is a wake-up
     table = (
         Case("1KB", "request", 1024, {"mode": "closed", "connections": 32, "seconds": seconds}),
         Case("30KB", "request", 30 * 1024, {"mode": "closed", "connections": 32, "seconds": seconds}),
@@ -68,7 +67,7 @@ def cases(seconds: float) -> dict[str, Case]:
             "paced",
             "chunk",
             1024,
-            {"mode": "closed", "connections": 100, "seconds": 0.05, "spread_us": spread, "stream": 1, "chunks": paced},
+            {"mode": "closed", "connections": 100, "seconds": 0.05, "spread_us": 0, "stream": 1, "chunks": paced},
             {"chunks": paced, "interval_us": int(CHUNK_EVERY * 1e6)},
         ),
         Case(
@@ -79,12 +78,25 @@ def cases(seconds: float) -> dict[str, Case]:
             {"chunks": 1000},
         ),
         Case("rate", "request", 1024, {"mode": "rate", "connections": 32, "rate": 500, "seconds": 1.5 * seconds}),
+        Case("gentle", "request", 1024, {"mode": "rate", "connections": 32, "rate": 10, "seconds": 2.5 * seconds}),
     )
     return {case.name: case for case in table}
 
 
+def fitted(case: Case, candidate: Candidate) -> Case:
+    """The case as this candidate is given it: with its lighter load, if it asked for one.
+
+    Paced streams are evenly out of step, however many there are, so that each chunk is a wake-up."""
+    options = case.options | dict(candidate.lighter.get(case.name, {}))
+    marker = {name: options.get(name, value) for name, value in case.marker.items()}
+    if "spread_us" in options:
+        options["spread_us"] = int(CHUNK_EVERY * 1e6 / options["connections"])
+    return replace(case, options=options, marker=marker)
+
+
 def measure(case: Case, candidate: Candidate, round_: int, setting: Setting) -> Window:
     """Runs one window. Raises BenchError if an answer was wrong or the upstream counted otherwise than the load."""
+    case = fitted(case, candidate)
     time.sleep(setting.rest)
     plain = chat_body(candidate.model, case.size)
     load(candidate, plain, setting.load_core, mode="closed", connections=32, seconds=0.2 * setting.seconds)
@@ -132,13 +144,32 @@ def compare(candidate: Candidate, told: dict[str, Any], served: dict[str, int]) 
 
 
 @dataclass(frozen=True)
+class Start:
+    """A candidate that has just become ready: how long it took, and its memory before any call, in KiB."""
+
+    round: int
+    candidate: str
+    seconds: float
+    all_pss: int
+    worker_pss: float  # of one worker: the mean, if there are several
+    worker_rss: float
+
+
+def begin(candidate: Candidate, round_: int) -> Start:
+    """Starts a candidate. Raises StartError."""
+    took = candidate.start()
+    workers = candidate.workers()
+    own, many = procs.memory(workers), max(len(workers), 1)
+    return Start(round_, candidate.name, took, procs.memory(candidate.pids()).pss, own.pss / many, own.rss / many)
+
+
+@dataclass(frozen=True)
 class Idle:
-    """Open streams on which nothing happens: memory at start and per stream, CPU share meanwhile."""
+    """Open streams on which nothing happens: memory per stream, CPU share meanwhile."""
 
     round: int
     candidate: str
     streams: int
-    kib_at_start: int
     kib_per_stream: float
     open_seconds: float
     cpu_percent: float
@@ -146,18 +177,17 @@ class Idle:
 
 def measure_idle(candidate: Candidate, round_: int, streams: int, setting: Setting) -> Idle:
     """Opens idle streams on a freshly started candidate: memory that was used once may never be given back."""
+    streams = min(streams, candidate.most_idle)
     plain = chat_body(candidate.model, 1024)
     load(candidate, plain, setting.load_core, mode="closed", connections=32, seconds=0.1 * setting.seconds)
     time.sleep(2 * setting.rest)
-    before = procs.pss_kib(candidate.pids())
+    before = procs.memory(candidate.pids()).pss
     body = chat_body(candidate.model, 1024, chunks=1, hold=1)
     held = Held(candidate, body, setting.load_core, streams)
     time.sleep(setting.rest)
     spent, began = procs.cpu_time(candidate.pids()), time.perf_counter()
     time.sleep(2 * setting.rest)
     cpu = spent.until(procs.cpu_time(candidate.pids())) / 1e7 / (time.perf_counter() - began)
-    after = procs.pss_kib(candidate.pids())
+    after = procs.memory(candidate.pids()).pss
     held.close()
-    return Idle(
-        round_, candidate.name, streams, before, (after - before) / streams, held.opened["seconds"], round(cpu, 3)
-    )
+    return Idle(round_, candidate.name, streams, (after - before) / streams, held.opened["seconds"], round(cpu, 3))

@@ -74,6 +74,14 @@ def tree(root: int) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> str:
+    """The words of its command; empty if the process is gone."""
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def pin(pids: Sequence[int], core: int) -> None:
     """Pins every thread of the processes, whatever they chose for themselves since they started."""
     for pid in pids:
@@ -129,14 +137,23 @@ def cpu_time(pids: Sequence[int]) -> CpuTime:
     return CpuTime(exact, coarse)
 
 
-def pss_kib(pids: Sequence[int]) -> int:
-    """Proportional memory of the processes, in KiB; kernel socket buffers are not in it."""
-    total = 0
+@dataclass(frozen=True)
+class Memory:
+    """KiB of some processes; kernel socket buffers are in neither. Pss shares out what several processes map."""
+
+    pss: int
+    rss: int
+
+
+def memory(pids: Sequence[int]) -> Memory:
+    """Memory of the processes together."""
+    total = {"Pss": 0, "Rss": 0}
     for pid in pids:
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return total
+            name, _, value = line.partition(":")
+            if name in total:
+                total[name] += int(value.split()[0])
+    return Memory(total["Pss"], total["Rss"])
 
 
 @dataclass(frozen=True)

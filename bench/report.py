@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from cases import Idle, Window
+from cases import Idle, Start, Window
 
 MEASURE = "nginx"
 QUIET = 5.0  # percent of the core, stolen or used by strangers, up to which a window counts as quiet
@@ -18,7 +18,7 @@ class Results:
 
     windows: list[Window] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
-    starts: list[tuple[int, str, float]] = field(default_factory=list)  # round, candidate, seconds
+    starts: list[Start] = field(default_factory=list)
 
     def series(self, case: str, value: Callable[[Window], float | None]) -> dict[str, dict[int, float]]:
         """candidate -> round -> value, of one case; rounds without a value are left out."""
@@ -29,9 +29,9 @@ class Results:
                 found.setdefault(window.candidate, {})[window.round] = number
         return found
 
-    def added(self, value: Callable[[Window], float]) -> dict[str, dict[int, float]]:
+    def added(self, case: str, value: Callable[[Window], float]) -> dict[str, dict[int, float]]:
         """What a candidate adds to the latency of the direct way in the same round, in microseconds."""
-        found = self.series("rate", value)
+        found = self.series(case, value)
         direct = found.pop("direct", {})
         return {name: {r: v - direct[r] for r, v in rounds.items() if r in direct} for name, rounds in found.items()}
 
@@ -58,7 +58,6 @@ class Row:
 def rows(results: Results) -> list[Row]:
     """The lines, in order; lines without a value are left out."""
     s, idle = results.series, by_round((i.candidate, i.round, i.kib_per_stream) for i in results.idle)
-    at_start = by_round((i.candidate, i.round, i.kib_at_start / 1024) for i in results.idle)
     table = [
         Row("1 KB: CPU us/request", s("1KB", lambda w: w.cpu_us), 1, "1KB", "1KB"),
         Row("1 KB: requests/s", s("1KB", lambda w: w.per_second), 0),
@@ -70,15 +69,24 @@ def rows(results: Results) -> list[Row]:
         Row("saturated: CPU us/chunk", s("saturated", lambda w: w.cpu_us), 2, "saturated", "saturated"),
         Row("saturated: chunks/s", s("saturated", lambda w: w.per_second), 0),
         Row("500/s: p50 us", s("rate", lambda w: w.p50_us), 0),
-        Row("500/s: added p50 us", results.added(lambda w: w.p50_us), 0),
-        Row("500/s: added p99 us", results.added(lambda w: w.p99_us), 0),
+        Row("500/s: added p50 us", results.added("rate", lambda w: w.p50_us), 0),
+        Row("500/s: added p99 us", results.added("rate", lambda w: w.p99_us), 0),
         Row("500/s: CPU us/request", s("rate", lambda w: w.cpu_us), 0, "500/s", "rate"),
+        Row("10/s: added p50 us", results.added("gentle", lambda w: w.p50_us), 0),
+        Row("10/s: CPU us/request", s("gentle", lambda w: w.cpu_us), 0, "10/s", "gentle"),
         Row("idle: KiB/stream", idle, 1),
         Row("idle: CPU %", by_round((i.candidate, i.round, i.cpu_percent) for i in results.idle), 2),
-        Row("memory at start, MiB", at_start, 1),
-        Row("start-up, ms", by_round((name, round_, 1000 * took) for round_, name, took in results.starts), 0),
+        Row("at start: MiB, all processes", at_start(results, lambda s: s.all_pss / 1024), 1),
+        Row("at start: MiB, a worker (Pss)", at_start(results, lambda s: s.worker_pss / 1024), 1),
+        Row("at start: MiB, a worker (Rss)", at_start(results, lambda s: s.worker_rss / 1024), 1),
+        Row("start-up, ms", at_start(results, lambda s: 1000 * s.seconds), 0),
     ]
     return [row for row in table if row.series]
+
+
+def at_start(results: Results, value: Callable[[Start], float]) -> dict[str, dict[int, float]]:
+    """candidate -> round -> value, of each start."""
+    return by_round((start.candidate, start.round, value(start)) for start in results.starts)
 
 
 def by_round(values: Iterable[tuple[str, int, float]]) -> dict[str, dict[int, float]]:
@@ -89,14 +97,14 @@ def by_round(values: Iterable[tuple[str, int, float]]) -> dict[str, dict[int, fl
     return found
 
 
-def ratios(row: Row, results: Results, name: str, most_noise: float = 1000.0) -> list[float]:
+def ratios(row: Row, results: Results, name: str, most_noise: float = 1000.0, measure: str = MEASURE) -> list[float]:
     """The candidate against nginx of the same round, where noise took at most so many percent of either."""
     noise = results.series(row.case, lambda w: w.steal + w.other)
-    own, other = row.series.get(name, {}), row.series.get(MEASURE, {})
+    own, other = row.series.get(name, {}), row.series.get(measure, {})
     return [
         own[r] / other[r]
         for r in sorted(own.keys() & other.keys())
-        if max(noise[name][r], noise[MEASURE][r]) <= most_noise
+        if max(noise[name][r], noise[measure][r]) <= most_noise
     ]
 
 
@@ -144,3 +152,9 @@ def last_line(results: Results, name: str) -> str:
         elif row.title.startswith(("500/s: added p50", "idle: KiB", "start-up")) and own and other:
             parts.append(f"{row.title} {median(own):.{row.digits}f} (nginx {median(other):.{row.digits}f})")
     return f"ratios to {MEASURE}: {name}: " + ", ".join(parts)
+
+
+def against(results: Results, name: str, measure: str) -> str:
+    """The CPU ratios of two candidates other than nginx, with ranges."""
+    found = ((row.ratio, ratios(row, results, name, measure=measure)) for row in rows(results) if row.ratio)
+    return f"CPU of {name} / {measure}: " + ", ".join(f"{title} {spread(r, 2, 'x')}" for title, r in found if r)

@@ -14,14 +14,20 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import procs
-from candidates import CANDIDATES, Candidate, StartError, nginx_path
-from cases import Setting, Window, cases, measure, measure_idle
-from report import Results, last_line, rows, table
+import where
+from candidates import CANDIDATES, Candidate, Encke, StartError, TwoWorkers, nginx_path
+from cases import Setting, Window, begin, cases, measure, measure_idle
+from peers import PEERS
+from report import Results, against, last_line, rows, table
 from rig import BenchError, MissingTool, Upstream, build
+
+KNOWN = CANDIDATES | {TwoWorkers.name: TwoWorkers} | PEERS
+GENTLE = "gentle"  # the case for those that cannot do 500 requests/s; left out when there are none
 
 
 def arguments() -> argparse.Namespace:
@@ -31,16 +37,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a window (default 2)")
     parser.add_argument("--rest", type=float, default=1.0, help="seconds of rest before each window (default 1)")
     parser.add_argument("--idle", type=int, default=2000, help="idle streams to open (default 2000, 0: none)")
-    parser.add_argument("--cases", default=",".join(cases(1.0)), help="which, of: %(default)s")
-    parser.add_argument("--candidates", default=",".join(CANDIDATES), help="which, of: %(default)s")
+    parser.add_argument(
+        "--cases", default="", help=f"which, of: {','.join(cases(1.0))} (default: what can be compared)"
+    )
+    parser.add_argument("--candidates", default=",".join(CANDIDATES), help=f"which, of: {','.join(KNOWN)}")
+    parser.add_argument("--peer", choices=list(PEERS), help="one more candidate (make bench PEER=NAME)")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, not how fast")
+    parser.add_argument("--where", action="store_true", help="only where Encke's time goes, by part; needs perf")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every window to FILE")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds, options.rest = 1, 0.4, 0.1
         options.idle = min(options.idle, 200)
-    options.cases = _known(parser, "case", options.cases, list(cases(1.0)))
-    options.candidates = _known(parser, "candidate", options.candidates, list(CANDIDATES))
+    options.candidates = _known(parser, "candidate", f"{options.candidates},{options.peer or ''}", list(KNOWN))
+    options.cases = _known(parser, "case", options.cases, list(cases(1.0))) or default_cases(options)
     if options.rounds < 1 or options.seconds <= 0 or options.idle < 0 or options.rest < 0:
         parser.error("--rounds must be 1 or more, --seconds above 0, --idle and --rest not below 0")
     return options
@@ -52,6 +62,14 @@ def _known(parser: argparse.ArgumentParser, what: str, given: str, known: list[s
         if name not in known:
             parser.error(f"unknown {what} {name!r}; known are: {', '.join(known)}")
     return list(dict.fromkeys(names))
+
+
+def default_cases(options: argparse.Namespace) -> list[str]:
+    """All; but the gentle rate only where somebody cannot do the ordinary one."""
+    if options.where:
+        return ["1KB", "paced"]
+    slow = any(KNOWN[name].cannot for name in options.candidates)
+    return [name for name in cases(1.0) if name != GENTLE or slow]
 
 
 def check_machine(options: argparse.Namespace) -> None:
@@ -74,14 +92,14 @@ def say(text: str) -> None:
 
 def rotated(names: list[str], by: int) -> list[str]:
     """The names, another one first each time."""
-    by %= len(names)
+    by %= max(len(names), 1)
     return names[by:] + names[:by]
 
 
 def create(name: str, folder: Path, setting: Setting) -> Candidate:
     """A candidate with a folder of its own, not yet started."""
     unique = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
-    return CANDIDATES[name](unique / "home", setting.upstream.port, setting.upstream.key, setting.gateway_core)
+    return KNOWN[name](unique / "home", setting.upstream.port, setting.upstream.key, setting.gateway_core)
 
 
 def run_round(number: int, options: argparse.Namespace, folder: Path, setting: Setting, results: Results) -> None:
@@ -91,11 +109,12 @@ def run_round(number: int, options: argparse.Namespace, folder: Path, setting: S
         for name in rotated(options.candidates, number):
             time.sleep(setting.rest)
             started[name] = create(name, folder, setting)
-            took = started[name].start()
+            found = begin(started[name], number)
             if started[name].pids():
-                results.starts.append((number, name, took))
+                results.starts.append(found)
         for i, case in enumerate(case for name, case in cases(setting.seconds).items() if name in options.cases):
-            for name in rotated(options.candidates, number + i):
+            able = [name for name in options.candidates if case.name not in KNOWN[name].cannot]
+            for name in rotated(able, number + i):
                 window = measure(case, started[name], number, setting)
                 results.windows.append(window)
                 say(f"round {number + 1} {progress(window, case.unit)}")
@@ -108,7 +127,7 @@ def progress(window: Window, unit: str) -> str:
     """One window in a line."""
     cpu = "" if window.cpu_us is None else f"{window.cpu_us:.2f} us/{unit}"
     noise = f"steal {window.steal:.0f} %, others {window.other:.0f} %"
-    return f"{window.case:10}{window.candidate:8}{window.per_second:10.0f}/s{cpu:>19}  {noise}"
+    return f"{window.case:10}{window.candidate:9}{window.per_second:10.0f}/s{cpu:>19}  {noise}"
 
 
 def run_idle(number: int, options: argparse.Namespace, folder: Path, setting: Setting, results: Results) -> None:
@@ -116,12 +135,13 @@ def run_idle(number: int, options: argparse.Namespace, folder: Path, setting: Se
     for name in rotated([name for name in options.candidates if name != "direct"], number):
         candidate = create(name, folder, setting)
         try:
-            results.starts.append((options.rounds + number, name, candidate.start()))
+            results.starts.append(begin(candidate, options.rounds + number))
             found = measure_idle(candidate, number, options.idle, setting)
         finally:
             candidate.stop()
         results.idle.append(found)
-        say(f"idle {number + 1} {name:8}{found.kib_per_stream:8.1f} KiB/stream, {found.cpu_percent:.2f} % CPU")
+        figures = f"{found.kib_per_stream:8.1f} KiB/stream, {found.cpu_percent:.2f} % CPU"
+        say(f"idle {number + 1} {name:9}{found.streams:6} streams{figures}")
 
 
 def run(options: argparse.Namespace) -> Results:
@@ -141,12 +161,60 @@ def run(options: argparse.Namespace) -> Results:
     return results
 
 
+def show_where(options: argparse.Namespace) -> None:
+    """Prints, for a request and for a chunk, what each part of Encke costs. Raises BenchError, StartError."""
+    gateway_core, load_core = procs.cores()
+    with tempfile.TemporaryDirectory(prefix="encke-bench-") as name:
+        upstream = Upstream(Path(name), load_core)
+        setting = Setting(options.seconds, options.rest, gateway_core, load_core, upstream)
+        os.sched_setaffinity(0, {load_core})
+        try:
+            for case in (found for found in cases(options.seconds).values() if found.name in options.cases):
+                candidate = create(Encke.name, Path(name), setting)
+                try:
+                    candidate.start()
+                    parts, functions = where.profile(case, candidate, setting)
+                finally:
+                    candidate.stop()
+                print(f"{case.name}:\n{where.lines(parts, case.unit)}\n\n{where.lines(functions, case.unit, 40)}\n")
+        finally:
+            upstream.stop()
+
+
+def versions(candidates: list[str]) -> list[str]:
+    """What exactly was measured."""
+    return [version for name in candidates if (version := KNOWN[name].version())]
+
+
+def notes(options: argparse.Namespace) -> list[str]:
+    """What was not the same for all."""
+    lines = []
+    for name in options.candidates:
+        candidate, others = KNOWN[name], []
+        others += [f"{case} with {_words(load)}" for case, load in candidate.lighter.items() if case in options.cases]
+        others += [f"{case} not at all" for case in candidate.cannot if case in options.cases]
+        if candidate.most_idle < options.idle:
+            others.append(f"{candidate.most_idle} idle streams of {options.idle}")
+        if others:
+            lines.append(f"{name} cannot keep pace, so it was given: {'; '.join(others)}")
+    return lines
+
+
+def _words(load: Mapping[str, int]) -> str:
+    return ", ".join(f"{value} {name}" for name, value in load.items())
+
+
 def main() -> int:
     """Runs and prints; see the module's words for the exit status."""
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
     try:
         check_machine(options)
+        if options.where:
+            where.check()
+            print("versions: " + Encke.version())
+            show_where(options)
+            return 0
         results = run(options)
     except MissingTool as e:
         say(f"bench: {e}")
@@ -154,6 +222,7 @@ def main() -> int:
     except (BenchError, StartError) as e:
         say(f"bench: {e}")
         return 1
+    print("\n".join(["versions: " + "; ".join(versions(options.candidates)), *notes(options)]))
     print(table(results, options.candidates))
     if options.json:
         record = asdict(results) | {"medians": {row.title: row.series for row in rows(results)}}
@@ -161,6 +230,8 @@ def main() -> int:
     for name in options.candidates:
         if name not in ("direct", "nginx") and "nginx" in options.candidates:
             print(last_line(results, name))
+    if {Encke.name, TwoWorkers.name} <= set(options.candidates):
+        print(against(results, TwoWorkers.name, Encke.name))
     return 0
 
 

@@ -1,0 +1,8 @@
+"""The bench's modules, which are programs and not a package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))

@@ -137,6 +137,8 @@ def run_idle(number: int, options: argparse.Namespace, folder: Path, setting: Se
         try:
             results.starts.append(begin(candidate, options.rounds + number))
             found = measure_idle(candidate, number, options.idle, setting)
+        except BenchError as e:
+            raise BenchError(f"{e}\n{candidate.last_words()}") from None
         finally:
             candidate.stop()
         results.idle.append(found)

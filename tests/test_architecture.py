@@ -92,7 +92,6 @@ UNMIRRORED: dict[str, str] = {
     "admin/context.py": "holds three things together for the use cases: tests/admin",
     "calls/attempt.py": _GATEWAY,
     "calls/call.py": _GATEWAY,
-    "calls/life.py": _GATEWAY,
     "calls/relay.py": _GATEWAY,
     "calls/upstream.py": _GATEWAY,
     "children.py": _PROCESS,

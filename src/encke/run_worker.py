@@ -32,6 +32,7 @@ from encke.core.paths import DataPaths
 from encke.http.server import ServerConnection
 from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
+from encke.telemetry.crash import report
 from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
 from encke.worker.link import KeeperLink, Snapshot
@@ -59,6 +60,7 @@ class Worker:
         """Serve until told to stop; the exit status."""
         boot, config = self._boot, self._config
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_tell_crash)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_reader(boot.alive_fd, self._supervisor_gone)
         paths = DataPaths(config.data_dir)
@@ -156,6 +158,15 @@ class Worker:
         # Nobody told us to stop in order: whoever starts the gateway again waits for our last entries.
         self._grace = min(self._grace, ORPHAN_GRACE)
         self._stop.set()
+
+
+def _tell_crash(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody caught: asyncio's own words would quote it, and a caller with it."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        report(error)
+    else:
+        log("loop", {"level": "error", "what": str(context.get("message", ""))[:200]}, "worker")
 
 
 async def _when_it_has_segments(journal: Journal, made: asyncio.Future[Journal]) -> None:

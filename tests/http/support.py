@@ -86,8 +86,9 @@ class Driven(Generic[T]):
 class EchoApp:
     """Answers with method, path, body length and number; what a path begins with changes how.
 
-    `/hold` waits until `release`, `/stream` is two chunks, `/boom` fails, `/refuse` is refused by `check` with 403,
-    `/big` is a large answer. `handled` lists what came, `gone` the paths whose client left, `refusals` the faults.
+    `/hold` waits until `release`, `/stream` is two chunks, `/boom` fails (`/check-boom` in the check, `/handle-boom`
+    before there is a coroutine), `/refuse` is refused by `check` with 403, `/big` is a large answer. `handled` lists
+    what came, `gone` the paths whose client left, `refusals` the faults, `refused` method and path of what was refused.
     """
 
     def __init__(self) -> None:
@@ -95,18 +96,26 @@ class EchoApp:
         self.handled: list[tuple[str, str, bytes]] = []
         self.requests: list[Request] = []
         self.refusals: list[Fault] = []
+        self.refused: list[tuple[str, str]] = []
         self.gone: list[str] = []
         self.crashes: list[BaseException] = []
         self.held: list[Signal[None]] = []
 
     def check(self, request: Request) -> Fault | None:
         """See `Application`."""
+        if request.path.startswith("/check-boom"):
+            raise RuntimeError("boom")
         if request.path.startswith("/refuse"):
             return Fault("not_found", "refused by the check", status=403)
         return None
 
-    async def handle(self, request: Request, connection: ServerConnection) -> None:
+    def handle(self, request: Request, connection: ServerConnection) -> Coroutine[Any, None, None]:
         """See `Application`."""
+        if request.path.startswith("/handle-boom"):
+            raise RuntimeError("boom")
+        return self._answer(request, connection)
+
+    async def _answer(self, request: Request, connection: ServerConnection) -> None:
         self.requests.append(request)
         self.handled.append((request.method, request.path, request.body))
         number = len(self.handled)
@@ -144,6 +153,7 @@ class EchoApp:
     def refuse(self, request: Request | None, connection: ServerConnection, fault: Fault) -> None:
         """See `Application`."""
         self.refusals.append(fault)
+        self.refused.append((request.method, request.path) if request is not None else ("", ""))
         connection.respond(fault.status, PLAIN, fault.code.encode())
 
     def crashed(self, connection: ServerConnection, error: BaseException) -> None:

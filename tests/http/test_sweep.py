@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from encke.core.clock import monotonic
 from encke.http.sweep import INTERVAL
 from tests.http.support import LoopThread
@@ -56,3 +58,24 @@ def test_now_moves(thread: LoopThread) -> None:
     before = thread.sweeper.now
     time.sleep(3 * INTERVAL)
     assert before < thread.sweeper.now <= monotonic()
+
+
+def test_a_crash_in_one_does_not_keep_others_from_their_deadlines(
+    thread: LoopThread, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The one that failed is reported once and not asked again; the rest expire as ever."""
+
+    class Broken(Member):
+        def expire(self, now: float) -> None:
+            super().expire(now)
+            raise RuntimeError("boom")
+
+    members = [Broken(thread, 0.0), *(Member(thread, 0.0) for _ in range(20)), Broken(thread, 0.0)]
+    for member in members:
+        member.leave = False
+        thread.sweeper.add(member)
+    assert all(member.expired.wait(20 * INTERVAL) for member in members)
+    time.sleep(3 * INTERVAL)
+    assert {member.times for member in members} == {1}
+    said = capfd.readouterr().err
+    assert said.count('"event":"crash"') == 2 and "boom" not in said

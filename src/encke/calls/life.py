@@ -37,6 +37,7 @@ from encke.ledger.journal import Journal
 from encke.routing.plan import plan, remaining
 from encke.routing.retry import STOP, RetryPolicy, Step, decide
 from encke.telemetry.access import AccessLog
+from encke.telemetry.crash import report
 from encke.telemetry.line import AccessLine
 
 # Callers choose the names of models, so what is remembered of them is bounded.
@@ -102,7 +103,20 @@ async def live(desk: Desk, call: Call) -> None:
         call.outcome = "rejected"
         note_refusal(desk, call, draining())
         call.fail(draining())
+    except Exception as error:
+        crash(desk, call, error)
     tell(desk, call)
+
+
+def crash(desk: Desk, call: Call, error: Exception) -> None:
+    """A fault of ours: it is told to the log, to the ledger and to the client, whose connection then ends."""
+    report(error)
+    fault = Fault("internal_error", "The gateway failed; this is its fault.")
+    if call.attempts == 0:
+        note_refusal(desk, call, fault)
+    call.outcome = call.outcome or "failed"
+    call.client.close_after_answer()
+    call.fail(fault)
 
 
 def read(desk: Desk, call: Call) -> None:

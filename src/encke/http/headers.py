@@ -35,6 +35,10 @@ SINGLE_REQUEST_HEADERS: Final = frozenset(
     {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"host", b"content-type", b"content-length"}
 )
 
+# These are sent once or the request is refused (RFC 9112, sections 3.2 and 6.1; the parser itself sees to
+# content-length): who stands in front may read another of the two.
+ONCE_REQUEST_HEADERS: Final = frozenset({b"host", b"transfer-encoding"})
+
 # Of an upstream's headers, only these are read; of them only content-type is passed on.
 KEPT_RESPONSE_HEADERS: Final = frozenset(
     {b"content-type", b"content-encoding", b"retry-after", b"retry-after-ms", b"location"}

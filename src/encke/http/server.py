@@ -21,15 +21,22 @@ import httptools
 
 from encke.core.faults import Fault
 from encke.http.drive import Driver
-from encke.http.headers import KEPT_REQUEST_HEADERS, SINGLE_REQUEST_HEADERS, status_line
+from encke.http.headers import KEPT_REQUEST_HEADERS, ONCE_REQUEST_HEADERS, SINGLE_REQUEST_HEADERS, status_line
 from encke.http.sweep import Sweeper
 
 MAX_HEAD: Final = 64 * 1024
 MAX_FIELDS: Final = 100
 MAX_PENDING: Final = 64 * 1024
+MAX_SHOWN: Final = 1024
 MAX_DISCARD: Final = 64 * 1024
+# Pieces of a body: so many are free, then each must bring as many bytes on average. A megabyte in chunks of one byte
+# costs a hundred times what it costs in one piece.
+FREE_PIECES: Final = 65_536
+PIECE_BYTES: Final = 64
 HIGH_WATER: Final = 64 * 1024
+# After the last answer, what still comes in is thrown away: so long after the last of it, and so long altogether.
 LINGER_SECONDS: Final = 2.0
+LONGEST_LINGER: Final = 30.0
 FOREVER: Final = float("inf")
 
 IDLE, HEAD, BODY = range(3)
@@ -124,6 +131,7 @@ class ServerConnection:
         "_head_bytes",
         "_head_sent",
         "_limits",
+        "_linger_until",
         "_looping",
         "_members",
         "_method_is_head",
@@ -133,6 +141,7 @@ class ServerConnection:
         "_paused",
         "_pending",
         "_phase",
+        "_pieces",
         "_queue",
         "_reading_paused",
         "_received",
@@ -181,6 +190,8 @@ class ServerConnection:
         self._fresh = True
         self._dry = 0
         self._received = 0
+        self._pieces = 0
+        self._linger_until = FOREVER
         self._target = b""
         self._request = Request()  # the one the parser is at
         self._current = self._request  # the one whose call is open
@@ -215,9 +226,12 @@ class ServerConnection:
                 self._reading_paused = True
                 self._transport.pause_reading()
         elif phase == LINGER:
+            # Who sends a body that was refused gets to read why, rather than a reset; but not for ever.
             self._received += len(data)
-            if self._received > MAX_DISCARD * 16:
+            if self._received > max(MAX_DISCARD * 16, 2 * self._limits.max_body):
                 self._transport.abort()
+            elif not self._paused:
+                self.deadline = min(self._sweeper.now + LINGER_SECONDS, self._linger_until)
 
     def eof_received(self) -> bool:
         """The client will send no more. With its call open that means that it left, as for nginx."""
@@ -281,6 +295,7 @@ class ServerConnection:
         self._fresh = True
         self._dry = 0
         self._received = 0
+        self._pieces = 0
         self._parse = HEAD
         self.deadline = self._sweeper.now + self._limits.header_timeout
 
@@ -305,8 +320,13 @@ class ServerConnection:
         name = name.lower()
         if name in KEPT_REQUEST_HEADERS:
             headers = self._request.headers
-            if name in headers and name in SINGLE_REQUEST_HEADERS and headers[name] != value:
-                self._stop(Fault("bad_request", f"The header {name.decode()} was sent twice, with different values."))
+            if name in headers:
+                if name in SINGLE_REQUEST_HEADERS and headers[name] != value:
+                    self._stop(
+                        Fault("bad_request", f"The header {name.decode()} was sent twice, with different values.")
+                    )
+                if name in ONCE_REQUEST_HEADERS:
+                    self._stop(Fault("bad_request", f"The header {name.decode()} was sent twice."))
             headers[name] = value
 
     def on_headers_complete(self) -> None:
@@ -314,13 +334,13 @@ class ServerConnection:
         request = self._request
         parser = self._parser
         request.method = parser.get_method().decode("ascii", "replace")
-        if parser.should_upgrade():
-            self._upgrading = True  # `_no_upgrade` follows
-            return
         version = parser.get_http_version()
         request.http11 = version == "1.1"
         # Read now: the parser clears its flags when the message ends.
         request.keep_alive = parser.should_keep_alive()
+        if parser.should_upgrade():
+            self._upgrading = True  # `_without_upgrade` follows
+            return
         if version not in ("1.0", "1.1"):
             self._stop(Fault("bad_request", f"HTTP/{version} is not spoken here; send HTTP/1.1."))
         self._take_target(request)
@@ -331,9 +351,11 @@ class ServerConnection:
         self._parse = BODY
         self._head_bytes = 0
         self._body_started = self._sweeper.now
-        # Digits only: the parser has checked it.
-        length = int(headers.get(b"content-length", b"0") or b"0")
+        length = _length(headers)
         chunked = b"transfer-encoding" in headers
+        if chunked and (headers[b"transfer-encoding"].lower() != b"chunked" or not request.http11):
+            # The parser takes any list that ends in chunked, and from HTTP/1.0 too; others read such things otherwise.
+            self._stop(Fault("bad_request", "The only transfer-encoding understood is chunked, in HTTP/1.1."))
         if length > self._limits.max_body:
             self._stop(Fault("request_too_large", self._too_large(length)))
         fault = self._app.check(request)
@@ -347,8 +369,11 @@ class ServerConnection:
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._received += len(data)
+        self._pieces += 1
         if self._received > self._limits.max_body:
             self._stop(Fault("request_too_large", self._too_large(None)))
+        if self._pieces > FREE_PIECES and (self._pieces - FREE_PIECES) * PIECE_BYTES > self._received:
+            self._stop(Fault("bad_request", f"The body comes in chunks of less than {PIECE_BYTES} bytes."))
         if self._request.refusal is not None:
             return
         if not self._body:
@@ -374,17 +399,24 @@ class ServerConnection:
 
     def _feed(self, data: bytes) -> None:
         received = self._received
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._no_upgrade(data[upgrade.args[0] :])
-            return
-        except httptools.HttpParserError as error:
-            fault = self._stop_fault
-            if fault is None:
-                fault = Fault("bad_request", f"The request is not valid HTTP/1.1: {_reason(error)}.")
-            self._refuse_after_queue(fault)
-            return
+        rest: Any = data
+        while True:
+            try:
+                if self._upgrading:
+                    self._parser, head = self._without_upgrade()
+                    self._parser.feed_data(head)
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._request.method == "CONNECT":
+                    fault = Fault("method_not_allowed", "This is not a proxy: CONNECT is not allowed.")
+                    self._refuse_after_queue(fault)
+                    return
+                # A view: many such requests in one read must not copy what follows them each time.
+                rest = memoryview(rest)[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self._refuse_after_queue(self._why_stopped(error))
+                return
         if self._parse != IDLE and self._is_endless(len(data), received):
             self._refuse_after_queue(Fault("headers_too_large", f"More than {MAX_HEAD} bytes of headers."))
             return
@@ -392,6 +424,15 @@ class ServerConnection:
             self._run()
         elif self._parse == BODY:
             self._set_body_deadline()
+
+    def _why_stopped(self, error: Exception) -> Fault:
+        if self._stop_fault is not None:
+            return self._stop_fault
+        if isinstance(error, httptools.HttpParserCallbackError):
+            # Not the client's bytes: one of our own callbacks failed.
+            self._app.crashed(self, error.__context__ or error)
+            return _crash()
+        return Fault("bad_request", f"The request is not valid HTTP/1.1: {_reason(error)}.")
 
     def _is_endless(self, size: int, received: int) -> bool:
         """Whether a field, or a trailer field, grows without end: the parser keeps it until it is whole.
@@ -409,7 +450,10 @@ class ServerConnection:
     def _set_body_deadline(self) -> None:
         # A floor on the rate: what has come so far buys time.
         limits = self._limits
-        self.deadline = self._body_started + limits.header_timeout + self._received / limits.body_floor
+        if limits.body_floor > 0:
+            self.deadline = self._body_started + limits.header_timeout + self._received / limits.body_floor
+        else:
+            self.deadline = FOREVER
 
     def _continue(self, request: Request) -> None:
         """The client waits for a word before it sends the body; not while answers to earlier requests are due."""
@@ -436,25 +480,23 @@ class ServerConnection:
         self._stop_fault = fault
         raise _Stop
 
-    def _no_upgrade(self, rest: bytes) -> None:
-        """Answer a request that asks for another protocol (h2c, usually) as if it had not asked.
+    def _without_upgrade(self) -> tuple[httptools.HttpRequestParser, bytes]:
+        """For a request that asks for another protocol (h2c, usually), which is answered as if it had not asked.
 
         The parser stops at such a head; a fresh one gets the same head without the wish, then the bytes that follow.
         """
         request = self._request
-        if request.method == "CONNECT":
-            self._refuse(Fault("method_not_allowed", "This is not a proxy: CONNECT is not allowed."))
-            return
         fields = [
             b"%s: %s\r\n" % (name, value)
             for name, value in request.headers.items()
             if name not in (b"upgrade", b"connection")
         ]
-        line = b"%s %s HTTP/1.1\r\n" % (request.method.encode(), self._target)
+        version = b"1.1" if request.http11 else b"1.0"
+        kept = b"keep-alive" if request.keep_alive else b"close"
+        line = b"%s %s HTTP/%s\r\nconnection: %s\r\n" % (request.method.encode(), self._target, version, kept)
         self._upgrading = False
-        self._parser = httptools.HttpRequestParser(self)
         self._parse = IDLE
-        self._feed(b"".join([line, *fields, b"\r\n", rest]))
+        return httptools.HttpRequestParser(self), b"".join([line, *fields, b"\r\n"])
 
     # Running calls.
 
@@ -501,7 +543,12 @@ class ServerConnection:
             self._app.refuse(request, self, request.refusal)
             self._next()
             return
-        driver = self._driver = Driver(self._app.handle(request, self), self._ended)
+        try:
+            coroutine = self._app.handle(request, self)
+        except Exception as error:
+            self._ended(error)
+            return
+        driver = self._driver = Driver(coroutine, self._ended)
         driver.start()
 
     def _ended(self, error: BaseException | None) -> None:
@@ -514,9 +561,7 @@ class ServerConnection:
                     self._transport.abort()
                 else:
                     self._must_close = True
-                    self._app.refuse(
-                        self._current, self, Fault("internal_error", "The gateway failed; this is its fault.")
-                    )
+                    self._app.refuse(self._current, self, _crash())
         self._next()
 
     def _next(self) -> None:
@@ -598,6 +643,10 @@ class ServerConnection:
             if last:
                 self.write_stream(last)
 
+    def close_after_answer(self) -> None:
+        """Have the connection end with the answer to the open call."""
+        self._must_close = True
+
     @property
     def head_sent(self) -> bool:
         """Whether the status is fixed."""
@@ -649,19 +698,31 @@ class ServerConnection:
     def _refuse_after_queue(self, fault: Fault) -> None:
         """Answer what came whole before the fault, then refuse."""
         if self._queue:
-            refused = Request()
+            refused = self._half_read() or Request()
             refused.keep_alive = False
             refused.refusal = fault
-            refused.method = self._request.method
             self._queue.append(refused)
             self._run()
         else:
             self._refuse(fault)
 
+    def _half_read(self) -> Request | None:
+        """The request that the parser is at, with what was read of it; None where not even its first line was."""
+        request = self._request
+        if self._parse == IDLE or not (request.method or self._target):
+            return None
+        if not request.method:
+            request.method = self._parser.get_method().decode("ascii", "replace")
+        if not request.path:
+            # Without what may be before or behind the path: an address there may hold a password, a query a key.
+            shown = _AUTHORITY.sub(b"", self._target[:MAX_SHOWN], 1)
+            request.path = shown.partition(b"?")[0].partition(b"#")[0].decode("ascii", "replace")
+        return request
+
     def _refuse(self, fault: Fault) -> None:
         """Refuse what is coming in, and close."""
         self._stop_fault = None
-        request = self._request if self._request.method else None
+        request = self._half_read()
         if request is not None:
             request.keep_alive = False
             self._current = request
@@ -678,6 +739,7 @@ class ServerConnection:
         self._pending = b""
         self._queue.clear()
         self._stalled_at = self._unsent() + 1
+        self._linger_until = self._sweeper.now + LONGEST_LINGER
         self.deadline = self._sweeper.now + (self._limits.write_stall if self._paused else LINGER_SECONDS)
         if self._reading_paused:
             self._reading_paused = False
@@ -688,6 +750,17 @@ class ServerConnection:
             self._transport.write_eof()
         else:
             self._transport.close()
+
+
+def _length(headers: dict[bytes, bytes]) -> int:
+    """The Content-Length, 0 without one. Digits only: the parser has checked it, and that it is not absurd."""
+    text = headers.get(b"content-length", b"0")
+    # Zeros in front are no length; but Python converts 4,300 digits at most.
+    return int(text) if len(text) < 100 else int(text.strip().lstrip(b"0") or b"0")
+
+
+def _crash() -> Fault:
+    return Fault("internal_error", "The gateway failed; this is its fault.")
 
 
 def _reason(error: Exception) -> str:

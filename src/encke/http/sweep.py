@@ -6,8 +6,10 @@ import asyncio
 from typing import Final, Protocol
 
 from encke.core.clock import monotonic
+from encke.telemetry.crash import report
 
 INTERVAL: Final = 0.25
+FOREVER: Final = float("inf")
 
 
 class Timed(Protocol):
@@ -46,4 +48,8 @@ class Sweeper:
         self._timer = self._loop.call_later(INTERVAL, self._tick)
         self.now = now = monotonic()
         for member in [member for member in self._members if member.deadline <= now]:
-            member.expire(now)
+            try:
+                member.expire(now)
+            except Exception as error:  # a fault of ours in one must not keep the others from their deadlines
+                member.deadline = FOREVER
+                report(error)

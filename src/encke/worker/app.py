@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
 from collections.abc import Coroutine
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +15,7 @@ from encke.core.redact import without_keys
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
+from encke.telemetry.crash import report
 from encke.worker.admission import Admission
 from encke.worker.models import Discovery
 from encke.worker.routes import Match, match
@@ -102,13 +101,8 @@ class WorkerApp:
         tell(self._desk, call)
 
     def crashed(self, connection: ServerConnection, error: BaseException) -> None:
-        """A fault of ours: where it happened goes to the log, not what it said, which may quote a caller."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
-        print(
-            _encode({"level": "error", "event": "crash", "type": type(error).__name__, "at": where}).decode(),
-            file=sys.stderr,
-        )
+        """A fault of ours: it goes to the log."""
+        report(error)
 
     # The answers that are not calls to a model.
 

@@ -10,7 +10,7 @@ import pytest
 
 from encke.core.faults import Fault
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.parse import parse_reply, parse_request, parse_usage
+from encke.dialects.openai_chat.parse import MOST_FIELDS, parse_reply, parse_request, parse_usage
 
 GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 ROUTES: dict[str, dict[str, Any]] = {
@@ -260,3 +260,37 @@ def test_usage_with_oddities_that_can_be_believed() -> None:
 def test_usage_that_cannot_be_believed_is_none(value: object) -> None:
     """Then the gateway estimates, and says so."""
     assert usage(value) is None
+
+
+LONG = b'"t":"' + b"x" * (1 << 20) + b'"'
+
+
+@pytest.mark.parametrize("name", [b'"%x":1', b'"%x" :1', b'"%x"\t\n:1', b'"%x\\\\":1'])
+def test_very_many_fields(name: bytes) -> None:
+    """A large body may not name more fields than any request does, however the colons are written."""
+    start = b'{"model":"m","messages":[],' + LONG
+    few, many = (b",".join(name % number for number in range(count)) for count in (50_000, MOST_FIELDS + 1))
+    assert len(parse_request("chat", start + b"," + few + b"}").body) == 50_003
+    with pytest.raises(Fault, match="more than 100000 fields") as raised:
+        parse_request("chat", start + b"," + many + b"}")
+    assert raised.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize("text", [b'{\\"name\\":1},', b"a: b, c: d\\n", b'\\": '])
+def test_json_inside_a_prompt_is_text(text: bytes) -> None:
+    """A prompt may hold as many names and colons as fit."""
+    body = b'{"model":"m","messages":[{"role":"user","content":"' + text * 400_000 + b'"}]}'
+    assert parse_request("chat", body).model == "m"
+
+
+@pytest.mark.parametrize("at", [10, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x98"])
+def test_utf8_is_checked_to_the_end(at: int, bad: bytes) -> None:
+    """Large bodies are checked in pieces: characters across the seams pass, wrong bytes are told by their place."""
+    euro = "€😀é".encode() * ((4 << 20) // 9)
+    good = b'{"model":"m","messages":[],"t":"' + euro + b'"}'
+    assert parse_request("chat", good).model == "m"
+    cut = len('{"model":"m","messages":[],"t":"') + 9 * (at // 9)
+    with pytest.raises(Fault, match=f"not UTF-8: byte {cut}") as raised:
+        parse_request("chat", good[:cut] + bad + b" " + good[cut:])
+    assert raised.value.code == "invalid_json"

@@ -4,6 +4,8 @@ buckets.
 
 from __future__ import annotations
 
+import codecs
+import re
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,6 +16,7 @@ from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, Reply, WireUs
 
 Body = dict[str, msgspec.Raw]
 
+_SPACED: Final = re.compile(rb'"[ \t\r\n]+:')
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string: Final = msgspec.json.Decoder(str)
 _flag: Final = msgspec.json.Decoder(bool | None)
@@ -31,6 +34,8 @@ _TYPE_NAMES: Final = {
 }
 
 MAX_MODEL_NAME: Final = 256
+LARGE: Final = 1 << 20
+MOST_FIELDS: Final = 100_000
 MOST_TOKENS: Final = 1 << 40
 
 
@@ -81,10 +86,9 @@ def parse_request(route: str, data: bytes) -> Request:
 
 def _top_level(data: bytes) -> Body:
     if not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError as error:
-            raise Fault("invalid_json", f"The body is not UTF-8: byte {error.start} cannot be decoded.") from None
+        _check_utf8(data)
+    if len(data) > LARGE and _has_too_many_fields(data):
+        raise Fault("invalid_json", f"The body has more than {MOST_FIELDS} fields.")
     try:
         return _map.decode(data)
     except msgspec.ValidationError:
@@ -94,6 +98,36 @@ def _top_level(data: bytes) -> Body:
         raise Fault("invalid_json", f"The body is not valid JSON: {what}.") from None
     except RecursionError:
         raise Fault("invalid_json", "The body is nested too deeply.") from None
+
+
+def _check_utf8(data: bytes) -> None:
+    """In pieces, since a text takes up to four times the memory of its bytes."""
+    at, size = 0, len(data)
+    while at < size:
+        end = min(at + LARGE, size)
+        try:
+            _, used = codecs.utf_8_decode(data[at:end], "strict", end == size)
+        except UnicodeDecodeError as error:
+            raise Fault("invalid_json", f"The body is not UTF-8: byte {at + error.start} cannot be decoded.") from None
+        at += used
+
+
+def _has_too_many_fields(data: bytes) -> bool:
+    """Whether a body names more fields than any request does, at all depths: each at the top costs some 170 bytes.
+
+    An upper bound that is quick: quotes before colons, but not those that are escaped, which are somebody's text.
+    """
+    if data.count(b":") <= MOST_FIELDS:
+        return False
+    fields = data.count(b'":') - data.count(b'\\":') + data.count(b'\\\\":')
+    if fields > MOST_FIELDS:
+        return True
+    for looked_at, found in enumerate(_SPACED.finditer(data)):
+        if data[found.start() - 1 : found.start()] != b"\\":
+            fields += 1
+        if fields > MOST_FIELDS or looked_at > 4 * MOST_FIELDS:
+            return True
+    return False
 
 
 def _include_usage(body: Body) -> bool:

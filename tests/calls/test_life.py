@@ -1,0 +1,99 @@
+"""A call that fails by a fault of ours: the log, the ledger, the access log and the client all learn it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from encke.calls.life import Desk
+from encke.catalogue.catalogue import Catalogue
+from encke.http.server import ServerConnection, ServerLimits
+from encke.keys.grant import Grant
+from encke.keys.secret import digest
+from encke.ledger.entry import Entry
+from encke.ledger.journal import Journal, SegmentReader, make_segment, make_slots, segment_path
+from encke.telemetry.access import AccessLog
+from encke.worker.admission import Admission
+from encke.worker.app import WorkerApp
+from encke.worker.models import Discovery
+from tests.http.support import LoopThread
+from tests.support.client import Client, chat
+
+KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Site:
+    """A worker's application whose discovery fails by a fault of ours, on a loopback port."""
+
+    def __init__(self, folder: Path, thread: LoopThread) -> None:
+        self.journal = Journal(make_slots(folder, 1))
+        self.journal.add_segment(make_segment(folder, 1, 1, 1 << 16))
+        self.folder = folder
+        self.access = folder / "access.log"
+        self._fd = os.open(self.access, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        catalogue = Catalogue(frozenset({"lab"}), {})
+        desk = Desk(catalogue, {}, self.journal, AccessLog(self._fd), _fail)
+        admission = Admission()
+        admission.update(1, b"pepper", {digest(b"pepper", KEY): Grant("pub", "test", 0)})
+        app = WorkerApp(desk, admission, Discovery(catalogue, {}, {}), ())
+        members: set[ServerConnection] = set()
+
+        def connection() -> asyncio.Protocol:
+            return cast(asyncio.Protocol, ServerConnection(app, thread.sweeper, ServerLimits(), members))
+
+        async def start() -> Any:
+            return await thread.loop.create_server(connection, "127.0.0.1", 0)
+
+        self.server = thread.await_(start())
+        self.port: int = self.server.sockets[0].getsockname()[1]
+
+    def entries(self) -> list[Entry]:
+        """What stands in the journal."""
+        reader = SegmentReader(segment_path(self.folder, 1, 1))
+        try:
+            return [record.value for record in reader.records() if isinstance(record.value, Entry)]
+        finally:
+            reader.close()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The access log."""
+        return [json.loads(line) for line in self.access.read_text().splitlines()]
+
+
+async def _fail() -> None:
+    raise ZeroDivisionError("a caller's words")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """The site."""
+    with LoopThread() as thread:
+        running = Site(tmp_path, thread)
+        yield running
+        thread.call(running.server.close)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_crash_in_a_call_leaves_nothing_untold(site: Site, stream: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """One 500 with the call's own id, one entry, one access line of the same id, one event in the log, and the end."""
+    with Client(site.port) as client:
+        answer = client.call("POST", "/v1/chat/completions", chat(model="unknown", stream=stream), key=KEY)
+        assert (answer.status, answer.header("connection")) == (500, "close")
+        assert client.wait_ended() and client.buffer == b""
+    assert answer.json()["error"]["code"] == "internal_error"
+    call = answer.header("x-request-id")
+    assert answer.json()["request_id"] == call
+    assert [(one.call, one.status, one.reason, one.final) for one in site.entries()] == [
+        (call, "rejected", "internal_error", True)
+    ]
+    assert [(one["request_id"], one["status"], one["code"], one["outcome"]) for one in site.lines()] == [
+        (call, 500, "internal_error", "failed")
+    ]
+    said = capfd.readouterr().err
+    assert said.count('"event":"crash"') == 1 and "ZeroDivisionError" in said and "caller's words" not in said

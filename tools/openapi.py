@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
+
+from tools.openapi_parts import AFTER, ALWAYS, CALLED, Json, refs
 
 from encke import __version__
 from encke.core.faults import FAULTS
 from encke.dialects.openai_chat.parse import MAX_MODEL_NAME
 from encke.dialects.openai_chat.wire import ROUTES as SHAPES
-from encke.worker.admission import KEY_HEADERS
 from encke.worker.routes import MODEL_PATH, MODEL_ROUTE, ROUTES, Route
-
-Json = dict[str, Any]
+from tools import openapi_parts as parts
 
 # A JSON value's first byte tells its type; see `RouteShape`.
 _OPENED: Final = {'"': "string", "[": "array", "{": "object"}
@@ -60,7 +60,6 @@ def describe() -> Json:
     """The whole description."""
     paths = {**{path: _path(route) for path, route in ROUTES.items()}, f"{MODEL_PATH}{{id}}": _one_model()}
     shared = _share(paths)
-    parts = {"securitySchemes": _schemes(), "schemas": _schemas(), "headers": _headers(), "responses": shared}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -73,9 +72,14 @@ def describe() -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "http://127.0.0.1:8080"}],
-        "security": [{name: []} for name in _schemes()],
+        "security": [{name: []} for name in parts.schemes()],
         "paths": paths,
-        "components": parts,
+        "components": {
+            "securitySchemes": parts.schemes(),
+            "schemas": parts.schemas(),
+            "headers": parts.headers(),
+            "responses": shared,
+        },
     }
 
 
@@ -100,17 +104,6 @@ def _share(paths: Json) -> Json:
 def render() -> str:
     """The text of docs/openapi.json."""
     return json.dumps(describe(), indent=1, ensure_ascii=False) + "\n"
-
-
-def _schemes() -> Json:
-    bearer = {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "`Authorization: Bearer sk-…`, in any spelling of Bearer, or without it. Two different keys in "
-        "one request are refused, and so is a key in the query string.",
-    }
-    others = [name.decode() for name in KEY_HEADERS]
-    return {"bearer": bearer, **{name: {"type": "apiKey", "in": "header", "name": name} for name in others}}
 
 
 # Paths and operations.
@@ -166,7 +159,7 @@ def _head(route: Route) -> Json:
 
 def _options(route: Route) -> Json:
     allow = {"required": True, "schema": {"const": route.allow}}
-    ok = {"description": "What is allowed here.", "headers": {**_refs(_ALWAYS), "allow": allow}}
+    ok = {"description": "What is allowed here.", "headers": {**refs(ALWAYS), "allow": allow}}
     responses = {"200": ok, **_bad(Route(route.name, "healthz", "OPTIONS", True))}
     return {"operationId": f"{route.name}_options", "security": [], "responses": responses}
 
@@ -189,9 +182,9 @@ def _request(route: Route) -> Json:
 
 def _good(route: Route) -> Json:
     content: Json = {"application/json": {"schema": _answer(route)}}
-    headers = _refs(_ALWAYS)
+    headers = refs(ALWAYS)
     if route.kind == "inference":
-        headers |= _refs(_CALLED)
+        headers |= refs(CALLED)
         if SHAPES[route.name].streams:
             content["text/event-stream"] = {"schema": {"description": _STREAM}}
     return {"description": _SUMMARIES[route.name] + ".", "headers": headers, "content": content}
@@ -229,79 +222,5 @@ def _error(status: int, of: Iterable[str]) -> Json:
     else:
         code = {"code": {"enum": list(of)}, "type": {"enum": sorted({FAULTS[one].type for one in of})}}
         schema = {"allOf": [schema, {"properties": {"error": {"properties": code}}}]}
-    headers = _refs(_ALWAYS) | _refs(("x-should-retry",)) | _refs(_AFTER, required=status == 503)
+    headers = refs(ALWAYS) | refs(("x-should-retry",)) | refs(AFTER, required=status == 503)
     return {"description": " ".join(lines), "headers": headers, "content": {"application/json": {"schema": schema}}}
-
-
-# Components.
-
-_ALWAYS: Final = ("x-request-id", "x-cometapi-request-id", "openai-processing-ms", "x-client-request-id")
-_CALLED: Final = ("x-encke-model", "x-encke-attempts", "x-encke-provider")
-_AFTER: Final = ("retry-after", "retry-after-ms")
-_ID: Final = {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"}
-_COUNT: Final = {"type": "integer", "minimum": 0}
-
-
-def _refs(names: Iterable[str], required: bool = False) -> Json:
-    return {name: {"$ref": f"#/components/headers/{name}{'-503' if required else ''}"} for name in names}
-
-
-def _headers() -> Json:
-    table: dict[str, tuple[Json, str]] = {
-        "x-request-id": (_ID, "The gateway's id of the call, a UUIDv7."),
-        "x-cometapi-request-id": (_ID, "The same id, for tools that look for this name."),
-        "x-client-request-id": ({"type": "string"}, "The `x-request-id` that was sent."),
-        "openai-processing-ms": (_COUNT, "Milliseconds from receipt to the head of the answer."),
-        "x-encke-model": ({"type": "string"}, "The model asked for."),
-        "x-encke-provider": ({"type": "string"}, "Who answered, or was tried last."),
-        "x-encke-attempts": (_COUNT, "How many attempts were made."),
-        "x-should-retry": ({"enum": ["true", "false"]}, "Whether the same request may be sent again."),
-        "retry-after": ({"type": "integer", "minimum": 1, "maximum": 600}, "Seconds to wait first."),
-        "retry-after-ms": ({"type": "integer", "minimum": 1000, "maximum": 600_000}, "The same in milliseconds."),
-    }
-    # An early head of a stream, sent to keep the connection open, has only the id: see the chat reference.
-    sure = ("x-request-id", "x-should-retry")
-    made: Json = {
-        name: {"required": name in sure, "schema": schema, "description": text}
-        for name, (schema, text) in table.items()
-    }
-    return made | {f"{name}-503": {**made[name], "required": True} for name in _AFTER}
-
-
-def _schemas() -> Json:
-    text = {"type": "string"}
-    error = {
-        "type": "object",
-        "required": ["message", "type", "param", "code"],
-        "properties": {
-            "message": {**text, "description": "What is wrong, with which value, and what to do."},
-            "type": text,
-            "param": {"type": ["string", "null"], "description": "The field that is meant."},
-            "code": {
-                "description": "One of the gateway's, or what the provider said that refused the request.",
-                "anyOf": [
-                    {"oneOf": [{"const": code, "description": kind.meaning} for code, kind in FAULTS.items()]},
-                    {"type": ["string", "null"]},
-                ],
-            },
-        },
-    }
-    model = {
-        "type": "object",
-        "required": ["id", "object", "created", "owned_by"],
-        "properties": {"id": text, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": text},
-    }
-    models = {
-        "type": "object",
-        "required": ["object", "data"],
-        "properties": {
-            "object": {"const": "list"},
-            "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
-        },
-    }
-    envelope = {
-        "type": "object",
-        "required": ["error", "request_id"],
-        "properties": {"error": error, "request_id": _ID},
-    }
-    return {"Error": envelope, "Model": model, "Models": models}

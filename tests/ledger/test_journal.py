@@ -16,6 +16,7 @@ from encke.core.usage import Usage
 from encke.ledger.entry import Entry, Intent
 from encke.ledger.journal import (
     HEADER,
+    MAGIC,
     MAX_RECORD,
     RECORD,
     SLOT_COUNT,
@@ -260,3 +261,12 @@ def test_reader_and_killed_writer(tmp_path: Path) -> None:
     count = len(told.read_bytes().splitlines())
     assert count >= 1000
     assert found == [f"call-{number:06d}" for number in range(len(found))] and len(found) >= count
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 23, 24, 31])
+def test_a_file_too_short_for_a_segment_is_refused(tmp_path: Path, size: int) -> None:
+    """Also one whose beginning is right: a clear error, not one of the unpacking."""
+    path = tmp_path / "short.seg"
+    path.write_bytes((MAGIC + bytes(24))[:size])
+    with pytest.raises(ValueError, match="is not a journal segment"):
+        SegmentReader(path)

@@ -6,15 +6,22 @@ import pytest
 
 from encke.testing import replay
 from encke.testing.replay import Exchange
+from encke.testing.script import Script, Send
+from encke.testing.upstream import FakeUpstream
+from encke.testing.wire import http_response
 from tests.relay import ledger, oracle
+from tests.relay.conftest import Start, provider
 from tests.relay.traffic import MODES, OWN, Case, Stage, cases, check
 from tests.support import recordings
-from tests.support.gateway import Gateway
+from tests.support.client import chat
+from tests.support.gateway import KEY, Gateway
 
 MINIMAL = {"messages": [{"role": "user", "content": "Hello"}]}
 # Byte by byte takes long: so many exchanges of a provider, the shortest streams, answers and errors.
 BYTEWISE = 12
 MAX_BYTEWISE = 6000
+
+ANSWER = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
 
 
 def check_chat(stage: Stage, gateway: Gateway, played: list[Case]) -> None:
@@ -63,3 +70,17 @@ def test_recorded_exchanges_come_through_byte_by_byte(all_providers: Gateway, st
     chosen = [one for group in groups.values() for one in sorted(group, key=lambda e: len(e.body))[:BYTEWISE]]
     assert len(chosen) > 100
     check_chat(stage, all_providers, cases(chosen, ("bytes",)))
+
+
+def test_a_content_type_reaches_the_caller_as_plain_text(upstream: FakeUpstream, start: Start) -> None:
+    """What a provider puts into it beyond visible ASCII is encoded: strict clients read heads strictly."""
+    with start_lab(start, upstream).client() as client:
+        upstream.queue(Script([Send(http_response(200, [("content-type", "application/json; x=\xea")], ANSWER))]))
+        answer = client.call("POST", "/v1/chat/completions", chat(model="lab/fake"), key=KEY)
+    assert (answer.status, answer.body) == (200, ANSWER)
+    assert answer.header("content-type") == "application/json; x=%C3%AA"
+
+
+def start_lab(start: Start, upstream: FakeUpstream) -> Gateway:
+    """A gateway with one provider."""
+    return start({"providers": {"lab": provider(upstream.url, dialect="openai_chat")}})

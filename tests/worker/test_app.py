@@ -51,3 +51,36 @@ def test_errors_reach_the_page(gateway: Gateway) -> None:
     assert (answer.status, answer.json()["error"]["code"]) == (401, "missing_api_key")
     assert answer.header("access-control-allow-origin") == ORIGIN
     assert "x-request-id" in (answer.header("access-control-expose-headers") or "")
+
+
+def test_a_refusal_after_an_answer_has_a_head_of_its_own(gateway: Gateway) -> None:
+    """What cannot be read after a call that was answered is answered like the first: status, headers, envelope."""
+    with gateway.client() as client:
+        assert client.call("GET", "/healthz").status == 200
+        client.send(b"garbage\r\n\r\n")
+        answer = client.read()
+        assert (answer.status, answer.json()["error"]["code"]) == (400, "bad_request")
+        assert answer.header("x-should-retry") == "false" and client.wait_ended()
+
+
+def test_connect_waits_for_the_answers_before_it(gateway: Gateway) -> None:
+    """A CONNECT that came in one piece with a good request takes nothing from that one."""
+    with gateway.client() as client:
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nCONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert [client.read("GET").status, client.read().status] == [200, 405]
+        assert client.wait_ended()
+
+
+@pytest.mark.parametrize(
+    ("version", "host", "connection"),
+    [("1.0", "", "upgrade"), ("1.1", "Host: x\r\n", "upgrade, close"), ("1.1", "Host: x\r\n", "close, upgrade")],
+)
+def test_a_wish_for_another_protocol_changes_nothing_else(
+    gateway: Gateway, version: str, host: str, connection: str
+) -> None:
+    """Who asks to upgrade is answered as by its version, and its connection is closed if it asked for that too."""
+    with gateway.client() as client:
+        client.send(f"GET /healthz HTTP/{version}\r\n{host}Connection: {connection}\r\nUpgrade: h2c\r\n\r\n".encode())
+        answer = client.read("GET")
+        assert (answer.status, answer.header("connection")) == (200, "close")
+        assert client.wait_ended()

@@ -17,6 +17,7 @@ from encke.dialects.openai_chat.render import render_request
 from encke.dialects.openai_chat.wire import shown_finish
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
+from encke.http.headers import visible
 from encke.ledger.entry import Entry, Intent, Status
 from encke.ledger.journal import Journal
 from encke.ledger.settlement import estimate_tokens, used
@@ -337,7 +338,7 @@ class Attempt:
         self.finish_reason = reply.finish_reason
         content_type = self._headers.get(b"content-type")
         if content_type is not None:
-            self.content_type = content_type.decode("latin-1")
+            self.content_type = visible(content_type.decode("latin-1"))
         self.opened.set(None)
 
     def _refusal(self) -> Fault:

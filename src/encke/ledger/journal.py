@@ -270,10 +270,11 @@ class SegmentReader:
             self._map = mmap.mmap(fd, os.fstat(fd).st_size, access=mmap.ACCESS_READ)
         finally:
             os.close(fd)
-        magic, self.epoch, self.number = HEADER.unpack_from(self._map, 0)
-        if magic != MAGIC:
+        begin = self._map[: HEADER.size + RECORD.size]
+        if len(begin) < HEADER.size + RECORD.size or begin[: len(MAGIC)] != MAGIC:
             self._map.close()
-            raise ValueError(f"{path.name} is not a journal segment: it begins with {magic!r}")
+            raise ValueError(f"{path.name} is not a journal segment: it begins with {begin[: len(MAGIC)]!r}")
+        _, self.epoch, self.number = HEADER.unpack_from(begin)
         self.size = len(self._map)
         self.offset = HEADER.size
         self.damaged = False

@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve test lint bench soak lock clean
+.PHONY: help env serve test lint bench soak fuzz lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -36,6 +36,12 @@ soak:  ## the long tests, for hours (S="leaks reuse" chooses parts, S=--list nam
 	@tools/env dev
 	@tools/compile
 	@tools/soak $(S)
+
+SECONDS ?= 600
+
+fuzz:  ## fuzz the parsers (T="sse server" chooses, SECONDS=60 each; all for ten minutes each)
+	@tools/env dev
+	@tools/fuzz $(T) $(SECONDS)
 
 lock:  ## make the lock files anew from pyproject.toml and requirements-dev.in
 	@tools/lock

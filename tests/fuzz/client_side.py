@@ -100,12 +100,8 @@ def play(data: bytes, seed: int) -> Outcome:
     for piece in cut(data, seed):
         connection.data_received(piece)
     assert transport.reading or transport.ended
-    # Time runs out for what is not whole, and for what is idle.
-    waits = connection.deadline < FOREVER
-    before = len(watched.methods)
-    if waits and not transport.ended:
-        connection.expire(connection.deadline)
-        assert transport.ended and len(watched.methods) - before <= 1, "a connection outlives its deadline"
+    if not transport.ended:
+        _let_time_pass(connection, transport, watched)
     assert connection.eof_received() is False
     connection.connection_lost(None)
     assert members == set()
@@ -116,6 +112,14 @@ def play(data: bytes, seed: int) -> Outcome:
     for number, answer in enumerate(answers):
         _judge(answer, last=number == len(answers) - 1, head=watched.methods[number] == "HEAD")
     return Outcome(answers, len(watched.methods), transport.ended)
+
+
+def _let_time_pass(connection: ServerConnection, transport: FakeTransport, watched: Watched) -> None:
+    """The deadline comes for what is not whole, and for what is idle: at most one answer more, and the end."""
+    before = len(watched.methods)
+    assert connection.deadline < FOREVER, "a connection that waits for ever"
+    connection.expire(connection.deadline)
+    assert transport.ended and len(watched.methods) - before <= 1, "a connection outlives its deadline"
 
 
 def _judge(answer: Answer, *, last: bool, head: bool) -> None:

@@ -1,4 +1,4 @@
-"""Fuzz one target, guided by coverage: `python -m tests.fuzz.run TARGET PROGRAM [what libFuzzer takes]`; see tools/fuzz.
+"""Fuzz one target, guided by coverage: `python -m tests.fuzz.run TARGET PROGRAM [options of libFuzzer]` (tools/fuzz).
 
 PROGRAM is what runs all this again: libFuzzer starts itself by its own name to make a corpus smaller.
 """

@@ -339,3 +339,432 @@ class ServerConnection:
         # Read now: the parser clears its flags when the message ends.
         request.keep_alive = parser.should_keep_alive()
         if parser.should_upgrade():
+            self._upgrading = True  # `_without_upgrade` follows
+            return
+        if version not in ("1.0", "1.1"):
+            self._stop(Fault("bad_request", f"HTTP/{version} is not spoken here; send HTTP/1.1."))
+        self._take_target(request)
+        headers = request.headers
+        host = headers.get(b"host")
+        if (host is None and request.http11) or (host is not None and not _HOST.fullmatch(host)):
+            self._stop(Fault("bad_request", "The Host header is missing or is not a host name."))
+        self._parse = BODY
+        self._head_bytes = 0
+        self._body_started = self._sweeper.now
+        length = _length(headers)
+        chunked = b"transfer-encoding" in headers
+        if chunked and (headers[b"transfer-encoding"].lower() != b"chunked" or not request.http11):
+            # The parser takes any list that ends in chunked, and from HTTP/1.0 too; others read such things otherwise.
+            self._stop(Fault("bad_request", "The only transfer-encoding understood is chunked, in HTTP/1.1."))
+        if length > self._limits.max_body:
+            self._stop(Fault("request_too_large", self._too_large(length)))
+        fault = self._app.check(request)
+        if fault is not None:
+            request.refusal = fault
+            if chunked or length > MAX_DISCARD or b"expect" in headers:
+                self._stop(fault)
+        elif b"expect" in headers and (length or chunked):
+            self._continue(request)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._received += len(data)
+        self._pieces += 1
+        if self._received > self._limits.max_body:
+            self._stop(Fault("request_too_large", self._too_large(None)))
+        if self._pieces > FREE_PIECES and (self._pieces - FREE_PIECES) * PIECE_BYTES > self._received:
+            self._stop(Fault("bad_request", f"The body comes in chunks of less than {PIECE_BYTES} bytes."))
+        if self._request.refusal is not None:
+            return
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._upgrading:
+            return
+        request = self._request
+        body = self._body
+        request.body = body if isinstance(body, bytes) else bytes(body)
+        self._body = b""
+        self._queue.append(request)
+        self._parse = IDLE
+        self._head_bytes = 0
+
+    # Feeding the parser.
+
+    def _feed(self, data: bytes) -> None:
+        received = self._received
+        rest: Any = data
+        while True:
+            try:
+                if self._upgrading:
+                    self._parser, head = self._without_upgrade()
+                    self._parser.feed_data(head)
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._request.method == "CONNECT":
+                    fault = Fault("method_not_allowed", "This is not a proxy: CONNECT is not allowed.")
+                    self._refuse_after_queue(fault)
+                    return
+                # A view: many such requests in one read must not copy what follows them each time.
+                rest = memoryview(rest)[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self._refuse_after_queue(self._why_stopped(error))
+                return
+        if self._parse != IDLE and self._is_endless(len(data), received):
+            self._refuse_after_queue(Fault("headers_too_large", f"More than {MAX_HEAD} bytes of headers."))
+            return
+        if self._queue:
+            self._run()
+        elif self._parse == BODY:
+            self._set_body_deadline()
+
+    def _why_stopped(self, error: Exception) -> Fault:
+        if self._stop_fault is not None:
+            return self._stop_fault
+        if isinstance(error, httptools.HttpParserCallbackError):
+            # Not the client's bytes: one of our own callbacks failed.
+            self._app.crashed(self, error.__context__ or error)
+            return _crash()
+        return Fault("bad_request", f"The request is not valid HTTP/1.1: {_reason(error)}.")
+
+    def _is_endless(self, size: int, received: int) -> bool:
+        """Whether a field, or a trailer field, grows without end: the parser keeps it until it is whole.
+
+        The read in which a message begins tells nothing, since it may hold other messages as well.
+        """
+        if self._fresh:
+            self._fresh = False
+        elif self._received != received:
+            self._dry = 0
+        else:
+            self._dry += size
+        return self._dry > MAX_HEAD + 4 * MAX_FIELDS
+
+    def _set_body_deadline(self) -> None:
+        # A floor on the rate: what has come so far buys time.
+        limits = self._limits
+        if limits.body_floor > 0:
+            self.deadline = self._body_started + limits.header_timeout + self._received / limits.body_floor
+        else:
+            self.deadline = FOREVER
+
+    def _continue(self, request: Request) -> None:
+        """The client waits for a word before it sends the body; not while answers to earlier requests are due."""
+        wanted = request.headers[b"expect"].lower() == b"100-continue"
+        if wanted and request.http11 and not self._queue and self._phase == OPEN:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _take_target(self, request: Request) -> None:
+        target = self._target
+        if target[:1] != b"/" and target != b"*":
+            absolute = _AUTHORITY.match(target)
+            if absolute is None:
+                self._stop(Fault("bad_request", "The request target must be a path, such as /v1/chat/completions."))
+            else:
+                target = target[absolute.end() :] or b"/"
+        path, _, request.query = target.partition(b"?")
+        request.path = path.partition(b"#")[0].decode("ascii", "replace")
+
+    def _too_large(self, length: int | None) -> str:
+        has = "is larger" if length is None else f"has {length} bytes; that is more"
+        return f"The body {has} than the limit of {self._limits.max_body} bytes."
+
+    def _stop(self, fault: Fault) -> None:
+        self._stop_fault = fault
+        raise _Stop
+
+    def _without_upgrade(self) -> tuple[httptools.HttpRequestParser, bytes]:
+        """For a request that asks for another protocol (h2c, usually), which is answered as if it had not asked.
+
+        The parser stops at such a head; a fresh one gets the same head without the wish, then the bytes that follow.
+        """
+        request = self._request
+        fields = [
+            b"%s: %s\r\n" % (name, value)
+            for name, value in request.headers.items()
+            if name not in (b"upgrade", b"connection")
+        ]
+        version = b"1.1" if request.http11 else b"1.0"
+        kept = b"keep-alive" if request.keep_alive else b"close"
+        line = b"%s %s HTTP/%s\r\nconnection: %s\r\n" % (request.method.encode(), self._target, version, kept)
+        self._upgrading = False
+        self._parse = IDLE
+        return httptools.HttpRequestParser(self), b"".join([line, *fields, b"\r\n"])
+
+    # Running calls.
+
+    def _run(self) -> None:
+        """Start calls one after the other; a loop, so that many small pipelined ones do not nest."""
+        if self._looping:
+            return
+        self._looping = True
+        try:
+            # Not while answers pile up: a client that does not read them has no more calls begun for it.
+            while self._phase == OPEN and not self._paused:
+                if not self._queue:
+                    if not self._pending:
+                        break
+                    data, self._pending = self._pending, b""
+                    self._feed(data)  # may queue requests, or refuse
+                    if not self._queue:
+                        break
+                    continue
+                self._begin(self._queue.popleft())
+        finally:
+            self._looping = False
+        if self._phase == OPEN and not self._paused:
+            if self._reading_paused:
+                self._reading_paused = False
+                self._transport.resume_reading()
+            if self._parse == BODY:
+                # The time that earlier calls took is not this body's.
+                self._body_started = self._sweeper.now
+                self._set_body_deadline()
+            elif self._parse == HEAD:
+                self.deadline = self._sweeper.now + self._limits.header_timeout
+
+    def _begin(self, request: Request) -> None:
+        self._head_sent = False
+        self._must_close = not request.keep_alive or self._app.draining
+        self._method_is_head = request.method == "HEAD"
+        self._current = request
+        self._phase = CALL
+        self.bytes_sent = 0
+        if not self._paused:
+            self.deadline = FOREVER
+        if request.refusal is not None:
+            self._app.refuse(request, self, request.refusal)
+            self._next()
+            return
+        try:
+            coroutine = self._app.handle(request, self)
+        except Exception as error:
+            self._ended(error)
+            return
+        driver = self._driver = Driver(coroutine, self._ended)
+        driver.start()
+
+    def _ended(self, error: BaseException | None) -> None:
+        self._driver = None
+        self.sink = None
+        if error is not None and not isinstance(error, ClientGone):
+            self._app.crashed(self, error)
+            if self._phase == CALL:
+                if self._head_sent:
+                    self._transport.abort()
+                else:
+                    self._must_close = True
+                    self._app.refuse(self._current, self, _crash())
+        self._next()
+
+    def _next(self) -> None:
+        """The answer is written: wait for the next request, or close."""
+        if self._phase != CALL:
+            return
+        if self._must_close:
+            self._close()
+            return
+        self._phase = OPEN
+        if not self._paused:
+            self.deadline = self._sweeper.now + self._limits.keepalive
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._queue or self._pending or self._reading_paused or self._parse != IDLE:
+            self._run()
+
+    def _leave(self) -> None:
+        """The client has left: the call, if one is open, learns it now."""
+        self._queue.clear()
+        self._pending = b""
+        driver = self._driver
+        if driver is not None:
+            self._must_close = True
+            driver.cancel(ClientGone())
+
+    # Answering.
+
+    def respond(self, status: int, head: str, body: bytes) -> None:
+        """Write a whole answer. `head` is the header lines, each with its line end, without length and connection."""
+        if self._phase != CALL:
+            return
+        self._head_sent = True
+        data = b"".join(
+            (
+                f"{status_line(status)}{head}content-length: {len(body)}\r\n{self._connection_field()}\r\n".encode(
+                    "latin-1"
+                ),
+                b"" if self._method_is_head else body,
+            )
+        )
+        self.bytes_sent += len(data)
+        self._transport.write(data)
+
+    def start_stream(self, status: int, head: str, first: bytes) -> None:
+        """Write the head of an answer whose length is not known, and its first bytes."""
+        self._head_sent = True
+        self._chunked = self._current.http11
+        if not self._chunked:
+            self._must_close = True
+        framing = "transfer-encoding: chunked\r\n" if self._chunked else ""
+        lines = f"{status_line(status)}{head}{framing}{self._connection_field()}\r\n".encode("latin-1")
+        data = lines + self._frame(first) if first else lines
+        self.bytes_sent += len(data)
+        self._transport.write(data)
+
+    def write_stream(self, data: bytes) -> None:
+        """Write more of it."""
+        if self._phase == CALL:
+            if self._chunked:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+
+    def end_stream(self, last: bytes) -> None:
+        """Write the last bytes and the end."""
+        if self._phase == CALL:
+            data = self._frame(last) if last else b""
+            if self._chunked:
+                data += b"0\r\n\r\n"
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+
+    def break_stream(self, last: bytes) -> None:
+        """Write the last bytes and close without the end that would say all is well."""
+        if self._phase == CALL:
+            self._must_close = True
+            if last:
+                self.write_stream(last)
+
+    def close_after_answer(self) -> None:
+        """Have the connection end with the answer to the open call."""
+        self._must_close = True
+
+    @property
+    def head_sent(self) -> bool:
+        """Whether the status is fixed."""
+        return self._head_sent
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the client reads too slowly just now."""
+        return self._paused
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being received or answered."""
+        return self._phase == OPEN and self._parse == IDLE
+
+    def close_if_idle(self) -> None:
+        """For draining: idle connections end now, others after their answer."""
+        if self.idle:
+            self._phase = LINGER
+            self._stalled_at = self._unsent() + 1
+            self.deadline = self._sweeper.now + LINGER_SECONDS
+            self._transport.close()
+        else:
+            self._must_close = True
+
+    def cancel_call(self, error: BaseException) -> None:
+        """Raise `error` in the open call, if there is one."""
+        if self._driver is not None:
+            self._driver.cancel(error)
+
+    def _unsent(self) -> int:
+        """Bytes that the client's kernel has not acknowledged: ours, and those the kernel here holds, up to 4 MiB."""
+        try:
+            fd = self._transport.get_extra_info("socket").fileno()
+            (queued,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))
+        except (OSError, AttributeError):
+            queued = 0
+        return self._transport.get_write_buffer_size() + int(queued)
+
+    def _frame(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+
+    def _connection_field(self) -> str:
+        if self._must_close or self._app.draining:
+            self._must_close = True
+            return "connection: close\r\n"
+        return "" if self._current.http11 else "connection: keep-alive\r\n"
+
+    def _refuse_after_queue(self, fault: Fault) -> None:
+        """Answer what came whole before the fault, then refuse."""
+        if self._queue:
+            refused = self._half_read() or Request()
+            refused.keep_alive = False
+            refused.refusal = fault
+            self._queue.append(refused)
+            self._run()
+        else:
+            self._refuse(fault)
+
+    def _half_read(self) -> Request | None:
+        """The request that the parser is at, with what was read of it; None where not even its first line was."""
+        request = self._request
+        if self._parse == IDLE or not (request.method or self._target):
+            return None
+        if not request.method:
+            request.method = self._parser.get_method().decode("ascii", "replace")
+        if not request.path:
+            # Without what may be before or behind the path: an address there may hold a password, a query a key.
+            shown = _AUTHORITY.sub(b"", self._target[:MAX_SHOWN], 1)
+            request.path = shown.partition(b"?")[0].partition(b"#")[0].decode("ascii", "replace")
+        return request
+
+    def _refuse(self, fault: Fault) -> None:
+        """Refuse what is coming in, and close."""
+        self._stop_fault = None
+        request = self._half_read()
+        if request is not None:
+            request.keep_alive = False
+            self._current = request
+        self._method_is_head = request is not None and request.method == "HEAD"
+        self._head_sent = False  # that of an earlier answer
+        self.bytes_sent = 0
+        self._phase = CALL
+        self._must_close = True
+        self._app.refuse(request, self, fault)
+        self._close()
+
+    def _close(self) -> None:
+        """End the connection once what is written has gone out; what still comes in is thrown away for a while."""
+        self._phase = LINGER
+        self._received = 0
+        self._pending = b""
+        self._queue.clear()
+        self._stalled_at = self._unsent() + 1
+        self._linger_until = self._sweeper.now + LONGEST_LINGER
+        self.deadline = self._sweeper.now + (self._limits.write_stall if self._paused else LINGER_SECONDS)
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        if self._transport.is_closing():
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+
+def _length(headers: dict[bytes, bytes]) -> int:
+    """The Content-Length, 0 without one. Digits only: the parser has checked it, and that it is not absurd."""
+    text = headers.get(b"content-length", b"0")
+    # Zeros in front are no length; but Python converts 4,300 digits at most.
+    return int(text) if len(text) < 100 else int(text.strip().lstrip(b"0") or b"0")
+
+
+def _crash() -> Fault:
+    return Fault("internal_error", "The gateway failed; this is its fault.")
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text.rstrip(".")[:200]

@@ -43,6 +43,22 @@ def lines(gateway: Gateway, call: str, seconds: float = 10.0) -> list[Line]:
         time.sleep(0.02)
 
 
+def finished(gateway: Gateway, calls: Collection[str], seconds: float = 30.0) -> dict[str, list[Line]]:
+    """The entries of each call by attempt, once every call has its final one. Raises AssertionError otherwise."""
+    query = f"SELECT call, {', '.join(Line.__dataclass_fields__)} FROM entries ORDER BY call, attempt"  # noqa: S608
+    deadline = time.monotonic() + seconds
+    while True:
+        found: dict[str, list[Line]] = {call: [] for call in calls}
+        for call, *values in _rows(gateway, query, ()):
+            if call in found:
+                found[call].append(Line(*values))
+        missing = [call for call, lines in found.items() if not (lines and lines[-1].final)]
+        if not missing:
+            return found
+        assert time.monotonic() < deadline, f"{len(missing)} calls without a final entry, such as {missing[:3]}"
+        time.sleep(0.2)
+
+
 def of_model(gateway: Gateway, model: str) -> list[Line]:
     """The entries of an upstream model so far, call by call and attempt by attempt."""
     columns = ", ".join(Line.__dataclass_fields__)

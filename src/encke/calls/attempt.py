@@ -12,6 +12,7 @@ from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.openai_chat.faults import parse_fault, retry_advice
+from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.openai_chat.parse import parse_reply
 from encke.dialects.openai_chat.render import render_request
 from encke.dialects.openai_chat.wire import shown_finish
@@ -380,8 +381,8 @@ class Attempt:
             self.usage = relay.tap.usage
             content = relay.tap.content_bytes
             self.finish_reason = relay.tap.finish_reason
-        elif self.http_status == 200:
-            content = self._size
+        elif self.http_status == 200 and self.usage is None:
+            content = content_bytes(b"".join(self._body))
         # Whoever answers 200 with something has read the request, whatever the answer is worth.
         garbage = status == "failed" and self.relay is None and self.http_status == 200 and self._size > 0
         ending = "uncertain" if garbage else status if self.sent else "failed"

@@ -3,7 +3,8 @@
 | at the end                                      | input                | output                        |
 | ----------------------------------------------- | -------------------- | ----------------------------- |
 | refused by upstream, or failed before it went out | 0                  | 0                             |
-| sent, outcome unknown, or 200 and then garbage  | estimate             | 0                             |
+| sent, outcome unknown                           | estimate             | what was received, often 0    |
+| 200 and then garbage                            | estimate             | 0                             |
 | the client left before the first byte           | estimate             | 0                             |
 | broken off in the middle                        | usage, else estimate | what was received             |
 | complete                                        | usage, else estimate | usage, else what was received |

@@ -36,7 +36,8 @@ _TYPE_NAMES: Final = {
 MAX_MODEL_NAME: Final = 256
 LARGE: Final = 1 << 20
 MOST_FIELDS: Final = 100_000
-MOST_TOKENS: Final = 1 << 40
+# More than six times the largest context window there is (10 million): whoever says so is not to be believed.
+MOST_TOKENS: Final = 1 << 26
 
 
 class Request(NamedTuple):

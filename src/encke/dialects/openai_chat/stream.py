@@ -20,7 +20,7 @@ END: Final = 4  # the stream's own end mark
 ERROR: Final = 8  # upstream reports a failure
 
 _EMPTY: Final = (NOTHING, NULL, msgspec.Raw(b'""'), msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
-_CONTENT_KEYS: Final = (
+CONTENT_KEYS: Final = (
     "content",
     "reasoning_content",
     "reasoning",
@@ -168,7 +168,7 @@ class ChatTap:
             return CONTENT
         delta = choice.get("delta")
         fields = delta if isinstance(delta, dict) else choice
-        found = [fields[key] for key in _CONTENT_KEYS if fields.get(key)]
+        found = [fields[key] for key in CONTENT_KEYS if fields.get(key)]
         self.content_bytes += sum(len(msgspec.json.encode(value)) for value in found)
         return CONTENT if any(not isinstance(value, str) or value.strip() for value in found) else PASS
 

@@ -1,0 +1,45 @@
+"""How much of an answer a body holds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from encke.dialects.openai_chat.measure import content_bytes
+
+TEXT = "Hé 漢"
+SIZE = len(TEXT.encode())
+CALLS = [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]
+
+
+@pytest.mark.parametrize(
+    ("choices", "size"),
+    [
+        ([{"message": {"role": "assistant", "content": TEXT, "refusal": None}}], SIZE),
+        ([{"message": {"content": TEXT, "reasoning_content": "why"}}, {"message": {"content": TEXT}}], 2 * SIZE + 3),
+        ([{"message": {"content": None, "tool_calls": CALLS}}], len(json.dumps(CALLS, separators=(",", ":"))) - 2),
+        ([{"text": TEXT, "finish_reason": "stop"}], SIZE),
+        ([{"message": {}}, 7, None], 0),
+        ([], 0),
+        (None, 0),
+    ],
+)
+def test_of_a_whole_answer(choices: object, size: int) -> None:
+    """The texts of its choices, and nothing of what stands around them."""
+    assert content_bytes(json.dumps({"id": "x" * 500, "choices": choices}).encode()) == size
+
+
+def test_of_an_answer_that_is_cut_off() -> None:
+    """Nothing until the text begins; then what has come of it."""
+    body = json.dumps({"id": "x" * 500, "choices": [{"message": {"content": "word " * 20}}]}, separators=(",", ":"))
+    begins = body.index('"content":') + len('"content":')
+    sizes = [content_bytes(body[:at].encode()) for at in range(len(body))]
+    assert sizes[:begins] == [0] * begins
+    assert sizes[begins:] == list(range(len(body) - begins))
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[1]", b"[" * 100_000, b"\xff\xfe", b'{"data":[{"embedding":[0.1'])
+def test_of_no_answer(body: bytes) -> None:
+    """Nothing."""
+    assert content_bytes(body) == 0

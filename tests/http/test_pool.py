@@ -117,6 +117,31 @@ def test_stale_reuse_is_told_as_reset(thread: LoopThread, upstream: FakeUpstream
     assert connection.uses == 2 and not connection.answered
 
 
+async def take_fresh(pool: Pool) -> None:
+    """Raises AssertionError if the connection has been used."""
+    connection = await pool.acquire(fresh=True)
+    assert connection.uses == 0
+    pool.give_back(connection)
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_fresh_means_never_used(thread: LoopThread, upstream: FakeUpstream, make: MakePool, most: int) -> None:
+    """Neither an idle one nor one that gets free in the meantime, also where there is room for one only."""
+    pool = make(max_connections=most)
+    thread.drive(ask(pool)).result()
+    assert thread.call(lambda: pool._idle[-1].uses) == 1
+    thread.drive(take_fresh(pool)).result()
+    settled(thread, pool, (min(most, 2), min(most, 2), 0))
+    upstream.behave = lambda request: Script([Sleep(0.1), Send(OK)])
+    busy = [thread.drive(ask(pool)) for _ in range(most)]
+    fresh = [thread.drive(take_fresh(pool)) for _ in range(3)]
+    for driven in busy:
+        driven.result()
+    for one in fresh:
+        one.result()
+    assert thread.call(lambda: not pool._waiting and not pool._waiting_fresh)
+
+
 def test_storm_of_cancels(thread: LoopThread, upstream: FakeUpstream, make: MakePool) -> None:
     """Five hundred requests, half of them cancelled at odd moments: none stays busy, none gets another's answer."""
     rng = random.Random(3)

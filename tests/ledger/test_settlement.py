@@ -6,7 +6,7 @@ import pytest
 
 from encke.core.usage import NO_USAGE, Usage
 from encke.ledger.journal import Progress
-from encke.ledger.settlement import estimate_tokens, settle_orphan, used
+from encke.ledger.settlement import estimate_tokens, settle_orphan, used, with_rest
 from tests.ledger.test_journal import intent
 
 TOLD = Usage(input=7, output=3)
@@ -46,3 +46,11 @@ def test_orphan_keeps_what_its_intent_knew() -> None:
     assert (whole.received, whole.usage) == (500, Usage(input=25, cache_read=15, output=20))
     assert (whole.final, whole.reason, whole.total_us) == (True, "worker_died", 4_999_000)
     assert settle_orphan(intent(5, 9), None, 0).usage == Usage(input=3, estimated=True)
+
+
+def test_usage_that_came_early() -> None:
+    """What was said holds for what had come by then; the rest is an estimate on top, and says so."""
+    said = Usage(input=10, cache_read=3, output=2, reasoning=1)
+    assert with_rest(said, 0) is said
+    rest = with_rest(said, 7)
+    assert (rest.total_input, rest.output, rest.reasoning, rest.estimated) == (13, 2 + 3, 1, True)

@@ -60,7 +60,7 @@ def all_providers(upstream: FakeUpstream, start: Start) -> Gateway:
     """A gateway that knows every provider there are recordings of, all played by the one upstream."""
     names = [OWN, *sorted({path.name.partition(".")[0] for path in _recorded_files()})]
     tables = {name: provider(upstream.url, **({} if name in PRESETS else {"dialect": "openai_chat"})) for name in names}
-    return start({"providers": tables, "routing": {"breaker": "off"}})
+    return start({"providers": tables, "routing": {"breaker": "off", "retries": 0}})
 
 
 def _recorded_files() -> list[Path]:

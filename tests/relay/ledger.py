@@ -25,6 +25,7 @@ class Line:
     final: int
     input: int
     output: int
+    reasoning: int
     estimated: int
     received: int
     credential: str = ""

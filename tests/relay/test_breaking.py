@@ -1,4 +1,4 @@
-"""The breaker, seen from outside: a burst of failures opens it, one call at a time asks whether the provider is back."""
+"""The breaker, seen from outside: a burst of failures opens it, one call at a time asks if the provider is back."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def gateway(upstream: FakeUpstream, start: Start) -> Gateway:
 
 
 def test_a_burst_of_failures(gateway: Gateway, upstream: FakeUpstream, count: Count) -> None:
-    """Nineteen failures are borne, the twentieth opens; then no call reaches the provider but one every five seconds."""
+    """Nineteen failures are borne, the twentieth opens; then one call every five seconds reaches the provider."""
     phases, before = Phases("500"), upstream.behave
     upstream.behave = phases.behave
     try:

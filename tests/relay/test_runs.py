@@ -8,7 +8,6 @@ import json
 import random
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
 import pytest
@@ -103,7 +102,9 @@ def problems(run: Run, lines: list[Line], asked: int) -> list[str]:
     found = []
     crossed = sum(line.reason == "upstream_reset" for line in lines[:-1])
     if not len(lines) - crossed <= asked <= len(lines):
-        found.append(f"upstream was asked {asked} times, the ledger has {len(lines)} attempts, {crossed} of them crossed")
+        found.append(
+            f"upstream was asked {asked} times, the ledger has {len(lines)} attempts, {crossed} of them crossed"
+        )
     if len(lines) - crossed > ATTEMPTS or int(run.came.headers["x-encke-attempts"]) != len(lines):
         found.append(f"{len(lines)} attempts; the caller was told of {run.came.headers['x-encke-attempts']}")
     if [(line.attempt, line.final) for line in lines] != [(n + 1, int(n + 1 == len(lines))) for n in range(len(lines))]:
@@ -134,9 +135,7 @@ def ending(run: Run, last: Line) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_thousand_faults(
-    gateway: Gateway, upstream: FakeUpstream, seed: int, size: Size, count: Count
-) -> None:
+def test_a_thousand_faults(gateway: Gateway, upstream: FakeUpstream, seed: int, size: Size, count: Count) -> None:
     """Upstream calls = attempts, at most three; none after content, none after an outcome nobody knows; ends agree."""
     dice, before = Dice(seed), upstream.behave
     upstream.behave = dice.behave
@@ -158,5 +157,5 @@ def test_a_thousand_faults(
         f"upstream calls of {len(dice.played)} behaviours; {statuses}"
     )
     assert not wrong, f"{len(wrong)} problems:\n" + "\n".join(wrong[:10])
-    assert len(dice.played) > 40 and STALLS <= set(dice.played)
+    assert len(dice.played) > 40 and set(dice.played) >= STALLS
     assert '"event":"crash"' not in gateway.log

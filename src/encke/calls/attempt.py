@@ -15,13 +15,14 @@ from encke.dialects.openai_chat.faults import parse_fault, retry_advice
 from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.openai_chat.parse import parse_reply
 from encke.dialects.openai_chat.render import render_request
+from encke.dialects.openai_chat.stream import ChatTap
 from encke.dialects.openai_chat.wire import shown_finish
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
 from encke.http.headers import visible
 from encke.ledger.entry import Entry, Intent, Status
 from encke.ledger.journal import Journal
-from encke.ledger.settlement import estimate_tokens, used
+from encke.ledger.settlement import estimate_tokens, used, with_rest
 
 MAX_ANSWER: Final = 32 << 20
 MAX_ERROR: Final = 64 << 10
@@ -216,8 +217,8 @@ class Attempt:
             self._first_at = monotonic()
         tap = relay.tap
         self._journal.progress(self._slot, self._size, tap.content_bytes)
-        if tap.usage is not self._usage_told:
-            self._tell_usage(tap.usage)
+        if tap.usage is not self._usage_told or (tap.usage is not None and tap.content_bytes > tap.usage_at):
+            self._tell_usage(tap)
         if relay.finish is not None and connection is not None:
             # Its last event is here; what the connection still brings is nobody's.
             self._connection = None
@@ -354,9 +355,10 @@ class Attempt:
         """A whole answer's body."""
         return self._body[0] if self._body else b""
 
-    def _tell_usage(self, usage: Usage | None) -> None:
-        self._usage_told = usage
+    def _tell_usage(self, tap: ChatTap) -> None:
+        self._usage_told = usage = tap.usage
         if usage is not None:
+            usage = with_rest(usage, tap.content_bytes - tap.usage_at)
             self._journal.usage(self._slot, usage.total_input, usage.total_output, usage.cache_read)
 
     def abandon(self) -> None:
@@ -378,17 +380,20 @@ class Attempt:
         assert grant is not None and parsed is not None
         content = 0
         if relay is not None:
-            self.usage = relay.tap.usage
-            content = relay.tap.content_bytes
-            self.finish_reason = relay.tap.finish_reason
+            tap = relay.tap
+            content = tap.content_bytes
+            self.finish_reason = tap.finish_reason
+            self.usage = usage = tap.usage
+            if usage is not None and status != "complete":
+                self.usage = with_rest(usage, content - tap.usage_at)
         elif self.http_status == 200 and self.usage is None:
             content = content_bytes(b"".join(self._body))
         # Whoever answers 200 with something has read the request, whatever the answer is worth.
         garbage = status == "failed" and self.relay is None and self.http_status == 200 and self._size > 0
         ending = "uncertain" if garbage else status if self.sent else "failed"
-        usage = used(ending, self.usage, self.input_estimate, 0 if garbage else content)
+        total = used(ending, self.usage, self.input_estimate, 0 if garbage else content)
         now = monotonic()
-        call.usage = usage
+        call.usage = total
         if self._first_at and not call.first_at:
             call.first_at = self._first_at
         entry = Entry(
@@ -408,7 +413,7 @@ class Attempt:
             self.dispatched_ms,
             int((self._first_at - self._dispatched_at) * 1e6) if self._first_at else 0,
             int((now - call.started) * 1e6),
-            usage,
+            total,
             None,
             "",
             self._size,

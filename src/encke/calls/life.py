@@ -163,10 +163,11 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             await attempt.send(fresh=fresh)
             await attempt.opened
         except Fault as fault:
-            attempt.blame(fault)
             attempt.abandon()
             others = remaining(queue, fault.code)
-            step = after(desk, attempt, fault, bool(others), until - monotonic())
+            # Once is enough for the end of an idle connection: the next was to be a fresh one.
+            stale = attempt.reused and not fresh
+            step = after(desk, attempt, fault, stale, bool(others), until - monotonic())
             pause, fresh = step.pause, step.fresh
             if step.verdict == "next":
                 queue = others
@@ -200,19 +201,27 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             return attempt
 
 
-def after(desk: Desk, attempt: Attempt, fault: Fault, others: bool, left: float) -> Step:
-    """What follows a failed attempt. `others`: there are targets to try; `left`: seconds that the call may take."""
+def after(desk: Desk, attempt: Attempt, fault: Fault, stale: bool, others: bool, left: float) -> Step:
+    """Tell the breaker, and what follows a failed attempt.
+
+    `stale`: its connection may have been closed while it lay idle; `others`: there are targets to try; `left`: seconds
+    that the call may take.
+    """
     step = decide(
         desk.policy,
         fault,
         attempt=attempt.number,
         sent=attempt.sent,
-        reused=attempt.reused,
+        reused=stale,
         answered=attempt.answered,
         others=others,
         left=left,
         luck=desk.rng.random(),
     )
+    if step.fresh:
+        attempt.target.left()  # an idle connection's end says nothing of the provider
+        return step
+    attempt.blame(fault)
     # Perhaps this failure was the one that opened its breaker.
     return step if step.verdict != "again" or attempt.target.healthy else STOP
 

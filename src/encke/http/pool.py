@@ -47,6 +47,7 @@ class Pool:
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle_seconds = IDLE_SECONDS if endpoint.unix is None else UNIX_IDLE_SECONDS
         self._waiting: deque[Signal[UpstreamConnection]] = deque()
+        self._waiting_fresh: deque[Signal[UpstreamConnection]] = deque()  # for connections that nobody has used
         self._closed = False
 
     def take(self) -> UpstreamConnection | None:
@@ -59,7 +60,7 @@ class Pool:
         return None
 
     async def acquire(self, *, fresh: bool = False) -> UpstreamConnection:
-        """A connection: an idle one, or a new one when all are busy, or when `fresh` asks for it.
+        """A connection: an idle one, or one that gets free, or a new one; only the last when `fresh` asks for it.
 
         Raises Fault upstream_unreachable, or overloaded when the endpoint has as many as it may and none gets free.
         """
@@ -67,7 +68,12 @@ class Pool:
         if connection is not None:
             return connection
         signal: Signal[UpstreamConnection] = Signal()
-        self._waiting.append(signal)
+        if not fresh:
+            self._waiting.append(signal)
+        else:
+            self._waiting_fresh.append(signal)
+            if self._full and self._idle:
+                self._idle[0].close()
         self._grow()
         # A little longer than a connect may take, whose own message says more.
         timer = self._loop.call_later(self.endpoint.connect_timeout + 0.5, self._give_up, signal)
@@ -79,13 +85,14 @@ class Pool:
 
     def _grow(self) -> None:
         """Connect once for everyone who waits, as far as the limit allows."""
-        while (
-            len(self._connecting) < len(self._waiting)
-            and len(self._open) + len(self._connecting) < self.endpoint.max_connections
-        ):
+        while len(self._connecting) < len(self._waiting) + len(self._waiting_fresh) and not self._full:
             task = self._loop.create_task(self._connect())
             self._connecting.add(task)
             task.add_done_callback(self._connected)
+
+    @property
+    def _full(self) -> bool:
+        return len(self._open) + len(self._connecting) >= self.endpoint.max_connections
 
     def _connected(self, task: asyncio.Task[None]) -> None:
         self._connecting.discard(task)
@@ -94,20 +101,31 @@ class Pool:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """A connection is free: hand it to who waits, or keep it."""
-        while self._waiting:
-            signal = self._waiting.popleft()
-            if not signal.ready:
-                signal.set(connection)
-                return
+        signal = self._next(fresh=connection.uses == 0)
+        if signal is not None:
+            signal.set(connection)
+            return
+        if self._waiting_fresh and self._full:
+            connection.close()  # makes room for one that nobody has used
+            return
         connection.deadline = self._sweeper.now + self._idle_seconds
         self._idle.append(connection)
+
+    def _next(self, fresh: bool) -> Signal[UpstreamConnection] | None:
+        """Who is served next; `fresh`: with a new connection, or the failure to make one."""
+        for waiting in (self._waiting_fresh, self._waiting) if fresh else (self._waiting,):
+            while waiting:
+                signal = waiting.popleft()
+                if not signal.ready:
+                    return signal
+        return None
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection is closed."""
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        elif self._waiting and not self._closed:
+        elif (self._waiting or self._waiting_fresh) and not self._closed:
             self._grow()  # there is room again
 
     def close(self) -> None:
@@ -125,10 +143,9 @@ class Pool:
 
     def _drop(self, signal: Signal[UpstreamConnection]) -> None:
         """The waiter is gone. A connection that was on its way to it goes to the next."""
-        try:
-            self._waiting.remove(signal)
-        except ValueError:
-            pass
+        for waiting in (self._waiting, self._waiting_fresh):
+            if signal in waiting:
+                waiting.remove(signal)
 
     def _give_up(self, signal: Signal[UpstreamConnection]) -> None:
         signal.fail(Fault("overloaded", "All connections to the provider are in use.", verdict="next", retry_after=1.0))
@@ -166,11 +183,9 @@ class Pool:
 
     def _refuse(self, fault: Fault) -> None:
         # One failed connect fails one waiter: each of the others has its own.
-        while self._waiting:
-            signal = self._waiting.popleft()
-            if not signal.ready:
-                signal.fail(fault)
-                return
+        signal = self._next(fresh=True)
+        if signal is not None:
+            signal.fail(fault)
 
     async def _dial(self) -> UpstreamConnection:
         endpoint = self.endpoint

@@ -1,13 +1,13 @@
 """The policy of settlement: what an attempt used, however it ended.
 
-| at the end                                      | input                | output                        |
-| ----------------------------------------------- | -------------------- | ----------------------------- |
-| refused by upstream, or failed before it went out | 0                  | 0                             |
-| sent, outcome unknown                           | estimate             | what was received, often 0    |
-| 200 and then garbage                            | estimate             | 0                             |
-| the client left before the first byte           | estimate             | 0                             |
-| broken off in the middle                        | usage, else estimate | what was received             |
-| complete                                        | usage, else estimate | usage, else what was received |
+| at the end                            | input                | output                                  |
+| ------------------------------------- | -------------------- | --------------------------------------- |
+| refused by upstream, or never sent    | 0                    | 0                                       |
+| sent, outcome unknown                 | estimate             | what was received, often 0              |
+| 200 and then garbage                  | estimate             | 0                                       |
+| the client left before the first byte | estimate             | 0                                       |
+| broken off in the middle              | usage, else estimate | usage so far, and what came after it    |
+| complete                              | usage, else estimate | usage, else what was received           |
 
 Estimates are bytes / 3 and flagged.
 """
@@ -15,6 +15,8 @@ Estimates are bytes / 3 and flagged.
 from __future__ import annotations
 
 from typing import Final
+
+import msgspec
 
 from encke.core.usage import NO_USAGE, Usage
 from encke.ledger.entry import Entry, Intent
@@ -35,6 +37,13 @@ def used(status: str, usage: Usage | None, input_estimate: int, content_bytes: i
     if status in ("refused", "failed", "rejected"):
         return NO_USAGE
     return Usage(input=input_estimate, output=estimate_tokens(content_bytes), estimated=True)
+
+
+def with_rest(usage: Usage, content_bytes: int) -> Usage:
+    """Usage that was told before the answer was over, with an estimate of the `content_bytes` that came after it."""
+    if content_bytes <= 0:
+        return usage
+    return msgspec.structs.replace(usage, output=usage.output + estimate_tokens(content_bytes), estimated=True)
 
 
 def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Entry:

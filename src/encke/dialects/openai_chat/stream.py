@@ -53,6 +53,7 @@ class ChatTap:
         "finished",
         "opaque",
         "usage",
+        "usage_at",
     )
 
     def __init__(self, wants_usage: bool) -> None:
@@ -63,6 +64,7 @@ class ChatTap:
         self.finished = False  # every choice seen so far has its finish_reason
         self.finish_reason = ""
         self.usage: Usage | None = None
+        self.usage_at = 0  # `content_bytes` when usage was last told: what came later is not in it
         self.content_bytes = 0
         self.opaque = 0  # events that could not be read
         self.fault: Fault | None = None
@@ -79,12 +81,13 @@ class ChatTap:
             self.fault = fault_in_stream(chunk.error)
             return ERROR
         has_usage = len(chunk.usage) > 4
-        if has_usage:
-            usage = parse_usage(chunk.usage)
-            if usage is not None:
-                self.usage = usage
+        usage = parse_usage(chunk.usage) if has_usage else None
+        if usage is not None:
+            self.usage = usage
         choices = chunk.choices
         if not choices:
+            if usage is not None:
+                self.usage_at = self.content_bytes
             # Dropped only if choices is [] (not absent), usage is there, and the client did not ask for it.
             return DROP if choices is not None and has_usage and not self._wants_usage else PASS
         flags = PASS
@@ -97,6 +100,8 @@ class ChatTap:
                 self.finished = False
             if self._content(choice):
                 flags = CONTENT
+        if usage is not None:
+            self.usage_at = self.content_bytes
         return flags
 
     def _finish(self, index: int, reason: str) -> None:
@@ -157,6 +162,8 @@ class ChatTap:
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 flags |= self._odd_choice(choice)
+        if usage is not None:
+            self.usage_at = self.content_bytes
         return flags
 
     def _odd_choice(self, choice: dict[str, Any]) -> int:

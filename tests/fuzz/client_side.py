@@ -142,10 +142,16 @@ def server(data: bytes) -> None:
     seed = bits.number(256)
     text = bits.rest.replace(b"@KEY", KEY.encode())
     outcomes = [play(text, one) for one in (0, 1, seed)]
-    said = [[_gist(answer) for answer in outcome.answers] for outcome in outcomes]
-    assert said[0] == said[1] == said[2], said
+    for other in outcomes[1:]:
+        assert [_gist(one) for one in outcomes[0].answers] == [_gist(one) for one in other.answers], outcomes
+        for first, second in zip(outcomes[0].answers, other.answers, strict=True):
+            # The method of a request that breaks off in its first line may not be known yet; HEAD has no body.
+            assert _code(first) == _code(second) or "" in (_code(first), _code(second)), (first, second)
 
 
-def _gist(answer: Answer) -> tuple[int, str, str | None]:
-    code = json.loads(answer.body)["error"]["code"] if answer.status >= 400 and answer.body else ""
-    return answer.status, code, answer.headers.get("connection")
+def _gist(answer: Answer) -> tuple[int, str | None]:
+    return answer.status, answer.headers.get("connection")
+
+
+def _code(answer: Answer) -> str:
+    return str(json.loads(answer.body)["error"]["code"]) if answer.status >= 400 and answer.body else ""

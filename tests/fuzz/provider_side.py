@@ -217,7 +217,8 @@ def _judge(seen: Seen, data: bytes) -> None:
     assert rest == b"", "half an event"
     last = events[-1]
     if answer.whole:
-        assert last.startswith(b"data:") and last[5:].strip().startswith(b"[DONE]"), last
+        told = [line[5:].removeprefix(b" ") for line in last.split(b"\n") if line.startswith(b"data:")]
+        assert told and told[0].startswith(b"[DONE]"), last
         assert b"[DONE]" in data or b"finish_reason" in data, "an end that nobody sent"
     else:
         assert seen.ended, "a stream that neither ends nor breaks"

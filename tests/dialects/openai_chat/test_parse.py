@@ -185,6 +185,7 @@ def test_replies_of_the_other_routes(route: str, field: str) -> None:
         b'{"choices":["x"]}',
         b"<html>",
         b"\xff",
+        b'{"choices":[],"x":"\xf6"}',
         b"[" * 10**6,
     ],
 )

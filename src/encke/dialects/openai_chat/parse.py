@@ -86,8 +86,8 @@ def parse_request(route: str, data: bytes) -> Request:
 
 
 def _top_level(data: bytes) -> Body:
-    if not data.isascii():
-        _check_utf8(data)
+    if (wrong := _not_utf8(data)) >= 0:
+        raise Fault("invalid_json", f"The body is not UTF-8: byte {wrong} cannot be decoded.")
     if len(data) > LARGE and _has_too_many_fields(data):
         raise Fault("invalid_json", f"The body has more than {MOST_FIELDS} fields.")
     try:
@@ -101,16 +101,20 @@ def _top_level(data: bytes) -> Body:
         raise Fault("invalid_json", "The body is nested too deeply.") from None
 
 
-def _check_utf8(data: bytes) -> None:
-    """In pieces, since a text takes up to four times the memory of its bytes."""
-    at, size = 0, len(data)
+def _not_utf8(data: bytes) -> int:
+    """Where the first byte stands that is not UTF-8's; -1 for a text. The decoder looks only at what it decodes.
+
+    In pieces, since a text takes up to four times the memory of its bytes.
+    """
+    at, size = 0, 0 if data.isascii() else len(data)
     while at < size:
         end = min(at + LARGE, size)
         try:
             _, used = codecs.utf_8_decode(data[at:end], "strict", end == size)
         except UnicodeDecodeError as error:
-            raise Fault("invalid_json", f"The body is not UTF-8: byte {at + error.start} cannot be decoded.") from None
+            return at + error.start
         at += used
+    return -1
 
 
 def _has_too_many_fields(data: bytes) -> bool:
@@ -170,6 +174,8 @@ class ParsedReply(NamedTuple):
 
 def parse_reply(route: str, data: bytes) -> ParsedReply:
     """Read a whole answer with status 200. Raises Fault upstream_bad_response when it is not what the route answers."""
+    if _not_utf8(data) >= 0:
+        raise Fault("upstream_bad_response", "The provider's answer is not UTF-8.", verdict="next")
     try:
         reply = _reply.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:

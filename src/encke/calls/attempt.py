@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from encke.calls.call import Call
 from encke.calls.relay import StreamRelay
@@ -29,7 +30,8 @@ MAX_ERROR: Final = 64 << 10
 FOREVER: Final = float("inf")
 
 
-class StreamCare(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StreamCare:
     """When a quiet stream gets its head early, and how often it gets a comment then; seconds."""
 
     early_keepalive: float = 30.0

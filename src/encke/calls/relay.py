@@ -7,7 +7,7 @@ that the entry is settled before the client can see the end.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from encke.core.faults import Fault
 from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, ChatTap, is_whole
@@ -19,11 +19,14 @@ MAX_HELD: Final = 1 << 20
 DONE: Final = b"data: [DONE]\n\n"
 
 
-class StreamEnd(NamedTuple):
+class StreamEnd:
     """How a stream ended: with `tail` to send as its last bytes, or with a fault."""
 
-    tail: bytes
-    fault: Fault | None
+    __slots__ = ("fault", "tail")
+
+    def __init__(self, tail: bytes, fault: Fault | None) -> None:
+        self.tail = tail
+        self.fault = fault
 
 
 class StreamRelay:
@@ -60,21 +63,21 @@ class StreamRelay:
     def _see(self, event: SseEvent) -> bool:
         """Look at an event and queue it; True when it is the last."""
         tap = self.tap
-        if event.data is None:
-            flags = 0
-        else:
-            flags = tap.feed(event.data)
+        raw, data = event
+        flags = 0
+        if data is not None:
+            flags = tap.feed(data)
             if flags & END:
-                self.finish = StreamEnd(event.raw, None)
+                self.finish = StreamEnd(raw, None)
                 return True
             if flags & ERROR:
                 self.finish = StreamEnd(b"", tap.fault)
                 return True
             if flags & DROP:
                 return False
-        self._out.append(event.raw)
+        self._out.append(raw)
         if self._client is None:
-            self._held_size += len(event.raw)
+            self._held_size += len(raw)
             if flags & CONTENT:
                 self._content = True  # told in `flush`, when the parser has returned
         return False

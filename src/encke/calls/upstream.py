@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
@@ -26,7 +26,8 @@ class SeatTaker(Protocol):
         """Give it back."""
 
 
-class Patience(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Patience:
     """How long to wait for an upstream, in seconds."""
 
     first_byte: float = 300.0

@@ -97,7 +97,7 @@ def _data(splitter: SseSplitter, chunk: bytes) -> Iterator[bytes]:
         events = splitter.feed(chunk)
     except SseOverflow:
         raise AdminError("the answer makes no sense: an event of it is over 1 MiB") from None
-    yield from (event.data for event in events if event.data is not None)
+    yield from (data for _, data in events if data is not None)
 
 
 def _content(data: bytes) -> Iterator[str]:

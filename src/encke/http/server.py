@@ -15,7 +15,8 @@ import struct
 import termios
 from collections import deque
 from collections.abc import Coroutine
-from typing import Any, Final, NamedTuple, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
 
 import httptools
 
@@ -54,7 +55,8 @@ class _Stop(Exception):
     """Raised in a parser's callback to stop it; the fault stands on the connection."""
 
 
-class ServerLimits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
     """Limits of a client's connection: bytes, seconds, bytes per second."""
 
     max_body: int = 32 << 20

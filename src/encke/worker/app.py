@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -28,11 +28,14 @@ _EXPOSED: Final = (
 )
 
 
-class Admitted(NamedTuple):
+class Admitted:
     """What `check` found out about a request."""
 
-    match: Match | None
-    grant: Grant | None
+    __slots__ = ("grant", "match")
+
+    def __init__(self, found: Match | None) -> None:
+        self.match = found
+        self.grant: Grant | None = None
 
 
 class WorkerApp:
@@ -58,7 +61,7 @@ class WorkerApp:
     def check(self, request: Request) -> Fault | None:
         """Phase 2, before the body is read: the route, the key, the body's type."""
         found = match(request.path)
-        request.route = Admitted(found, None)
+        request.route = admitted = Admitted(found)
         if found is None:
             return Fault("not_found", self._unknown(request))
         route = found.route
@@ -72,7 +75,7 @@ class WorkerApp:
         if route.public or method == "OPTIONS":
             return None
         try:
-            request.route = Admitted(found, self._admission.admit(request))
+            admitted.grant = self._admission.admit(request)
         except Fault as fault:
             return fault
         return _check_body_type(request.headers) if method == "POST" else None

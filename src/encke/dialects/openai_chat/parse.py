@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -40,13 +40,16 @@ MOST_FIELDS: Final = 100_000
 MOST_TOKENS: Final = 1 << 26
 
 
-class Request(NamedTuple):
+class Request:
     """What the gateway reads of a request. `body` holds the raw values of the top level, in their order."""
 
-    body: Body
-    model: str
-    stream: bool
-    include_usage: bool
+    __slots__ = ("body", "include_usage", "model", "stream")
+
+    def __init__(self, body: Body, model: str, stream: bool, include_usage: bool) -> None:
+        self.body = body
+        self.model = model
+        self.stream = stream
+        self.include_usage = include_usage
 
 
 def parse_request(route: str, data: bytes) -> Request:
@@ -165,11 +168,14 @@ def _wrong_type(name: str, raw: msgspec.Raw, openers: bytes) -> Fault:
     return Fault("invalid_type", f"`{name}` must be {expected}, not {_type_name(raw)}.", param=name)
 
 
-class ParsedReply(NamedTuple):
+class ParsedReply:
     """What the gateway reads of an answer. `usage` is None where upstream sent none that can be believed."""
 
-    usage: Usage | None
-    finish_reason: str
+    __slots__ = ("finish_reason", "usage")
+
+    def __init__(self, usage: Usage | None, finish_reason: str) -> None:
+        self.usage = usage
+        self.finish_reason = finish_reason
 
 
 def parse_reply(route: str, data: bytes) -> ParsedReply:

@@ -94,6 +94,7 @@ UNMIRRORED: dict[str, str] = {
     "calls/call.py": _GATEWAY,
     "calls/relay.py": _GATEWAY,
     "calls/upstream.py": _GATEWAY,
+    "http/request.py": "holds what the server read: tests/http/test_server.py",
     "children.py": _PROCESS,
     "cli/models.py": "one list, shown: tests/cli/test_chat.py",
     "cli/options.py": "options that every command has: tests/cli/test_keys.py",

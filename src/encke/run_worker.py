@@ -29,6 +29,7 @@ from encke.compose import (
 from encke.config.secret import Secret
 from encke.config.wire import decode_config
 from encke.core.paths import DataPaths
+from encke.http.known import KnownHeads
 from encke.http.server import ServerConnection
 from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
@@ -98,7 +99,8 @@ class Worker:
         limits = make_limits(config)
         members = self._connections
         listener = socket.socket(fileno=boot.listen_fd)
-        make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, limits, members)  # noqa: E731
+        heads = KnownHeads()
+        make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, limits, members, heads)  # noqa: E731
         server = await loop.create_server(make, sock=listener, backlog=BACKLOG)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again

@@ -146,7 +146,8 @@ def test_what_follows_the_end_is_dropped() -> None:
     got = watched.client.got
     watched.read(f"{MENU[1]}\n\ndata: [DONE]\n\n".encode())
     watched.close(clean=False)
-    assert watched.client.got == got and watched.end is not None and (watched.end.tail, watched.end.fault) == (DONE, None)
+    assert watched.client.got == got and watched.end is not None
+    assert (watched.end.tail, watched.end.fault) == (DONE, None)
 
 
 def test_a_failure_before_content_fails_the_opening() -> None:

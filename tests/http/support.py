@@ -13,6 +13,7 @@ import uvloop
 from encke.core.faults import Fault
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Driver, Signal
+from encke.http.known import KnownHeads
 from encke.http.pool import Pool
 from encke.http.server import ClientGone, Request, ServerConnection, ServerLimits
 from encke.http.sweep import Sweeper
@@ -93,6 +94,7 @@ class EchoApp:
 
     def __init__(self) -> None:
         self.draining = False
+        self.epoch = 0
         self.handled: list[tuple[str, str, bytes]] = []
         self.requests: list[Request] = []
         self.refusals: list[Fault] = []
@@ -107,6 +109,7 @@ class EchoApp:
             raise RuntimeError("boom")
         if request.path.startswith("/refuse"):
             return Fault("not_found", "refused by the check", status=403)
+        request.lasting = True
         return None
 
     def handle(self, request: Request, connection: ServerConnection) -> Coroutine[Any, None, None]:
@@ -167,12 +170,13 @@ class EchoServer:
     def __init__(self, thread: LoopThread, limits: ServerLimits | None = None) -> None:
         self.app = EchoApp()
         self.members: set[ServerConnection] = set()
+        heads = KnownHeads()
         self._thread = thread
         given = limits or ServerLimits()
 
         def connection() -> asyncio.Protocol:
             # It has a protocol's methods without its base class, so that it can be compiled.
-            return cast(asyncio.Protocol, ServerConnection(self.app, thread.sweeper, given, self.members))
+            return cast(asyncio.Protocol, ServerConnection(self.app, thread.sweeper, given, self.members, heads))
 
         async def start() -> asyncio.AbstractServer:
             return await thread.loop.create_server(connection, "127.0.0.1", 0)

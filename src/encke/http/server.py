@@ -23,6 +23,8 @@ import httptools
 from encke.core.faults import Fault
 from encke.http.drive import Driver
 from encke.http.headers import KEPT_REQUEST_HEADERS, ONCE_REQUEST_HEADERS, SINGLE_REQUEST_HEADERS, status_line
+from encke.http.known import KnownHead, KnownHeads
+from encke.http.request import Request as Request
 from encke.http.sweep import Sweeper
 
 MAX_HEAD: Final = 64 * 1024
@@ -34,6 +36,7 @@ MAX_DISCARD: Final = 64 * 1024
 # costs a hundred times what it costs in one piece.
 FREE_PIECES: Final = 65_536
 PIECE_BYTES: Final = 64
+MAX_UNKNOWN: Final = 8  # so many heads unlike the one before, and no more are learned on a connection
 HIGH_WATER: Final = 64 * 1024
 # After the last answer, what still comes in is thrown away: so long after the last of it, and so long altogether.
 LINGER_SECONDS: Final = 2.0
@@ -66,29 +69,16 @@ class ServerLimits:
     keepalive: float = 75.0
 
 
-class Request:
-    """A request, whole. `headers` holds those of `KEPT_REQUEST_HEADERS`, names in lower case."""
-
-    __slots__ = ("body", "headers", "http11", "keep_alive", "method", "path", "query", "refusal", "route")
-
-    def __init__(self) -> None:
-        self.method = ""
-        self.path = ""
-        self.query = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.body: bytes = b""
-        self.http11 = True
-        self.keep_alive = True
-        self.refusal: Fault | None = None
-        self.route: object = None  # what the application's check found out; its own business
-
-
 class Application(Protocol):
     """What answers requests."""
 
     @property
     def draining(self) -> bool:
         """Whether connections are to be closed after their answer."""
+
+    @property
+    def epoch(self) -> int:
+        """Changes when `check` may say something else about the same head."""
 
     def check(self, request: Request) -> Fault | None:
         """Look at a head before its body is read; a Fault refuses it there and then."""
@@ -132,6 +122,8 @@ class ServerConnection:
         "_fresh",
         "_head_bytes",
         "_head_sent",
+        "_heads",
+        "_known",
         "_limits",
         "_linger_until",
         "_looping",
@@ -153,6 +145,7 @@ class ServerConnection:
         "_sweeper",
         "_target",
         "_transport",
+        "_unknown",
         "_upgrading",
         "bytes_sent",
         "deadline",
@@ -166,11 +159,15 @@ class ServerConnection:
         sweeper: Sweeper,
         limits: ServerLimits,
         members: set[ServerConnection],
+        heads: KnownHeads | None = None,
     ) -> None:
         self._app = app
         self._sweeper = sweeper
         self._limits = limits
         self._members = members
+        self._heads = heads if heads is not None else KnownHeads()
+        self._known: KnownHead | None = None  # the last head that was read here
+        self._unknown = 0
         self._phase = OPEN
         self._parse = IDLE
         self._body_started = 0.0
@@ -221,7 +218,11 @@ class ServerConnection:
         """Bytes of a request, or of one that must wait."""
         phase = self._phase
         if phase == OPEN and not self._paused:
-            self._feed(data)
+            # Nothing is half read and nothing waits: the parser stands where a message begins.
+            if self._parse != IDLE or self._queue:
+                self._feed(data)
+            elif self._known is None or not self._again(data, self._known):
+                self._feed_whole(data)
         elif phase <= CALL:
             self._pending += data
             if len(self._pending) > MAX_PENDING:
@@ -396,6 +397,32 @@ class ServerConnection:
         self._queue.append(request)
         self._parse = IDLE
         self._head_bytes = 0
+
+    # Heads known from before.
+
+    def _again(self, data: bytes, known: KnownHead) -> bool:
+        """Take a request whose head is the one before it on this connection; False if it is not."""
+        if known.epoch != self._app.epoch:
+            self._known = None
+            return False
+        request = known.again(data, self._limits.max_body)
+        if request is None:
+            return False
+        self._queue.append(request)
+        self._run()
+        return True
+
+    def _feed_whole(self, data: bytes) -> None:
+        """Feed the parser where a message begins, and remember the head if all of it was one request."""
+        if self._unknown >= MAX_UNKNOWN:
+            self._feed(data)
+            return
+        epoch = self._app.epoch
+        self._feed(data)
+        request = self._request
+        if request.lasting and self._parse == IDLE and request.body and self._current is request:
+            self._unknown += 1
+            self._known = self._heads.learn(data, request, epoch)
 
     # Feeding the parser.
 

@@ -58,6 +58,11 @@ class WorkerApp:
 
     # `Application`
 
+    @property
+    def epoch(self) -> int:
+        """The snapshot of keys: with another one, `check` may admit another."""
+        return self._admission.version
+
     def check(self, request: Request) -> Fault | None:
         """Phase 2, before the body is read: the route, the key, the body's type."""
         found = match(request.path)
@@ -75,9 +80,10 @@ class WorkerApp:
         if route.public or method == "OPTIONS":
             return None
         try:
-            admitted.grant = self._admission.admit(request)
+            admitted.grant = grant = self._admission.admit(request)
         except Fault as fault:
             return fault
+        request.lasting = grant.expires is None
         return _check_body_type(request.headers) if method == "POST" else None
 
     def handle(self, request: Request, connection: ServerConnection) -> Coroutine[Any, None, None]:

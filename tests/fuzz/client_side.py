@@ -43,6 +43,11 @@ class Watched:
         """See `Application`."""
         return self.inner.draining
 
+    @property
+    def epoch(self) -> int:
+        """See `Application`."""
+        return self.inner.epoch
+
     def check(self, request: Request) -> Fault | None:
         """See `Application`."""
         return self.inner.check(request)

@@ -100,7 +100,7 @@ class Discovery:
                 if status == 200:
                     self._take(name, _list.decode(body).data[:MAX_MODELS])
                     break
-        except (Fault, msgspec.DecodeError, RecursionError):
+        except (Fault, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             if name == LOCAL:
                 self._catalogue.offered.pop(LOCAL, None)
         finally:

@@ -288,13 +288,14 @@ def test_the_environment_is_read_in_one_place() -> None:
 
 # Beside those there are presets of. `local` is the embedded model's own name, which other rooms may say.
 OTHER_PROVIDERS = ("anthropic", "azure", "bedrock", "cohere", "deepseek", "gemini", "groq", "mistral", "vertex", "xai")
+ORDINARY_WORDS = ("together",)
 # Names of wire formats and of headers that clients of one kind send or look for, and shapes of keys to be redacted.
-NO_PROVIDERS = re.compile(r"openai_chat|openai-processing-ms|\(\?:sk\|pk\|rk\|xai\|gsk")
+NO_PROVIDERS = re.compile(r"x_groq|openai_chat|openai-processing-ms|\(\?:sk\|pk\|rk\|xai\|gsk")
 
 
 def test_no_provider_is_named_outside_its_folder() -> None:
     """A provider's peculiarities stand in its folder, as data; comments and docstrings may name it as a source."""
-    names = (set(read_presets()) - {"local"}) | set(OTHER_PROVIDERS)
+    names = (set(read_presets()) - {"local", *ORDINARY_WORDS}) | set(OTHER_PROVIDERS)
     pattern = re.compile(rf"(?<![a-z])(?:{'|'.join(sorted(names))})(?![a-z])", re.I)
     problems = []
     for name, tree in modules().items():

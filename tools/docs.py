@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tools.openapi import render as render_openapi
@@ -37,19 +37,37 @@ def _error(code: str, kind: FaultKind) -> str:
 def providers() -> str:
     """The known providers, from their folders."""
     rows = [_provider(preset) for preset in read_presets().values()]
-    head = ["| name | provider | base URL | usual variable | routes |", "| --- | --- | --- | --- | --- |"]
+    head = ["| name | provider | address | key | routes | notes |", "| --- | --- | --- | --- | --- | --- |"]
     return "\n".join([*head, *rows])
 
 
 def _provider(preset: Preset) -> str:
-    url = f"`{preset.base_url}`" if preset.base_url else "none: it runs inside the gateway"
-    keys = ", ".join(f"`{variable}`" for variable in preset.api_key_env) or "needs no key"
-    return f"| `{preset.name}` | [{preset.title}]({preset.docs}) | {url} | {keys} | {', '.join(preset.paths)} |"
+    query = f"?{preset.query}" if preset.query else ""
+    url = f"`{preset.base_url}{preset.model_path}{query}`" if preset.base_url else "none: it runs inside the gateway"
+    keys = ", ".join(f"`{variable}`" for variable in preset.api_key_env) or "needs none"
+    routes = ", ".join(preset.paths)
+    return f"| `{preset.name}` | [{preset.title}]({preset.docs}) | {url} | {keys} | {routes} | {preset.note} |"
+
+
+def values() -> str:
+    """The parts of addresses that are everyone's own."""
+    rows = [
+        f"| `{preset.name}` | `{name}` | {value.sentence} | {_quoted(value.env)} | {_quoted((value.default,))} |"
+        for preset in read_presets().values()
+        for name, value in preset.values.items()
+    ]
+    head = ["| provider | value | meaning | variable | usual value |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])
+
+
+def _quoted(words: Iterable[str | None]) -> str:
+    return ", ".join(f"`{word}`" for word in words if word)
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
     "providers": providers,
+    "values": values,
     "settings": lambda: render_reference().rstrip(),
 }
 

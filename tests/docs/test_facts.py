@@ -17,7 +17,7 @@ from encke.config.schema import SETTINGS
 from encke.core.faults import FAULTS
 from encke.core.paths import DataPaths
 from encke.ledger.entry import Status
-from encke.providers.presets import read_presets
+from encke.providers.presets import read_presets, usual_variables
 from encke.telemetry.line import AccessLine
 from encke.worker.routes import ROUTES
 from tests.docs.pages import PAGES, ROOT, prose
@@ -72,8 +72,8 @@ def test_every_setting_is_explained(row: object) -> None:
 
 def test_every_variable_is_explained() -> None:
     """Those of the environment, the providers' usual ones too."""
-    text = page("configuration")
-    usual = [variable for preset in read_presets().values() for variable in preset.api_key_env]
+    text = page("configuration") + page("providers")
+    usual = usual_variables(read_presets())
     own = [name for name, _, _ in VARIABLES] + [row.env for row in SETTINGS if row.env]
     assert [name for name in (*usual, *own) if f"`{name}`" not in text] == []
 

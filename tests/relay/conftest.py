@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from encke.testing.upstream import FakeUpstream
+from tests.relay.addresses import OTHER
 from tests.relay.traffic import OWN, Stage
-from tests.support import recordings
 from tests.support.canaries import canary
 from tests.support.gateway import Gateway
+from tests.support.presets import PRESETS, address
 
 Start = Callable[[dict[str, Any]], Gateway]
-PRESETS = frozenset({"openai", "openrouter", "ollama"})  # these say themselves what their streams do
 
 
 def provider(url: str, **more: Any) -> dict[str, Any]:
@@ -57,14 +56,11 @@ def stage(upstream: FakeUpstream) -> Stage:
 
 @pytest.fixture(scope="module")
 def all_providers(upstream: FakeUpstream, start: Start) -> Gateway:
-    """A gateway that knows every provider there are recordings of, all played by the one upstream."""
-    names = [OWN, *sorted({path.name.partition(".")[0] for path in _recorded_files()})]
-    tables = {name: provider(upstream.url, **({} if name in PRESETS else {"dialect": "openai_chat"})) for name in names}
+    """A gateway with every known provider, and two that are not, all played by the one upstream.
+
+    What the presets say holds, but for the host: so paths, queries and headers are those that the provider would see.
+    """
+    tables = {name: provider(upstream.url, dialect="openai_chat") for name in (OWN, OTHER)}
+    for name, preset in PRESETS.items():
+        tables[name] = {**provider(upstream.url), "base_url": f"{upstream.url}{address(preset).prefix}"}
     return start({"providers": tables, "routing": {"breaker": "off", "retries": 0}})
-
-
-def _recorded_files() -> list[Path]:
-    try:
-        return sorted((recordings.folder() / "data").glob("*.openai-*.jsonl.gz"))
-    except pytest.skip.Exception:
-        return []

@@ -66,7 +66,7 @@ def header_problems(exchange: Exchange, asked: str, stream: bool, came: Came) ->
     wanted = {
         "x-cometapi-request-id": headers.get("x-request-id"),
         "x-encke-model": asked,
-        "x-encke-provider": exchange.provider,
+        "x-encke-provider": asked.partition("/")[0],
         "x-encke-attempts": "1",
     }
     problems += [f"{name} is {headers.get(name)}" for name, value in wanted.items() if headers.get(name) != value]

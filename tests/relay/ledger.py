@@ -82,17 +82,20 @@ def statuses(gateway: Gateway, calls: Collection[str], seconds: float = 20.0) ->
         time.sleep(0.1)
 
 
-def tokens(gateway: Gateway, models: Collection[str], seconds: float = 30.0) -> dict[str, tuple[str, int, int, bool]]:
-    """By upstream model: status, tokens read and written, and whether they were estimated; once every model has some.
+Told = tuple[str, str, int, int, bool]
+
+
+def tokens(gateway: Gateway, models: Collection[str], seconds: float = 30.0) -> dict[str, Told]:
+    """By upstream model: status, reason, tokens read and written, whether estimated; once every model has some.
 
     Raises AssertionError when a model has no entry, or more than one.
     """
     read = "input + cache_read + cache_write_5m + cache_write_1h + audio_input"
-    query = f"SELECT model, status, {read}, output + reasoning + audio_output, estimated FROM entries"  # noqa: S608
+    query = f"SELECT model, status, reason, {read}, output + reasoning + audio_output, estimated FROM entries"  # noqa: S608
     wanted, deadline = set(models), time.monotonic() + seconds
     while True:
         rows = [row for row in _rows(gateway, query, ()) if row[0] in wanted]
-        found = {row[0]: (row[1], row[2], row[3], bool(row[4])) for row in rows}
+        found = {row[0]: (row[1], row[2], row[3], row[4], bool(row[5])) for row in rows}
         if len(found) == len(wanted):
             assert len(rows) == len(found), "a call has more than one entry"
             return found

@@ -76,12 +76,19 @@ def expect(
     return Expected(502)
 
 
-def upstream_request(body: dict[str, Any], model: str, usage_option: bool) -> dict[str, Any]:
-    """What upstream must get: the same members in the same order, but for `model` and the wish for usage."""
+def upstream_request(body: dict[str, Any], model: str, stream_usage: str) -> dict[str, Any]:
+    """What upstream must get: the same members in the same order, but for `model` and the wish for usage.
+
+    `stream_usage` is "option" where the wish is added, "unasked" where it is taken out, else nothing changes.
+    """
     sent = dict(body)
     sent["model"] = model
-    if body.get("stream") is True and usage_option:
+    if body.get("stream") is True and stream_usage == "option":
         sent["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    if body.get("stream") is True and stream_usage == "unasked" and isinstance(body.get("stream_options"), dict):
+        left = {name: value for name, value in body["stream_options"].items() if name != "include_usage"}
+        sent = {name: left if name == "stream_options" else value for name, value in sent.items()}
+        sent = {name: value for name, value in sent.items() if name != "stream_options" or value}
     return sent
 
 
@@ -94,12 +101,26 @@ def usage(stream: bool, body: bytes) -> tuple[int, int] | None:
     found = None
     for value in map(_json, texts):
         said = value.get("usage") if isinstance(value, dict) else None
+        if isinstance(value, dict) and not said and isinstance(value.get("x_groq"), dict):
+            said = value["x_groq"].get("usage")
         if isinstance(said, dict) and said:
             ins, outs = said.get("prompt_tokens_details") or {}, said.get("completion_tokens_details") or {}
             cached = ins.get("cached_tokens") or said.get("prompt_cache_hit_tokens") or 0
             read = _total(said.get("prompt_tokens"), cached, ins.get("cache_write_tokens"), ins.get("audio_tokens"))
             written = _total(said.get("completion_tokens"), outs.get("reasoning_tokens"), outs.get("audio_tokens"))
             found = (read, written)
+    return found
+
+
+def finish(stream: bool, body: bytes) -> str:
+    """Why the answer ended, as upstream said last of a stream, or of the first choice."""
+    texts = [data for data in map(data_of, blocks(body)[0]) if data] if stream else [body]
+    found = ""
+    for value in map(_json, texts):
+        choices = (value.get("choices") if isinstance(value, dict) else None) or []
+        for choice in choices if stream else choices[:1]:
+            if isinstance(choice.get("finish_reason"), str):
+                found = choice["finish_reason"]
     return found
 
 
@@ -204,7 +225,8 @@ def _message(body: bytes) -> str | None:
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict):
-        value = value.get("error", value)
+        several = value.get("errors")
+        value = value.get("error", several[0] if isinstance(several, list) and several else value)
     if isinstance(value, dict):
         value = value.get("message", value.get("detail"))
     return value if isinstance(value, str) else None

@@ -16,16 +16,16 @@ from encke.testing.replay import Exchange
 from encke.testing.request import Request
 from encke.testing.script import Script
 from tests.relay import oracle
+from tests.relay.addresses import provider_of, request_problems
 from tests.relay.caller import Caller, Came
 from tests.relay.judge import differences, header_problems
 from tests.support.gateway import Gateway
+from tests.support.presets import PRESETS
 
 LANES = 16
 OWN = "ours"  # the provider of our own examples
 _NUMBERS = count()
 MODES = ("whole", "random", "bytes")
-# Providers whose streams tell usage without being asked; all others here have the option.
-ALWAYS = frozenset({"openrouter"})
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,18 @@ class Case:
         return f"x{self.number}.{self.mode}"
 
     @property
+    def provider(self) -> str:
+        """The gateway's provider that plays the recorded one."""
+        return provider_of(self.exchange)
+
+    @property
     def asked(self) -> str:
-        return f"{self.exchange.provider}/{self.model}"
+        return f"{self.provider}/{self.model}"
+
+    @property
+    def stream_usage(self) -> str:
+        """What its preset says."""
+        return PRESETS[self.provider].stream_usage if self.provider in PRESETS else "option"
 
     @property
     def script(self) -> Script:
@@ -83,11 +93,11 @@ class Stage:
 
     def __init__(self) -> None:
         self.cases: dict[str, Case] = {}
-        self.sent: dict[str, list[bytes]] = {}
+        self.sent: dict[str, list[Request]] = {}
 
     def behave(self, request: Request) -> Script:
         case = self.cases[request.model or ""]
-        self.sent.setdefault(case.model, []).append(request.body)
+        self.sent.setdefault(case.model, []).append(request)
         return case.script
 
     def play(
@@ -122,11 +132,12 @@ class Stage:
         stream = body.get("stream") is True and field == "choices"
         wants_usage = (body.get("stream_options") or {}).get("include_usage") is True
         expected = oracle.expect(stream, wants_usage, exchange.status, exchange.body, field=field)
-        option = stream and exchange.provider not in ALWAYS
-        request = oracle.upstream_request(body, case.model, option)
+        request = oracle.upstream_request(body, case.model, case.stream_usage if stream else "")
         problems = [*differences(expected, came), *header_problems(exchange, case.asked, stream, came)]
-        if self.sent.get(case.model) != [layout(request)]:
-            problems.append(f"upstream was sent {self.sent.get(case.model)} instead of {layout(request)!r}"[:2000])
+        sent = self.sent.get(case.model, [])
+        if [one.body for one in sent] != [layout(request)]:
+            problems.append(f"upstream was sent {[one.body for one in sent]} instead of {layout(request)!r}"[:2000])
+        problems += [problem for one in sent for problem in request_problems(case.provider, exchange, one)]
         tally.exchanges[exchange.provider] += 1
         tally.events += came.body.count(b"\n\n") if stream else 0
         tally.size += len(came.body)

@@ -137,7 +137,7 @@ SETTINGS: tuple[Row, ...] = (
     Row(
         "providers.NAME.stream_usage",
         choice(*STREAM_USAGE),
-        "Whether streams tell their usage: when asked by `stream_options`, always, or never.",
+        "When streams tell usage: if asked by `stream_options`, always, always while asking is refused, or never.",
         shown='the known provider\'s, else "option"',
     ),
     Row("providers.NAME.models", kinds.NAMES, "Ids of its models, to be listed by `/v1/models`."),

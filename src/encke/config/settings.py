@@ -17,8 +17,8 @@ from encke.config.secret import Secret
 # The model that ships with the gateway: a name no alias and no configured provider may take.
 LOCAL = "local"
 
-StreamUsage = Literal["option", "always", "never"]
-STREAM_USAGE: tuple[str, ...] = ("option", "always", "never")
+StreamUsage = Literal["option", "always", "unasked", "never"]
+STREAM_USAGE: tuple[str, ...] = ("option", "always", "unasked", "never")
 
 MiB = 1024 * 1024
 

@@ -25,7 +25,7 @@ MAX_MODELS = 10_000
 
 
 class _Item(msgspec.Struct):
-    id: str
+    id: Any = None
     created: Any = None
     owned_by: Any = None
 
@@ -34,7 +34,8 @@ class _List(msgspec.Struct):
     data: list[_Item]
 
 
-_list = msgspec.json.Decoder(_List)
+# Some give the bare list.
+_list = msgspec.json.Decoder(_List | list[_Item])
 
 
 class Discovery:
@@ -98,9 +99,10 @@ class Discovery:
             for get in self._gets[name]:
                 status, body = await fetch(self._upstreams[name].pool, get, MAX_LIST, deadline)
                 if status == 200:
-                    self._take(name, _list.decode(body).data[:MAX_MODELS])
+                    listed = _list.decode(body)
+                    self._take(name, listed.data if isinstance(listed, _List) else listed)
                     break
-        except (Fault, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (Fault, msgspec.DecodeError, RecursionError):
             if name == LOCAL:
                 self._catalogue.offered.pop(LOCAL, None)
         finally:
@@ -110,7 +112,8 @@ class Discovery:
                 for signal in waiting:
                     signal.set(None)
 
-    def _take(self, name: str, items: list[_Item]) -> None:
+    def _take(self, name: str, listed: list[_Item]) -> None:
+        items = [item for item in listed[:MAX_MODELS] if isinstance(item.id, str) and item.id]
         self._details.update({(name, item.id): item for item in items})
         self._catalogue.offer(name, (item.id for item in items))
         self._due[name] = monotonic() + FRESH_SECONDS

@@ -93,11 +93,16 @@ def test_a_prompt_that_is_too_long(error: dict[str, Any]) -> None:
         b'{"detail":"why"}',
         b'{"error":{"detail":"why"}}',
         b'{"detail":[{"msg":"why"}]}',
+        b'{"errors":[{"message":"why","code":5023}],"success":false,"result":{}}',
+        b'{"errors":["why"]}',
+        b'{"object":"error","message":{"detail":[{"msg":"why"}]},"code":null}',
+        b'{"error_code":"X","message":"why"}',
     ],
 )
 def test_every_way_to_wrap_a_message(data: bytes) -> None:
-    """Objects, strings, lists, FastAPI's detail."""
-    assert "why" in parse_fault(422, data).message
+    """Objects, strings, lists, FastAPI's detail, a list of errors; what is no text is shown as JSON."""
+    message = parse_fault(422, data).message
+    assert "why" in message and "'" not in message
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,22 @@ def test_usage_is_not_asked_for_where_there_is_no_option(how: str) -> None:
     assert b"stream_options" not in render(b',"stream":true', how)
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (b"", None),
+        (b',"stream_options":{"include_usage":true}', None),
+        (b',"stream_options":{"include_usage":true,"x": 1}', b'"stream_options":{"x":1}}'),
+        (b',"stream_options":null', b'"stream_options":null}'),
+        (b',"stream_options":{}', None),
+    ],
+)
+def test_the_wish_is_left_out_where_it_would_be_refused(given: bytes, sent: bytes | None) -> None:
+    """Usage comes all the same; what else stands in the options stays."""
+    body = render(b',"stream":true' + given, "unasked")
+    assert b"stream_options" not in body if sent is None else body.endswith(sent)
+
+
 def test_what_the_client_asked_stays_as_it_is() -> None:
     """A client that asks for usage itself."""
     given = b',"stream":true,"stream_options":{ "include_usage" : true }'

@@ -135,7 +135,7 @@ def _status(value: object) -> int:
 
 def _details(body: bytes) -> dict[str, object]:
     """The error object of a body, whatever a provider wraps it in: {"error": {...}}, {"error": "text"}, [{...}],
-    {"message"}.
+    {"message"}, {"errors": [{...}]}.
     """
     try:
         value = _any.decode(body)
@@ -145,21 +145,24 @@ def _details(body: bytes) -> dict[str, object]:
         value = value[0]
     if not isinstance(value, dict):
         return {}
+    errors = value.get("errors")
+    if isinstance(errors, list) and errors and "error" not in value and "message" not in value:
+        value = {"error": errors[0]}
     inner = value.get("error", value)
     if isinstance(inner, str):
         return {"message": inner, "code": value.get("code")}
     if not isinstance(inner, dict):
         return {}
-    if "message" not in inner and "detail" in inner:
-        detail = inner["detail"]
-        inner = {**inner, "message": detail if isinstance(detail, str) else _encode(detail).decode()}
-    return inner
+    said = inner.get("message", inner.get("detail"))
+    if said is not None and not isinstance(said, str):
+        said = _encode(said).decode()
+    return {**inner, "message": said}
 
 
 def _callers(status: int, details: dict[str, object]) -> Fault:
     text = details.get("message")
     message = redact(str(text)) if text else f"The provider refused the request (status {status})."
-    kind, code, param = details.get("type"), details.get("code"), details.get("param")
+    kind, code, param = details.get("type"), details.get("code", details.get("error_code")), details.get("param")
     body: dict[str, object] = {
         "message": message,
         "type": redact(kind) if isinstance(kind, str) and kind else "invalid_request_error",

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from encke.dialects.openai_chat.parse import Request
+from encke.dialects.openai_chat.parse import Body, Request
 from encke.dialects.openai_chat.wire import NULL
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -24,7 +24,8 @@ def _name(model: str) -> msgspec.Raw:
 def render_request(request: Request, model: str, stream_usage: str) -> bytes:
     """The body for upstream: key order, nested bytes and unknown fields stay as they were read.
 
-    `stream_usage` is the provider's: with "option" a stream asks for usage, so that it can be recorded.
+    `stream_usage` is the provider's: with "option" a stream asks for usage, so that it can be recorded; with "unasked"
+    it comes unasked, and the wish for it, which would be refused, is left out.
     """
     body = dict(request.body)
     body["model"] = _name(model)
@@ -36,4 +37,18 @@ def render_request(request: Request, model: str, stream_usage: str) -> bytes:
             merged = _map.decode(options)
             merged["include_usage"] = _TRUE
             body["stream_options"] = msgspec.Raw(_encode(merged))
+    elif stream_usage == "unasked" and "stream_options" in body:
+        _leave_out_the_wish(body)
     return _encode(body)
+
+
+def _leave_out_the_wish(body: Body) -> None:
+    try:
+        options = _map.decode(body["stream_options"])
+    except (msgspec.DecodeError, RecursionError):
+        return  # nothing that asks for anything: the provider may say what it thinks of it
+    options.pop("include_usage", None)
+    if options:
+        body["stream_options"] = msgspec.Raw(_encode(options))
+    else:
+        del body["stream_options"]

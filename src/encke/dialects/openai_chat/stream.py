@@ -75,13 +75,14 @@ class ChatTap:
             return END
         try:
             chunk = _chunk.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (msgspec.DecodeError, RecursionError):
             return self._feed_odd(data)
         if len(chunk.error) > 4 and chunk.error not in _EMPTY:
             self.fault = fault_in_stream(chunk.error)
             return ERROR
         has_usage = len(chunk.usage) > 4
-        usage = parse_usage(chunk.usage) if has_usage else None
+        told = chunk.usage if has_usage or chunk.x_groq is None else chunk.x_groq.usage
+        usage = parse_usage(told) if len(told) > 4 else None
         if usage is not None:
             self.usage = usage
         choices = chunk.choices
@@ -145,7 +146,7 @@ class ChatTap:
         """An event whose types are not the wire's: look at it without them, or leave it alone if it is not JSON."""
         try:
             chunk = _any.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (msgspec.DecodeError, RecursionError):
             self.opaque += 1
             return PASS
         if not isinstance(chunk, dict):
@@ -190,7 +191,7 @@ def is_whole(event: bytes) -> bool:
         return True
     try:
         return isinstance(_any.decode(data), dict)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (msgspec.DecodeError, RecursionError):
         return False
 
 
@@ -200,6 +201,6 @@ def _blank(raw: msgspec.Raw) -> bool:
         return False
     try:
         value = _any.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return False
     return isinstance(value, str) and not value.strip()

@@ -35,11 +35,18 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+class Aside(msgspec.Struct):
+    """A provider's own member of a stream event: some tell usage there, and nowhere else."""
+
+    usage: msgspec.Raw = NOTHING
+
+
 class Chunk(msgspec.Struct):
     """A stream event."""
 
     choices: list[Choice] | None = None
     usage: msgspec.Raw = NOTHING
+    x_groq: Aside | None = None
     error: msgspec.Raw = NOTHING
 
 

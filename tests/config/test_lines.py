@@ -127,3 +127,11 @@ def test_any_pairs(pairs: list[tuple[str, str]]) -> None:
     assert set(tomllib.loads(text)) == set(expected)
     lines = Lines(text)
     assert {name: lines.of((name,)) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["[a", "[a\n", "[a b]\n", "[[a]\nb = 1\n", "[a\nb = 1\n", "a = [\n", "a = {b\n", "a.\n"]
+)
+def test_a_text_that_is_no_toml_comes_to_an_end(text: str) -> None:
+    """A file may have been changed since it was read first: what was found until then is kept."""
+    assert Lines("x = 1\n" + text).of(("x",)) == 1

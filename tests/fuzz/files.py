@@ -74,7 +74,7 @@ def _read(data: bytes) -> list[Record]:
     try:
         reader = SegmentReader(path)
     except ValueError:
-        assert data[: len(MAGIC)] != MAGIC or len(data) < HEADER.size
+        assert data[: len(MAGIC)] != MAGIC or len(data) < HEADER.size + RECORD.size
         return []
     records = list(reader.records())
     assert list(reader.records()) == [], "a second look reads what the first has read"

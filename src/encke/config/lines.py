@@ -67,7 +67,7 @@ class Lines:
         repeated = self._text.startswith("[[", begin)
         self._at += 2 if repeated else 1
         names = self._dotted_key()
-        self._at = self._text.find("]", self._at) + (2 if repeated else 1)
+        self._expect("]]" if repeated else "]")
         table = (*self._outer(names[:-1], begin), names[-1])
         if repeated:
             self._note(table, begin)
@@ -160,13 +160,13 @@ class Lines:
             raise _LostError
         return taken
 
-    def _took(self, char: str) -> bool:
-        if not self._text.startswith(char, self._at):
+    def _took(self, mark: str) -> bool:
+        if not self._text.startswith(mark, self._at):
             return False
-        self._at += 1
+        self._at += len(mark)
         return True
 
-    def _expect(self, char: str) -> None:
+    def _expect(self, mark: str) -> None:
         self._take(_SPACE)
-        if not self._took(char):
+        if not self._took(mark):
             raise _LostError

@@ -113,7 +113,7 @@ def pss(pid: int) -> int:
 
 def test_every_answer_reaches_its_caller(gateway: Gateway, upstream: UpstreamProcess, size: Size, count: Count) -> None:
     """200 clients, a quarter of whose calls they leave: no foreign token, few connects, nothing left behind."""
-    seconds = size(20, soak=300)
+    seconds = size(8, soak=300)
     for _ in range(20):
         assert gateway.chat(chat("token:warm", "lab/m")).status == 200
     before = {pid: descriptors(pid) for pid in gateway.pids("worker")}

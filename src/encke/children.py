@@ -22,7 +22,8 @@ _KEPT_PREFIXES = ("LC_", "PYTHON", "COVERAGE", "OMP_")
 
 
 class WorkerBoot(msgspec.Struct, frozen=True):
-    """What a worker is told. `config` is `encke.config.wire`'s JSON; descriptors keep their numbers."""
+    """What a worker is told. `config` is `encke.config.wire`'s JSON; descriptors keep their numbers. Orders come over
+    `control_fd`; `generation` counts the reloads."""
 
     config: bytes
     provider_keys: dict[str, str]
@@ -30,7 +31,9 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     listen_fd: int
     alive_fd: int
     ready_fd: int
+    control_fd: int
     engine: EngineAddress | None
+    generation: int
 
 
 class KeeperBoot(msgspec.Struct, frozen=True):

@@ -9,16 +9,18 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from encke import __version__
 from encke.calls.attempt import StreamCare
 from encke.calls.life import Desk
-from encke.calls.upstream import Patience, Upstream
+from encke.calls.upstream import Patience, SeatTaker, Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
-from encke.config.load import Environment, look, read_environment, read_keys
-from encke.config.problems import ConfigError, news
+from encke.config.changes import Change, diff, keep
+from encke.config.load import Environment, error_in, look, read_environment, read_keys
+from encke.config.problems import ConfigError, Problem, news, quote
 from encke.config.secret import Secret
 from encke.config.settings import Config
 from encke.core.faults import Fault
@@ -84,7 +86,59 @@ def compose(path: str | None, environ: Mapping[str, str], overrides: Mapping[str
     if problems:
         raise ConfigError(problems, file)
     environment = read_environment(environ, variables)
+    _check_certificates(config, providers)
     return Composition(config, environment, presets, providers)
+
+
+class Recomposition(NamedTuple):
+    """Settings read again: what would run now, and how the file differs from what ran before."""
+
+    made: Composition
+    changes: list[Change]
+
+
+def recompose(old: Composition, path: str | None, environ: Mapping[str, str]) -> Recomposition:
+    """Read everything again, from the same file. What needs a restart stays as it was, and the rest must go with that.
+
+    Raises ConfigError. A default file that was there and is gone is missed, not taken for "no settings".
+    """
+    same = path if old.config.path is None else str(old.config.path)
+    new = compose(same, environ)
+    changes = diff(old.config, new.config)
+    config = keep(old.config, new.config)
+    try:
+        providers = resolve(config, new.presets, new.environment.provider_keys, DIALECTS)
+    except ConfigError as error:
+        names = ", ".join(change.name for change in changes if change.restart)
+        hint = Problem((), f"{names} cannot change before the next start of the gateway, and these settings need it")
+        raise ConfigError([*error.problems, hint], error.path) from None
+    check_access_log(config)
+    return Recomposition(Composition(config, new.environment, new.presets, providers), changes)
+
+
+def check_access_log(config: Config) -> None:
+    """What a worker could only die of is told before there is one. Raises ConfigError."""
+    target = config.log.access
+    if target in ("off", "stdout", "stderr"):
+        return
+    try:
+        os.close(open_access_file(Path(target)))
+    except OSError as error:
+        words = f"cannot write to {target}: {error.strerror}; name another file, stdout, stderr or off"
+        raise error_in(config, [Problem(("log", "access"), words)]) from None
+
+
+def _check_certificates(config: Config, providers: Mapping[str, Provider]) -> None:
+    problems = []
+    for name, provider in providers.items():
+        if provider.scheme == "https" and provider.ca_file is not None:
+            try:
+                _tls(provider.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                words = f"{quote(provider.ca_file, 300)} holds no certificates in PEM form ({error.strerror or error})"
+                problems.append(Problem(("providers", name, "ca_file"), words))
+    if problems:
+        raise error_in(config, problems)
 
 
 def worker_providers(
@@ -125,34 +179,61 @@ def make_catalogue(config: Config, providers: Mapping[str, Provider]) -> Catalog
     return catalogue
 
 
-def make_upstreams(
-    config: Config,
-    providers: Mapping[str, Provider],
-    paths: DataPaths,
-    loop: asyncio.AbstractEventLoop,
-    sweeper: Sweeper,
-) -> dict[str, Upstream]:
-    """Every provider, ready to send to."""
-    return {name: _upstream(config, provider, paths, loop, sweeper) for name, provider in providers.items()}
+class Trust:
+    """The certificates that upstreams' are checked against: one set for all providers of one file, read again only when
+    the file has changed."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[str | None, tuple[object, ssl.SSLContext]] = {}
+
+    def context(self, ca_file: str | None) -> ssl.SSLContext:
+        """For the file, or the system's bundle. Raises OSError, ssl.SSLError."""
+        stamp = _stamp(ca_file or ssl.get_default_verify_paths().cafile)
+        found = self._contexts.get(ca_file)
+        if found is None or found[0] != stamp:
+            found = self._contexts[ca_file] = (stamp, _tls(ca_file))
+        return found[1]
 
 
-def _upstream(
-    config: Config, provider: Provider, paths: DataPaths, loop: asyncio.AbstractEventLoop, sweeper: Sweeper
-) -> Upstream:
-    timeouts = provider.timeouts
+def _stamp(file: str | None) -> object:
+    try:
+        found = os.stat(file or "")
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class Place(NamedTuple):
+    """What upstreams need of their worker."""
+
+    paths: DataPaths
+    loop: asyncio.AbstractEventLoop
+    sweeper: Sweeper
+    trust: Trust
+
+
+def make_upstream(config: Config, provider: Provider, place: Place, old: Upstream | None = None) -> Upstream:
+    """A provider, ready to send to: the upstream of its first credential, which knows the others.
+
+    What does not change is taken over from `old`, which had its name: connections if they lead to the same endpoint.
+    """
     endpoint = Endpoint(
         name=provider.name,
         host=provider.host,
         port=provider.port,
-        tls=_tls(provider.ca_file) if provider.scheme == "https" else None,
+        tls=place.trust.context(provider.ca_file) if provider.scheme == "https" else None,
         unix=provider.unix_socket,
         allow_private=provider.allow_private,
-        connect_timeout=timeouts.connect,
+        connect_timeout=provider.timeouts.connect,
         max_connections=provider.max_connections,
     )
-    pool = Pool(endpoint, loop, sweeper)
+    same = old is not None and old.pool.endpoint == endpoint
+    pool = old.pool if old is not None and same else Pool(endpoint, place.loop, place.sweeper)
+    seats = None
+    if provider.name == LOCAL:
+        seats = old.seats if old is not None else _seats(config, place.paths)
     credentials: tuple[Credential | None, ...] = provider.credentials or (None,)
-    made = tuple(_with_credential(config, provider, paths, pool, credential) for credential in credentials)
+    made = tuple(_with_credential(config, provider, pool, seats, credential) for credential in credentials)
     first = made[0]
     if len(made) > 1:
         first.siblings = made
@@ -160,10 +241,9 @@ def _upstream(
 
 
 def _with_credential(
-    config: Config, provider: Provider, paths: DataPaths, pool: Pool, credential: Credential | None
+    config: Config, provider: Provider, pool: Pool, seats: SeatTaker | None, credential: Credential | None
 ) -> Upstream:
     timeouts = provider.timeouts
-    is_engine = provider.name == LOCAL
     return Upstream(
         name=provider.name,
         pool=pool,
@@ -173,9 +253,13 @@ def _with_credential(
         share=credential.weight if credential is not None else 1,
         stream_usage=provider.stream_usage,
         patience=Patience(timeouts.first_byte, timeouts.idle, timeouts.total),
-        seats=Seats(paths.root / "engine.seats", config.local.slots + config.local.queue) if is_engine else None,
-        breaking=config.routing.breaker == "on" and not is_engine,
+        seats=seats,
+        breaking=config.routing.breaker == "on" and provider.name != LOCAL,
     )
+
+
+def _seats(config: Config, paths: DataPaths) -> Seats:
+    return Seats(paths.root / "engine.seats", config.local.slots + config.local.queue)
 
 
 def _heads(provider: Provider, credential: Credential | None, before: str) -> dict[str, bytes]:
@@ -234,16 +318,17 @@ def make_desk(
     catalogue: Catalogue,
     upstreams: Mapping[str, Upstream],
     journal: Journal,
+    access: AccessLog,
     discover: Callable[[], Awaitable[None]],
     redactor: Redactor,
 ) -> Desk:
-    """What calls need of their worker. Raises OSError when the access log cannot be opened."""
+    """What calls need of their worker."""
     routing = config.routing
     return Desk(
         catalogue=catalogue,
         upstreams=upstreams,
         journal=journal,
-        access=open_access_log(config.log.access),
+        access=access,
         discover=discover,
         policy=RetryPolicy(routing.retries, routing.retry_uncertain, routing.backoff),
         care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),
@@ -270,13 +355,16 @@ def make_limits(config: Config) -> ServerLimits:
     )
 
 
-def open_access_log(target: str) -> AccessLog:
-    """The access log of a setting: stdout, stderr, off, or a file, which is appended to. Raises OSError."""
+def open_access_log(target: str) -> int | None:
+    """A descriptor for the access log of a setting: stdout, stderr, off (None), or a file, which is appended to.
+
+    Raises OSError.
+    """
     if target == "off":
-        return AccessLog(None)
+        return None
     if target in ("stdout", "stderr"):
-        return AccessLog(1 if target == "stdout" else 2)
-    return AccessLog(open_access_file(Path(target)))
+        return 1 if target == "stdout" else 2
+    return open_access_file(Path(target))
 
 
 def open_access_file(path: Path) -> int:

@@ -17,30 +17,27 @@ import uvloop
 
 from encke.calls.life import Drained
 from encke.children import WorkerBoot, log, read_boot, say_ready
-from encke.compose import (
-    make_catalogue,
-    make_desk,
-    make_limits,
-    make_redactor,
-    make_upstreams,
-    model_list_heads,
-    worker_providers,
-)
-from encke.config.secret import Secret
+from encke.compose import Place, Trust
 from encke.config.wire import decode_config
 from encke.core.paths import DataPaths
 from encke.http.known import KnownHeads
 from encke.http.server import ServerConnection
 from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
+from encke.runtime import Workshop
+from encke.service import Service
+from encke.telemetry.access import AccessLog
 from encke.telemetry.crash import report
 from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
 from encke.worker.link import KeeperLink, Snapshot
-from encke.worker.models import Discovery
+from encke.worker.orders import Orders
 
 BACKLOG = 4096
 ORPHAN_GRACE = 3.0  # seconds for open calls when the supervisor was killed
+LOOK_SECONDS = 0.5
+QUIET_SECONDS = 3.0  # after which an idle connection of a worker that retires is closed
+FOREVER = float("inf")
 
 
 class Worker:
@@ -53,7 +50,10 @@ class Worker:
         self._connections: set[ServerConnection] = set()
         self._admission = Admission()
         self._slots_fd = -1
+        self._leave = asyncio.Event()  # accept no more: to stop, or to retire
+        self._longest = FOREVER  # that calls may take at the end, whatever the settings say
         self._grace = self._config.server.grace
+        self._service: Service | None = None
         self._fenced = False
         self._journal: Journal | None = None
 
@@ -62,7 +62,7 @@ class Worker:
         boot, config = self._boot, self._config
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_tell_crash)
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGTERM, self._stop_now)
         loop.add_reader(boot.alive_fd, self._supervisor_gone)
         paths = DataPaths(config.data_dir)
         sweeper = Sweeper(loop)
@@ -87,45 +87,67 @@ class Worker:
     async def _serve(
         self, journal: Journal, paths: DataPaths, loop: asyncio.AbstractEventLoop, sweeper: Sweeper
     ) -> None:
-        boot, config = self._boot, self._config
-        keys = {name: Secret(value) for name, value in boot.provider_keys.items()}
-        providers = worker_providers(config, keys, boot.engine)
-        upstreams = make_upstreams(config, providers, paths, loop, sweeper)
-        catalogue = make_catalogue(config, providers)
-        discovery = Discovery(catalogue, upstreams, model_list_heads(providers))
-        desk = make_desk(config, catalogue, upstreams, journal, discovery.discover, make_redactor(providers))
-        app = WorkerApp(desk, self._admission, discovery, config.server.cors_origins)
+        boot = self._boot
+        access = AccessLog(None)
+        workshop = Workshop(Place(paths, loop, sweeper, Trust()), journal, access, boot.engine)
+        runtime = workshop.make(self._config, boot.provider_keys, boot.generation)
+        access.redirect(runtime.access_fd)
+        app = WorkerApp(runtime.desk, self._admission, runtime.discovery, self._config.server.cors_origins)
         app.journal_ready = True
-        limits = make_limits(config)
-        members = self._connections
-        listener = socket.socket(fileno=boot.listen_fd)
-        heads = KnownHeads()
-        make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, limits, members, heads)  # noqa: E731
-        server = await loop.create_server(make, sock=listener, backlog=BACKLOG)
+        self._service = service = Service(app, workshop, runtime, access, self._connections)
+        members, heads = self._connections, KnownHeads()
+        make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, service.limits, members, heads)  # noqa: E731
+        server = await loop.create_server(make, sock=socket.socket(fileno=boot.listen_fd), backlog=BACKLOG)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         say_ready(boot.ready_fd)
-        await self._stop.wait()
+        control = socket.socket(fileno=boot.control_fd)
+        _, orders = await loop.create_unix_connection(lambda: Orders(self._obey), sock=control)
+        await self._leave.wait()
         server.close()
-        await self._drain(app)
-        for upstream in upstreams.values():
-            upstream.pool.close()
+        await self._drain(app, sweeper)
+        orders.close()
+        service.close()
         journal.close()
 
-    async def _drain(self, app: WorkerApp) -> None:
-        """Finish what is under way, within the time of grace; then tell the rest that it is over."""
+    def _obey(self, order: str, payload: Any) -> str | None:
+        assert self._service is not None
+        if order == "retire":
+            self._service.app.retiring = True
+            self._leave.set()
+            return None
+        problem = self._service.obey(order, payload)
+        self._grace = min(self._service.runtime.config.server.grace, self._longest)
+        return problem
+
+    async def _drain(self, app: WorkerApp, sweeper: Sweeper) -> None:
+        """Finish what is under way, within the time of grace; then tell the rest that it is over.
+
+        A worker that retires, while others go on, leaves idle connections to their clients for a moment longer: their
+        next call is answered, and ends the connection in order.
+        """
         app.draining = True
+        loop = asyncio.get_running_loop()
+        began = looked = loop.time()
+        self._end_idle(app, sweeper)
+        while self._connections and loop.time() < began + self._grace:
+            await asyncio.sleep(0.05)
+            stopped = app.retiring and self._stop.is_set()
+            if stopped or loop.time() - looked > LOOK_SECONDS:
+                looked = loop.time()
+                app.retiring = app.retiring and not stopped
+                self._end_idle(app, sweeper)
         for connection in list(self._connections):
             connection.close_if_idle()
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._grace
-        while self._connections and loop.time() < end:
-            await asyncio.sleep(0.05)
-        for connection in list(self._connections):
             connection.cancel_call(Drained())
         end = loop.time() + 3.0
         while self._connections and loop.time() < end:
             await asyncio.sleep(0.05)
+
+    def _end_idle(self, app: WorkerApp, sweeper: Sweeper) -> None:
+        for connection in list(self._connections):
+            if not app.retiring or connection.idle_since() < sweeper.now - QUIET_SECONDS:
+                connection.close_if_idle()
 
     async def _unless_stopped(self, made: asyncio.Future[Journal]) -> Journal | None:
         stopped: asyncio.Future[object] = asyncio.ensure_future(self._stop.wait())
@@ -150,16 +172,21 @@ class Worker:
         """Nobody reads this process's journal any more: nothing may be sent, nor anybody be told of a whole answer."""
         log("fenced", {"epoch": self._boot.epoch}, "worker")
         self._fenced = True
-        self._grace = 0.0
+        self._longest = self._grace = 0.0
         if self._journal is not None:
             self._journal.hold(True)
+        self._stop_now()
+
+    def _stop_now(self) -> None:
         self._stop.set()
+        self._leave.set()
 
     def _supervisor_gone(self) -> None:
         asyncio.get_running_loop().remove_reader(self._boot.alive_fd)
         # Nobody told us to stop in order: whoever starts the gateway again waits for our last entries.
+        self._longest = ORPHAN_GRACE
         self._grace = min(self._grace, ORPHAN_GRACE)
-        self._stop.set()
+        self._stop_now()
 
 
 def _tell_crash(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -15,11 +15,12 @@ from encke.cli.keys import keys
 from encke.cli.models import models
 from encke.cli.serve import serve
 from encke.cli.usage import usage
+from encke.cli.workers import workers
 from encke.config.problems import ConfigError
 from encke.keys.pepper import PepperError
 from encke.store.port import StoreError
 
-COMMANDS: tuple[click.Command, ...] = (serve, keys, models, usage, chat, config)
+COMMANDS: tuple[click.Command, ...] = (serve, keys, models, usage, chat, config, workers)
 
 # What may go wrong without a fault in Encke: told in a sentence. Anything else is a bug and shows its traceback.
 EXPECTED = (AdminError, ConfigError, FrameError, PepperError, StoreError)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from encke.admin.link import Link
-from encke.config.load import load, main_environ
+from encke.config.load import load, main_environ, read_environment
 from encke.config.settings import Config
 from encke.core.paths import DataPaths
 from encke.store.port import Store
@@ -27,6 +27,11 @@ def json_option(function: Function) -> Function:
 def settings(config_path: str | None) -> Config:
     """The settings, as the gateway would read them. Raises ConfigError."""
     return load(config_path, main_environ())
+
+
+def data_paths() -> DataPaths:
+    """The data folder, which no settings file names: where a running gateway is found, whatever its file says now."""
+    return DataPaths(read_environment(main_environ()).data_dir)
 
 
 def link(config_path: str | None) -> Link:

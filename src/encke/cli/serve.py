@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import shutil
 import socket
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 import msgspec
@@ -19,14 +17,15 @@ from encke.admin import keys
 from encke.admin.context import AdminError, Context
 from encke.admin.link import owned
 from encke.cli.options import config_option
-from encke.compose import Composition, compose, open_access_file
+from encke.compose import Composition, Recomposition, check_access_log, compose, recompose
 from encke.config.load import main_environ
 from encke.core.paths import DataPaths
 from encke.http.listen import ListenError, listen
 from encke.keeper.keeper import FIRST_SEGMENTS
 from encke.keys.pepper import load_pepper
 from encke.store.sqlite import SqliteStore
-from encke.supervise import Engine, Supervisor
+from encke.supervise.engine import Engine
+from encke.supervise.supervisor import Supervisor
 
 MiB = 1 << 20
 LOCK_PATIENCE = 5.0
@@ -43,15 +42,19 @@ def serve(config_path: str | None) -> None:
     with contextlib.ExitStack() as held:
         _take(paths, held)
         _check_disk(made, paths)
-        _check_access_log(made)
+        check_access_log(made.config)
         # Before the first key is made: a start that fails must not make one that nobody sees.
         listeners = _listen(made, held)
         first = _first_key(made, paths)
         host, port = listeners[0].getsockname()[:2]
         _say(f"Encke is starting on {_url(host, port)} with its data in {paths.root}")
         banner = Banner(made, environ, f"{_url(host, port)}/v1", first)
+
+        def again(old: Composition) -> Recomposition:
+            return recompose(old, config_path, environ)
+
         try:
-            status = Supervisor(made, environ, listeners, _say, banner.show).run()
+            status = Supervisor(made, environ, listeners, _say, banner.show, again).run()
         finally:
             banner.show_key_at_the_end()
     sys.exit(status)
@@ -104,19 +107,6 @@ def _check_disk(made: Composition, paths: DataPaths) -> None:
             f"the disk of {paths.root} is full: {free // MiB} MiB are free and the journals of {config.server.workers} "
             f"workers need {need // MiB} MiB; make room, or lower store.journal_segment or server.workers"
         )
-
-
-def _check_access_log(made: Composition) -> None:
-    """What a worker could only die of, again and again, is told before there is one."""
-    target = made.config.log.access
-    if target in ("off", "stdout", "stderr"):
-        return
-    try:
-        os.close(open_access_file(Path(target)))
-    except OSError as error:
-        raise AdminError(
-            f"log.access: cannot write to {target}: {error.strerror}; name another file, stdout, stderr or off"
-        ) from None
 
 
 def _first_key(made: Composition, paths: DataPaths) -> str | None:

@@ -31,7 +31,7 @@ def render_reference() -> str:
 def _section(table: str) -> list[str]:
     rows = [row for row in SETTINGS if row.name.rpartition(".")[0] == table]
     lines = [
-        f"| `{row.leaf}` | {_cell(row.kind.label)} | {_default(row)} | {_cell(row.sentence)} | {_variable(row)} |"
+        f"| `{row.leaf}` | {_cell(row.kind.label)} | {_default(row)} | {_meaning(row)} | {_variable(row)} |"
         for row in rows
     ]
     heading = _HEADINGS.get(table, f"`[{table}]`")
@@ -52,6 +52,10 @@ def _variables() -> list[str]:
 
 def _variable(row: Row) -> str:
     return f"`{row.env}`" if row.env else ""
+
+
+def _meaning(row: Row) -> str:
+    return _cell(row.sentence) + (" *Needs a restart.*" if row.restart else "")
 
 
 def _cell(text: str) -> str:

@@ -32,7 +32,8 @@ GiB = 1024**3
 class Row(NamedTuple):
     """One setting. `env` names the variable that overrules the file; `shown` is the default in words where it varies.
 
-    `file` marks a path: relative ones are taken from the folder of the settings file.
+    `file` marks a path: relative ones are taken from the folder of the settings file. `restart` marks what a reload
+    cannot change.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Row(NamedTuple):
     env: str = ""
     shown: str = ""
     file: bool = False
+    restart: bool = False
 
     @property
     def leaf(self) -> str:
@@ -56,8 +58,14 @@ TIMEOUT_ROWS = (
 )
 
 SETTINGS: tuple[Row, ...] = (
-    Row("server.listen", kinds.LISTEN, "Address and port to serve on; port 0 takes any free one.", env="ENCKE_LISTEN"),
-    Row("server.workers", whole(1, 256), "Worker processes.", shown="number of CPUs"),
+    Row(
+        "server.listen",
+        kinds.LISTEN,
+        "Address and port to serve on; port 0 takes any free one.",
+        env="ENCKE_LISTEN",
+        restart=True,
+    ),
+    Row("server.workers", whole(1, 256), "Worker processes.", shown="number of CPUs", restart=True),
     Row(
         "server.cors_origins",
         kinds.ORIGINS,
@@ -69,17 +77,26 @@ SETTINGS: tuple[Row, ...] = (
     Row("server.body_floor", whole(0, GiB, "bytes/s"), "Slowest upload borne; 0 bears any."),
     Row("server.write_stall", seconds(), "Longest wait for a caller to read on."),
     Row("server.keepalive", seconds(), "How long an idle connection of a caller is kept."),
-    Row("store.url", kinds.STORE_URL, "Where keys and ledger live; a relative file is within the data folder."),
-    Row("store.journal_segment", whole(1024**2, GiB, "bytes"), "Size of one piece of a worker's journal."),
+    Row(
+        "store.url",
+        kinds.STORE_URL,
+        "Where keys and ledger live; a relative file is within the data folder.",
+        restart=True,
+    ),
+    Row(
+        "store.journal_segment", whole(1024**2, GiB, "bytes"), "Size of one piece of a worker's journal.", restart=True
+    ),
     Row(
         "store.journal_limit",
         whole(16 * 1024**2, 1024 * GiB, "bytes"),
         "What may wait in all journals while the store is away; at four fifths calls are refused, and nothing is lost.",
+        restart=True,
     ),
     Row(
         "store.journal_age",
         seconds(31 * 86400),
         "How long the store may be away; at four fifths calls are refused, and nothing is lost.",
+        restart=True,
     ),
     Row("routing.retries", whole(0, 10), "Further attempts after a failed one; 0 turns them off."),
     Row("routing.breaker", choice("on", "off"), "Whether a failing target is left alone for a while."),
@@ -91,12 +108,23 @@ SETTINGS: tuple[Row, ...] = (
     Row("stream.keepalive", seconds(), "Time between keep-alives after that."),
     *(Row(f"timeouts.{leaf}", seconds(), sentence) for leaf, sentence in TIMEOUT_ROWS),
     Row("log.access", kinds.LOG_TARGET, "Where the line about every call goes.", file=True),
-    Row("local.enabled", kinds.FLAG, "Whether the embedded model runs."),
-    Row("local.model", kinds.PATH_OR_EMPTY, "A GGUF file to run; empty runs the model that ships.", file=True),
-    Row("local.context", whole(256, 1024**2, "tokens"), "Context length of each slot of the embedded model."),
-    Row("local.slots", whole(1, 64), "Calls that the embedded model answers at once."),
-    Row("local.queue", whole(0, 10_000), "Calls that may wait for it; one more gets 503."),
-    Row("local.threads", whole(0, 1024), "CPU threads of the embedded model; 0 chooses."),
+    Row("local.enabled", kinds.FLAG, "Whether the embedded model runs.", restart=True),
+    Row(
+        "local.model",
+        kinds.PATH_OR_EMPTY,
+        "A GGUF file to run; empty runs the model that ships.",
+        file=True,
+        restart=True,
+    ),
+    Row(
+        "local.context",
+        whole(256, 1024**2, "tokens"),
+        "Context length of each slot of the embedded model.",
+        restart=True,
+    ),
+    Row("local.slots", whole(1, 64), "Calls that the embedded model answers at once.", restart=True),
+    Row("local.queue", whole(0, 10_000), "Calls that may wait for it; one more gets 503.", restart=True),
+    Row("local.threads", whole(0, 1024), "CPU threads of the embedded model; 0 chooses.", restart=True),
     Row(
         "providers.NAME.dialect", kinds.NAME, "Wire format; known providers have theirs.", shown="the known provider's"
     ),

@@ -36,13 +36,22 @@ class DataPaths:
 
     @property
     def keeper_sock(self) -> Path:
-        """The keeper's Unix socket, 0600. A folder whose path is too long for a socket has it in a private folder
-        below the system's temporary one, named by a hash of the resolved path."""
-        plain = self.root / "keeper.sock"
+        """The keeper's Unix socket, 0600."""
+        return self._socket("keeper.sock")
+
+    @property
+    def supervisor_sock(self) -> Path:
+        """The supervisor's Unix socket, 0600: where `encke config reload` goes."""
+        return self._socket("super.sock")
+
+    def _socket(self, name: str) -> Path:
+        """A folder whose path is too long for a socket has them in a private folder below the system's temporary one,
+        named by a hash of the resolved path."""
+        plain = self.root / name
         if len(os.fsencode(plain)) <= SOCKET_PATH_MAX:
             return plain
         digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"encke-{os.getuid()}-{digest}" / "keeper.sock"
+        return Path(tempfile.gettempdir()) / f"encke-{os.getuid()}-{digest}" / name
 
     @property
     def pepper(self) -> Path:

@@ -49,6 +49,7 @@ class Pool:
         self._waiting: deque[Signal[UpstreamConnection]] = deque()
         self._waiting_fresh: deque[Signal[UpstreamConnection]] = deque()  # for connections that nobody has used
         self._closed = False
+        self._retired = False
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection, if there is one."""
@@ -105,7 +106,7 @@ class Pool:
         if signal is not None:
             signal.set(connection)
             return
-        if self._waiting_fresh and self._full:
+        if self._retired or (self._waiting_fresh and self._full):
             connection.close()  # makes room for one that nobody has used
             return
         connection.deadline = self._sweeper.now + self._idle_seconds
@@ -133,6 +134,13 @@ class Pool:
         self._closed = True
         for task in list(self._connecting):
             task.cancel()
+        for connection in list(self._idle):
+            connection.close()
+
+    def retire(self) -> None:
+        """No new calls will come: close what is idle, and every other connection when its call is over. Calls that are
+        under way may still connect."""
+        self._retired = True
         for connection in list(self._idle):
             connection.close()
 

@@ -691,9 +691,20 @@ class ServerConnection:
         """Whether no request is being received or answered."""
         return self._phase == OPEN and self._parse == IDLE
 
+    def idle_since(self) -> float:
+        """When an idle connection finished its last call, by the sweeper's clock; before any call, longer ago."""
+        return self.deadline - self._limits.keepalive
+
+    def use_limits(self, limits: ServerLimits) -> None:
+        """Other limits, for what comes from now on."""
+        self._limits = limits
+
     def close_if_idle(self) -> None:
-        """For draining: idle connections end now, others after their answer."""
-        if self.idle:
+        """For draining: idle connections end now, others after their answer.
+
+        One whose next request has arrived in the kernel already is not idle: to close it would be to lose a call.
+        """
+        if self.idle and not self._has_input():
             self._phase = LINGER
             self._stalled_at = self._unsent() + 1
             self.deadline = self._sweeper.now + LINGER_SECONDS
@@ -705,6 +716,14 @@ class ServerConnection:
         """Raise `error` in the open call, if there is one."""
         if self._driver is not None:
             self._driver.cancel(error)
+
+    def _has_input(self) -> bool:
+        try:
+            fd = self._transport.get_extra_info("socket").fileno()
+            (waiting,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))
+        except (OSError, AttributeError):
+            return False
+        return int(waiting) > 0
 
     def _unsent(self) -> int:
         """Bytes that the client's kernel has not acknowledged: ours, and those the kernel here holds, up to 4 MiB."""

@@ -38,14 +38,21 @@ class AccessLog:
     """
 
     def __init__(self, fd: int | None) -> None:
-        self._fd = fd
+        self._fd: int | None = None
         self._encode = msgspec.json.Encoder().encode
         self._poll: select.poll | None = None
         self.dropped = 0
         self.stamp = Stamp()
+        self.redirect(fd)
+
+    def redirect(self, fd: int | None) -> None:
+        """From now on lines go there; a file that they went to before is closed."""
+        old, self._fd, self._poll = self._fd, fd, None
         if fd is not None and not _regular(fd):
             self._poll = select.poll()
             self._poll.register(fd, select.POLLOUT)
+        if old is not None and old > 2 and old != fd:
+            os.close(old)
 
     @property
     def off(self) -> bool:

@@ -43,6 +43,7 @@ class WorkerApp:
 
     def __init__(self, desk: Desk, admission: Admission, discovery: Discovery, cors_origins: tuple[str, ...]) -> None:
         self.draining = False
+        self.retiring = False
         self.journal_ready = False
         self._desk = desk
         self._admission = admission
@@ -51,10 +52,17 @@ class WorkerApp:
         self._any_origin = "*" in cors_origins
         self._origins = frozenset(origin.encode("latin-1") for origin in cors_origins)
 
+    def use(self, desk: Desk, discovery: Discovery, cors_origins: tuple[str, ...]) -> None:
+        """Other settings, for the calls that begin from now on."""
+        self._desk = desk
+        self._discovery = discovery
+        self._any_origin = "*" in cors_origins
+        self._origins = frozenset(origin.encode("latin-1") for origin in cors_origins)
+
     @property
     def ready(self) -> bool:
-        """Whether calls can be admitted and recorded."""
-        return self._admission.ready and self.journal_ready and not self.draining
+        """Whether calls can be admitted and recorded. A worker that retires is as ready as the one that follows it."""
+        return self._admission.ready and self.journal_ready and (not self.draining or self.retiring)
 
     # `Application`
 

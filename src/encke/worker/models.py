@@ -58,6 +58,20 @@ class Discovery:
         self._slow: set[str] = set()  # those that a caller has waited for in vain
         self._details: dict[tuple[str, str], _Item] = {}
 
+    def inherit(self, old: Discovery) -> None:
+        """Know what `old` has found out, of the upstreams that are still the same."""
+        for name, upstream in self._upstreams.items():
+            if name not in self._gets or old._upstreams.get(name) is not upstream or name not in old._gets:
+                continue
+            self._due[name] = old._due[name] if name not in old._asking else 0.0
+            if name in old._answered:
+                self._answered.add(name)
+            elif name in old._slow:
+                self._slow.add(name)
+            if name in old._catalogue.offered:
+                self._catalogue.offer(name, old._catalogue.offered[name])
+        self._details = {key: item for key, item in old._details.items() if key[0] in self._gets}
+
     async def discover(self) -> None:
         """Ask whoever has not been asked lately, and wait a moment for those that have not answered yet.
 

@@ -47,12 +47,14 @@ ROOMS: dict[str, Room] = {
     "worker": Room(6, "the data plane's process around calls; talks to the keeper in admin's frames"),
     "keeper": Room(6, "the control plane's process around the store; runs admin's use cases"),
     "compose": Room(7, "names concrete classes and puts them together"),
+    "runtime": Room(8, "what of a worker follows from the settings, in one piece"),
     "children": Room(8, "what processes hand to each other, compositions among it"),
-    "run_worker": Room(9, "a process's main"),
-    "run_keeper": Room(9, "a process's main"),
-    "supervise": Room(9, "starts processes by the names of their modules; imports none of them"),
-    "cli": Room(10, "commands: the outermost layer"),
-    "__main__": Room(11, "python -m encke"),
+    "service": Room(9, "a worker's application and its runtime, which may be exchanged"),
+    "run_worker": Room(10, "a process's main"),
+    "run_keeper": Room(10, "a process's main"),
+    "supervise": Room(10, "starts processes by the names of their modules; imports none of them"),
+    "cli": Room(11, "commands: the outermost layer"),
+    "__main__": Room(12, "python -m encke"),
 }
 
 # What a room must not import from outside, beyond its rank.
@@ -86,9 +88,11 @@ FORBIDDEN_ROOMS: dict[str, tuple[frozenset[str], str]] = {
 # Modules without a test file of their own name: why, and what tests them.
 _GATEWAY = "whole gateways answer, against an oracle of what must come out: tests/relay, tests/clients"
 _PROCESS = "a process is tested as one: tests/system/test_serve.py starts, stops and breaks gateways"
+_OPERATED = "what operators do to a running gateway: tests/system/test_reload.py, tests/system/test_rolling.py"
 _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/test_upstream.py"
 _SHAPES = "shapes without behaviour, read and written in "
 UNMIRRORED: dict[str, str] = {
+    "admin/steer.py": _OPERATED,
     "admin/context.py": "holds three things together for the use cases: tests/admin",
     "calls/attempt.py": _GATEWAY,
     "calls/call.py": _GATEWAY,
@@ -97,6 +101,7 @@ UNMIRRORED: dict[str, str] = {
     "http/request.py": "holds what the server read: tests/http/test_server.py",
     "children.py": _PROCESS,
     "cli/models.py": "one list, shown: tests/cli/test_chat.py",
+    "cli/workers.py": _OPERATED,
     "cli/options.py": "options that every command has: tests/cli/test_keys.py",
     "cli/serve.py": _PROCESS,
     "compose.py": "puts the gateway together: tests/system/test_serve.py, tests/docs/test_examples.py",
@@ -120,11 +125,20 @@ UNMIRRORED: dict[str, str] = {
     "local/spawn.py": "the engine's start: tests/local/test_engine.py",
     "providers/describe.py": "what config check prints: tests/providers/test_resolve.py, tests/cli/test_config.py",
     "run_keeper.py": _PROCESS,
+    "runtime.py": _OPERATED,
+    "service.py": _OPERATED,
+    "worker/orders.py": _OPERATED,
     "run_worker.py": _PROCESS,
     "store/port.py": "a port; whatever stands behind it is held to tests/store/contract.py",
     "store/reports.py": "sums over entries: tests/store/contract.py",
     "store/trouble.py": "SQLite's errors as they come about: tests/store/test_sqlite.py",
-    "supervise.py": _PROCESS,
+    "supervise/control.py": _OPERATED,
+    "supervise/engine.py": _PROCESS,
+    "supervise/fleet.py": _OPERATED,
+    "supervise/nursery.py": _PROCESS,
+    "supervise/reload.py": _OPERATED,
+    "supervise/rolling.py": _OPERATED,
+    "supervise/supervisor.py": _PROCESS,
     "testing/connection.py": _FAKE,
     "testing/faults.py": "behaviours, one by one: tests/testing/test_behaviours.py",
     "testing/host.py": _FAKE,

@@ -46,6 +46,11 @@ class Terminal:
         """As the terminal does it: SIGINT to the whole foreground group."""
         os.write(self._fd, b"\x03")
 
+    def hang_up(self) -> None:
+        """Close the terminal, as when its window is closed."""
+        os.close(self._fd)
+        self._fd = -1
+
     def wait(self, seconds: float = _END_SECONDS) -> int:
         """What `os.waitpid` says once the program has ended and the terminal is closed by all."""
         end = time.monotonic() + seconds
@@ -86,4 +91,5 @@ class Terminal:
                 pass
         if self.status is None:
             os.waitpid(self.pid, 0)
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)

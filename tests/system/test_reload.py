@@ -14,14 +14,13 @@ import pytest
 
 from encke.admin.context import AdminError
 from encke.testing.process import UpstreamProcess
+from tests.conftest import Count, Size
 from tests.support.client import Client, chat
 from tests.support.gateway import KEY, Gateway, lab
 from tests.support.operate import descriptors, encke, events, order, resident
 from tests.system.test_processes import Load, check_ledger
 
 SLOW = 'behave: {"name": "slow_chunks", "chunks": 60, "interval": 0.05}'
-# `make soak S=reloads` makes it a thousand.
-RELOADS = int(os.environ.get("SOAK_RELOADS", "150"))
 
 
 @pytest.fixture
@@ -242,7 +241,7 @@ def test_not_while_it_stops(tmp_path: Path, upstreams: list[UpstreamProcess]) ->
 
 
 def test_a_thousand_reloads_leak_nothing(
-    tmp_path: Path, upstreams: list[UpstreamProcess], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, upstreams: list[UpstreamProcess], size: Size, count: Count
 ) -> None:
     """With calls in between, each to another provider: descriptors and memory are as after the first few."""
     with Gateway(tmp_path / "g", settings(upstreams[0], 1)) as gateway:
@@ -258,12 +257,12 @@ def test_a_thousand_reloads_leak_nothing(
         reload(30)
         time.sleep(0.5)
         before = [(descriptors(pid), resident(pid)) for pid in pids]
-        reload(RELOADS)
+        reloads = size(150, soak=1000)
+        reload(reloads)
         time.sleep(0.5)
         after = [(descriptors(pid), resident(pid)) for pid in pids]
-        with capsys.disabled():
-            grown = [f"{(new[1] - old[1]) // 1024} KiB" for old, new in zip(before, after, strict=True)]
-            print(f" [{RELOADS} reloads; supervisor and worker grew by {', '.join(grown)}] ", end="")
+        grown = [f"{(new[1] - old[1]) // 1024} KiB" for old, new in zip(before, after, strict=True)]
+        count(f"reloads: {reloads}; supervisor and worker grew by {' and '.join(grown)}")
         for (fds, memory), (more_fds, more_memory) in zip(before, after, strict=True):
             assert more_fds <= fds + 2
             assert more_memory <= memory + (4 << 20)

@@ -692,8 +692,9 @@ class ServerConnection:
         return self._phase == OPEN and self._parse == IDLE
 
     def idle_since(self) -> float:
-        """When an idle connection finished its last call, by the sweeper's clock; before any call, longer ago."""
-        return self.deadline - self._limits.keepalive
+        """When an idle connection finished its last call, or was made, by the sweeper's clock."""
+        limits = self._limits
+        return self.deadline - (limits.keepalive if self.bytes_sent else limits.header_timeout)
 
     def use_limits(self, limits: ServerLimits) -> None:
         """Other limits, for what comes from now on."""

@@ -13,7 +13,7 @@ dialect = "openai_chat"
 base_url = "https://a.example/v1"
 api_key = "sk-old-secret"
 headers = { "x-team" = "red-secret" }
-[models."fast one"]
+[models."gpt.one"]
 targets = [{ provider = "lab", model = "m" }]
 """
 NEW = """
@@ -25,7 +25,7 @@ dialect = "openai_chat"
 base_url = "https://a.example/v1"
 api_key = "sk-new-secret"
 headers = { "x-team" = "red-secret" }
-[models."fast one"]
+[models."gpt.one"]
 targets = [{ provider = "lab", model = "m", weight = 2 }]
 fallback = ["lab/n"]
 """
@@ -38,14 +38,14 @@ def test_what_differs(load_text: LoadText) -> None:
         "server.workers",
         "server.grace",
         "providers.lab.api_key",
-        'models."fast one".targets',
-        'models."fast one".fallback',
+        'models."gpt.one".targets',
+        'models."gpt.one".fallback',
     }
     assert (changes["server.workers"].old, changes["server.workers"].new) == ("2", "3")
     assert [name for name, change in changes.items() if change.restart] == ["server.workers"]
     assert changes["providers.lab.api_key"].new == '"***"'
-    assert changes['models."fast one".targets'].new == '[{ provider = "lab", model = "m", weight = 2 }]'
-    assert changes['models."fast one".fallback'].old == "[]"
+    assert changes['models."gpt.one".targets'].new == '[{ provider = "lab", model = "m", weight = 2 }]'
+    assert changes['models."gpt.one".fallback'].old == "[]"
     assert "secret" not in repr(changes)
 
 

@@ -47,7 +47,8 @@ def test_a_message_larger_than_any_buffer(ends: Ends) -> None:
     ends.channel.send("big", 1, "x" * (4 << 20))
     ends.channel.send("small", 2, None)
     assert not ends.channel.idle
-    decoder, got = FrameDecoder(), []
+    decoder = FrameDecoder()
+    got: list[Frame] = []
     while len(got) < 2:
         ends.turn(0)
         got += decoder.feed(ends.theirs.recv(1 << 20))

@@ -51,7 +51,9 @@ class Callers:
         self._port = port
         self._stop = threading.Event()
         bodies = [chat("hello", "lab/m"), chat(SLOW, "lab/m", stream=True)]
-        work = [("POST", "/v1/chat/completions", bodies[number % 2]) for number in range(callers)]
+        work: list[tuple[str, str, Any]] = [
+            ("POST", "/v1/chat/completions", bodies[number % 2]) for number in range(callers)
+        ]
         work += [("GET", "/readyz", None)] * probes
         self._threads = [threading.Thread(target=self._run, args=one) for one in work]
         for thread in self._threads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -169,4 +170,25 @@ def test_without_a_floor_any_upload_is_borne(thread: LoopThread) -> None:
         time.sleep(0.3)
         client.send(b"b")
         assert client.read().body == b"POST /slow 2"
+    server.stop()
+
+
+@pytest.mark.parametrize("second", [b"\x00\r\n\r\n", b"GET /late"])
+def test_a_refusal_behind_an_answer_has_a_head_of_its_own(thread: LoopThread, second: bytes) -> None:
+    """That an answer went out before on the connection does not make its successor's refusal a part of it."""
+    server = EchoServer(thread, ServerLimits(header_timeout=0.5))
+    seen: list[bool] = []
+    refuse = server.app.refuse
+
+    def watched(*given: Any) -> None:
+        seen.append(given[1].head_sent)
+        refuse(*given)
+
+    server.app.refuse = watched  # type: ignore[assignment]
+    with Client(server.port) as client:
+        client.send(GET % (b"first", b""))
+        assert client.read("GET").status == 200
+        client.send(second)
+        assert client.read().status in (400, 408)
+    assert seen == [False]
     server.stop()

@@ -438,7 +438,11 @@ class ServerConnection:
                 break
             except httptools.HttpParserUpgrade as upgrade:
                 if self._request.method == "CONNECT":
-                    fault = Fault("method_not_allowed", "This is not a proxy: CONNECT is not allowed.")
+                    fault = Fault(
+                        "method_not_allowed",
+                        "This is not a proxy: CONNECT is not allowed.",
+                        headers=(("allow", "GET, HEAD, POST, OPTIONS"),),
+                    )
                     self._refuse_after_queue(fault)
                     return
                 # A view: many such requests in one read must not copy what follows them each time.

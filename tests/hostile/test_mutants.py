@@ -22,10 +22,16 @@ SEED = 20261123
 BATCH = 200
 
 
-def play(data: bytes, port: int) -> list[Response]:
-    """Send it, say FIN, read all answers: every one whole, in the envelope, never a 5xx, and then the end."""
+def play(data: bytes, port: int, before: bytes = b"") -> list[Response]:
+    """Send it, say FIN, read all answers: every one whole, in the envelope, never a 5xx, and then the end.
+
+    `before` is a good request that is sent and answered first on the same connection.
+    """
     answers: list[Response] = []
     with Client(port, timeout=20) as client:
+        if before:
+            client.send(before)
+            assert client.read().status == 200
         try:
             client.send(data)
             client.half_close()
@@ -85,3 +91,20 @@ def test_mutants(seed: int, gateway: Gateway, upstream: FakeUpstream, size: Size
     count(
         f"hostile mutants, seed {SEED + seed}: {number} distinct requests; answers {told}; {len(sent)} upstream calls"
     )
+
+
+def test_mutants_behind_their_original(gateway: Gateway, size: Size, count: Count) -> None:
+    """On a connection that has just had the good request, a mutant of it gets what it gets on a fresh one."""
+    good = [case for case in CASES if case.area == "auth" and case.calls == 1]
+    number = size(100, soak=5000)
+    for seed, case in enumerate(good):
+        for data in mutants([case], number, SEED + seed):
+            fresh, behind = play(data, gateway.port), play(data, gateway.port, case.data)
+            assert [_gist(one) for one in behind] == [_gist(one) for one in fresh], data
+    count(
+        f"hostile mutants behind their original: {number * len(good)} requests, each answered as on a fresh connection"
+    )
+
+
+def _gist(answer: Response) -> tuple[int, object]:
+    return answer.status, answer.json()["error"] if answer.status >= 400 and answer.body else None

@@ -87,6 +87,13 @@ def test_a_remembered_key_does_not_hide_a_second_one(admission: Admission) -> No
     assert code(admission, request(b"key=" + GOOD.encode(), authorization=f"Bearer {GOOD}")) == "invalid_value"
 
 
+@pytest.mark.parametrize("empty", ["", "Bearer", "Bearer  "])
+def test_a_remembered_empty_header_opens_nothing(admission: Admission, empty: str) -> None:
+    """An empty Authorization beside a good key in another header is let in; by itself, afterwards, it is not."""
+    assert admission.admit(request(b"", authorization=empty, x_api_key=GOOD)).public_id == "good"
+    assert code(admission, request(b"", authorization=empty)) == "missing_api_key"
+
+
 def test_revoked_with_the_next_snapshot(admission: Admission) -> None:
     """A key that is in no snapshot any more is refused at once, though it was remembered; back again, it serves."""
     asked = request(authorization=f"Bearer {GOOD}")

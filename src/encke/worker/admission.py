@@ -51,7 +51,8 @@ class Admission:
                 return grant
         key = self._extract(request, authorization)
         grant = self._look_up(key)
-        if authorization is not None and len(self._seen) < MAX_REMEMBERED:
+        # Only what stood in this header by itself: an empty one beside another that holds the key must open nothing.
+        if authorization is not None and not _others(headers) and len(self._seen) < MAX_REMEMBERED:
             self._seen[authorization] = grant
         return grant
 

@@ -183,6 +183,8 @@ def _request(route: Route) -> Json:
 def _good(route: Route) -> Json:
     content: Json = {"application/json": {"schema": _answer(route)}}
     headers = refs(ALWAYS)
+    if route.kind == "models":
+        headers |= refs(("x-encke-models-missing",))
     if route.kind == "inference":
         headers |= refs(CALLED)
         if SHAPES[route.name].streams:

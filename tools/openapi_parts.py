@@ -32,6 +32,7 @@ def headers() -> Json:
         "x-encke-model": ({"type": "string"}, "The model asked for."),
         "x-encke-provider": ({"type": "string"}, "Who answered, or was tried last."),
         "x-encke-attempts": (_COUNT, "How many attempts were made."),
+        "x-encke-models-missing": ({"type": "string"}, "The providers whose list of models is not there."),
         "x-should-retry": ({"enum": ["true", "false"]}, "Whether the same request may be sent again."),
         "retry-after": ({"type": "integer", "minimum": 1, "maximum": 600}, "Seconds to wait first."),
         "retry-after-ms": ({"type": "integer", "minimum": 1000, "maximum": 600_000}, "The same in milliseconds."),

@@ -17,6 +17,7 @@ from encke.core.faults import FAULTS
 from encke.testing.upstream import FakeUpstream
 from encke.worker.routes import ROUTES
 from tests.conftest import Count, Size
+from tests.docs.test_facts import written_headers
 from tests.support.gateway import KEY, Gateway, lab
 from tests.surface.upstream import behave
 
@@ -79,6 +80,13 @@ def test_every_code_is_described() -> None:
         (str(kind.status), code) for code, kind in FAULTS.items() if code not in ("not_found", "method_not_allowed")
     }
     assert codes - told == set()
+
+
+def test_every_header_is_described() -> None:
+    """Each field that the gateway writes of its own, but those of CORS and of caches."""
+    elsewhere = {"content-type", "cache-control", "x-accel-buffering", "vary", "allow"}
+    told = set(described()["components"]["headers"]) | elsewhere
+    assert {name for name in written_headers() if not name.startswith("access-control-")} - told == set()
 
 
 @pytest.mark.parametrize("who", IDENTITIES)

@@ -24,12 +24,15 @@ class Provider:
     def __init__(self) -> None:
         self.status, self.delay = 200, 0.0
         self.list: object = LISTED
+        self.body: bytes | None = None  # instead of the list
         self.upstream = FakeUpstream(self.behave)
 
     def behave(self, request: Request) -> Script:
         """The list, or a short answer."""
         if request.path.endswith("/models"):
             answer = wire.json_response(self.status, self.list)
+            if self.body is not None:
+                answer = wire.http_response(200, [wire.JSON], self.body)
             return Script([*([Sleep(self.delay)] if self.delay else []), Send(answer)])
         message = {"role": "assistant", "content": "hi"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -78,11 +81,12 @@ def test_a_bare_list(tmp_path: Path, provider: Provider) -> None:
         assert [one["id"] for one in listed["data"]] == ["fast", "lab/m1", "lab/org/m2"]
 
 
-@pytest.mark.parametrize("how", ["error", "garbage", "slow"])
+@pytest.mark.parametrize("how", ["error", "garbage", "bytes", "slow"])
 def test_provider_without_a_list(tmp_path: Path, provider: Provider, how: str) -> None:
     """A provider that fails, babbles or is silent costs its names in the list, and nothing else."""
     provider.status = 500 if how == "error" else 200
     provider.list = {"data": "none"} if how == "garbage" else LISTED
+    provider.body = b'{"data":[{"id":"m\xff"}]}' if how == "bytes" else None
     provider.delay = 10.0 if how == "slow" else 0.0
     with gateway(tmp_path, provider) as running, running.client() as client:
         listed = client.call("GET", "/v1/models", key=KEY)

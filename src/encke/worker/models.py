@@ -116,7 +116,7 @@ class Discovery:
                     listed = _list.decode(body)
                     self._take(name, listed.data if isinstance(listed, _List) else listed)
                     break
-        except (Fault, msgspec.DecodeError, RecursionError):
+        except (Fault, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             if name == LOCAL:
                 self._catalogue.offered.pop(LOCAL, None)
         finally:

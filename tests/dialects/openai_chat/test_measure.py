@@ -39,7 +39,9 @@ def test_of_an_answer_that_is_cut_off() -> None:
     assert sizes[begins:] == list(range(len(body) - begins))
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[1]", b"[" * 100_000, b"\xff\xfe", b'{"data":[{"embedding":[0.1'])
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[1]", b"[" * 100_000, b"\xff\xfe", b'{"x":"\xff"}', b'{"data":[{"embedding":[0.1']
+)
 def test_of_no_answer(body: bytes) -> None:
     """Nothing."""
     assert content_bytes(body) == 0

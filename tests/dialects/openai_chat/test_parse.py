@@ -253,6 +253,8 @@ def test_usage_with_oddities_that_can_be_believed() -> None:
         {"prompt_tokens": True, "completion_tokens": False},
         {"prompt_tokens": 10**15, "completion_tokens": 10**18},
         {"prompt_tokens": 10**40, "completion_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": 1, "prompt_cache_hit_tokens": 10**40},
+        {"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 10**18}},
         {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": -1}},
         {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": [1]},
         {"prompt_tokens": 5, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": "x"}},

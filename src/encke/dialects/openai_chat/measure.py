@@ -15,7 +15,7 @@ def content_bytes(body: bytes) -> int:
     """The answer's own text in `body`, in bytes of JSON; of a body that is cut off, what comes after its beginning."""
     try:
         value = _any.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return _after_mark(body)
     choices = value.get("choices") if isinstance(value, dict) else None
     return sum(_of_choice(choice) for choice in choices) if isinstance(choices, list) else 0

@@ -221,15 +221,16 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
     reasoning = (outs.reasoning_tokens if outs is not None else None) or 0
     audio_out = (outs.audio_tokens if outs is not None else None) or 0
     least = prompt if prompt < completion else completion
+    most = prompt if prompt > completion else completion
     for part in (cached, written, audio_in, reasoning, audio_out):
         if part < least:
             least = part
-    if least < 0:
+        if part > most:
+            most = part
+    if least < 0 or most > MOST_TOKENS:
         return None
     fresh = prompt - cached - written - audio_in
     said = completion - reasoning - audio_out
-    if prompt > MOST_TOKENS or completion > MOST_TOKENS:
-        return None
     # Some providers count reasoning or cached tokens beside the total, not in it: then the total is the fresh part.
     return Usage(
         fresh if fresh >= 0 else prompt,

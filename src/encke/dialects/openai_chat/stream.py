@@ -75,7 +75,7 @@ class ChatTap:
             return END
         try:
             chunk = _chunk.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._feed_odd(data)
         if len(chunk.error) > 4 and chunk.error not in _EMPTY:
             self.fault = fault_in_stream(chunk.error)
@@ -146,7 +146,7 @@ class ChatTap:
         """An event whose types are not the wire's: look at it without them, or leave it alone if it is not JSON."""
         try:
             chunk = _any.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             self.opaque += 1
             return PASS
         if not isinstance(chunk, dict):
@@ -191,7 +191,7 @@ def is_whole(event: bytes) -> bool:
         return True
     try:
         return isinstance(_any.decode(data), dict)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
 
 
@@ -201,6 +201,6 @@ def _blank(raw: msgspec.Raw) -> bool:
         return False
     try:
         value = _any.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return isinstance(value, str) and not value.strip()

@@ -110,7 +110,8 @@ def measure(case: Case, candidate: Candidate, round_: int, setting: Setting) -> 
     time.sleep(min(setting.rest, 0.5))  # what a gateway does later for these requests belongs to them
     cpu = spent.until(procs.cpu_time(candidate.pids()))
     busy, steal = core.until(procs.core_time(setting.gateway_core))
-    other = max(busy - steal - cpu / 1e7 / (time.perf_counter() - began), 0.0)
+    share = len(procs.affinity(setting.gateway_core)) * 1e7 * (time.perf_counter() - began)
+    other = max(busy - steal - cpu / share, 0.0)
     now = setting.upstream.counters()
     compare(candidate, told, {name: count - served[name] for name, count in now.items()})
     units = told["deltas"] if case.unit == "chunk" else told["done"]

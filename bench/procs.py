@@ -16,12 +16,19 @@ from pathlib import Path
 
 PROC = Path("/proc")
 TICK = os.sysconf("SC_CLK_TCK")
+ALL = -1  # as a core: not pinned, and figures of all cores together
+_USABLE = os.sched_getaffinity(0)  # before anything is pinned
 
 
 def cores() -> tuple[int, int]:
     """The core of the gateway and the core of load and upstream; the same one on a machine with a single core."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1] if len(usable) < 3 else usable[1]
+
+
+def affinity(core: int) -> set[int]:
+    """The cores to pin to: one, or with ALL every one that we were given."""
+    return set(_USABLE) if core == ALL else {core}
 
 
 def free_port() -> int:
@@ -41,7 +48,7 @@ def start(command: Sequence[str], core: int, log: Path, env: dict[str, str] | No
             stderr=out,
             env=env,
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, affinity(core)),
         )
 
 
@@ -87,7 +94,7 @@ def pin(pids: Sequence[int], core: int) -> None:
     for pid in pids:
         for tid in _threads(pid):
             try:
-                os.sched_setaffinity(tid, {core})
+                os.sched_setaffinity(tid, affinity(core))
             except ProcessLookupError:
                 continue
 
@@ -171,9 +178,10 @@ class CoreTime:
 
 
 def core_time(core: int) -> CoreTime:
-    """Reads the line of one core in /proc/stat."""
+    """Reads the line of one core in /proc/stat, or the first, which is of all."""
+    name = "cpu" if core == ALL else f"cpu{core}"
     for line in (PROC / "stat").read_text().splitlines():
-        if line.startswith(f"cpu{core} "):
+        if line.startswith(f"{name} "):
             ticks = [int(n) for n in line.split()[1:9]]
             return CoreTime(sum(ticks), ticks[3] + ticks[4], ticks[7])
     raise RuntimeError(f"/proc/stat has no line for core {core}")

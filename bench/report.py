@@ -148,7 +148,7 @@ def last_line(results: Results, name: str) -> str:
     for row in rows(results):
         own, other = (list(row.series.get(who, {}).values()) for who in (name, MEASURE))
         if row.ratio and (found := ratios(row, results, name)):
-            parts.append(f"{row.ratio} {median(found):.2f}x")
+            parts.append(f"{row.ratio} {spread(found, 2, 'x')}")
         elif row.title.startswith(("500/s: added p50", "idle: KiB", "start-up")) and own and other:
             parts.append(f"{row.title} {median(own):.{row.digits}f} (nginx {median(other):.{row.digits}f})")
     return f"ratios to {MEASURE}: {name}: " + ", ".join(parts)

@@ -78,7 +78,7 @@ def _load(candidate: Candidate, body: bytes, core: int, options: dict[str, Any])
         [str(BUILD / "load"), *(f"{name}={value}" for name, value in words.items())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        preexec_fn=lambda: os.sched_setaffinity(0, procs.affinity(core)),
     )
 
 

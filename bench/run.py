@@ -43,6 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--candidates", default=",".join(CANDIDATES), help=f"which, of: {','.join(KNOWN)}")
     parser.add_argument("--peer", choices=list(PEERS), help="one more candidate (make bench PEER=NAME)")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, not how fast")
+    parser.add_argument("--free", action="store_true", help="pin nothing: gateway and load share all cores")
     parser.add_argument("--where", action="store_true", help="only where Encke's time goes, by part; needs perf")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every window to FILE")
     options = parser.parse_args()
@@ -94,6 +95,11 @@ def rotated(names: list[str], by: int) -> list[str]:
     """The names, another one first each time."""
     by %= max(len(names), 1)
     return names[by:] + names[:by]
+
+
+def cores_for(options: argparse.Namespace) -> tuple[int, int]:
+    """The cores of the gateway and of the load."""
+    return (procs.ALL, procs.ALL) if options.free else procs.cores()
 
 
 def create(name: str, folder: Path, setting: Setting) -> Candidate:
@@ -148,11 +154,11 @@ def run_idle(number: int, options: argparse.Namespace, folder: Path, setting: Se
 
 def run(options: argparse.Namespace) -> Results:
     """The whole bench. Raises BenchError, StartError."""
-    results, (gateway_core, load_core) = Results(), procs.cores()
+    results, (gateway_core, load_core) = Results(), cores_for(options)
     with tempfile.TemporaryDirectory(prefix="encke-bench-") as name:
         upstream = Upstream(Path(name), load_core)
         setting = Setting(options.seconds, options.rest, gateway_core, load_core, upstream)
-        os.sched_setaffinity(0, {load_core})
+        os.sched_setaffinity(0, procs.affinity(load_core))
         try:
             for number in range(options.rounds):
                 run_round(number, options, Path(name), setting, results)
@@ -165,11 +171,11 @@ def run(options: argparse.Namespace) -> Results:
 
 def show_where(options: argparse.Namespace) -> None:
     """Prints, for a request and for a chunk, what each part of Encke costs. Raises BenchError, StartError."""
-    gateway_core, load_core = procs.cores()
+    gateway_core, load_core = cores_for(options)
     with tempfile.TemporaryDirectory(prefix="encke-bench-") as name:
         upstream = Upstream(Path(name), load_core)
         setting = Setting(options.seconds, options.rest, gateway_core, load_core, upstream)
-        os.sched_setaffinity(0, {load_core})
+        os.sched_setaffinity(0, procs.affinity(load_core))
         try:
             for case in (found for found in cases(options.seconds).values() if found.name in options.cases):
                 candidate = create(Encke.name, Path(name), setting)

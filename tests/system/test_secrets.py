@@ -149,13 +149,16 @@ def assert_nothing_left(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_prompts_and_answers_are_not_kept(gateway: Gateway, provider: str, stream: bool) -> None:
-    """The answer has the prompt, the caller being its owner; nothing that stays has it."""
+def test_prompts_and_answers_are_not_kept(gateway: Gateway, scanner: Scanner, provider: str, stream: bool) -> None:
+    """The answer has the prompt, the caller being its owner; nothing that stays has it. Of the provider's headers none
+    that tells anything is passed on.
+    """
     answer = post(gateway, prompt(f"{provider}/m", stream=stream))
     assert answer.status == 200 and canary("prompt").encode() in answer.body
     for route, field in (("completions", "prompt"), ("embeddings", "input"), ("moderations", "input")):
         name = "completion" if field == "prompt" else route[:-1]
-        assert post(gateway, {"model": f"{provider}/m", field: canary(name)}, f"/v1/{route}").status == 200
+        answer = post(gateway, {"model": f"{provider}/m", field: canary(name)}, f"/v1/{route}")
+        assert answer.status == 200 and scanner.find(repr(answer.headers).encode()) == []
     assert_nothing_left(gateway)
 
 

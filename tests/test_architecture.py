@@ -53,6 +53,7 @@ ROOMS: dict[str, Room] = {
     "run_worker": Room(10, "a process's main"),
     "run_keeper": Room(10, "a process's main"),
     "supervise": Room(10, "starts processes by the names of their modules; imports none of them"),
+    "doctor": Room(10, "looks at everything, so it knows everything but commands"),
     "cli": Room(11, "commands: the outermost layer"),
     "__main__": Room(12, "python -m encke"),
 }
@@ -89,6 +90,7 @@ FORBIDDEN_ROOMS: dict[str, tuple[frozenset[str], str]] = {
 _GATEWAY = "whole gateways answer, against an oracle of what must come out: tests/relay, tests/clients"
 _PROCESS = "a process is tested as one: tests/system/test_serve.py starts, stops and breaks gateways"
 _OPERATED = "what operators do to a running gateway: tests/system/test_reload.py, tests/system/test_rolling.py"
+_EXAMINED = "looked at as an operator does: tests/cli/test_doctor.py"
 _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/test_upstream.py"
 _SHAPES = "shapes without behaviour, read and written in "
 UNMIRRORED: dict[str, str] = {
@@ -102,6 +104,12 @@ UNMIRRORED: dict[str, str] = {
     "children.py": _PROCESS,
     "cli/models.py": "one list, shown: tests/cli/test_chat.py",
     "cli/workers.py": _OPERATED,
+    "doctor/doctor.py": _EXAMINED,
+    "doctor/finding.py": _EXAMINED,
+    "doctor/folder.py": _EXAMINED,
+    "doctor/gateway.py": _EXAMINED,
+    "doctor/machine.py": _EXAMINED,
+    "doctor/upstreams.py": _EXAMINED,
     "cli/options.py": "options that every command has: tests/cli/test_keys.py",
     "cli/serve.py": _PROCESS,
     "compose.py": "puts the gateway together: tests/system/test_serve.py, tests/docs/test_examples.py",

@@ -284,13 +284,18 @@ def model_list_heads(providers: Mapping[str, Provider]) -> dict[str, tuple[bytes
     """The request for each provider's list of models with each of its credentials, for the providers that have such a
     list and whose models are not configured."""
     return {
-        name: tuple(
-            _head(provider, credential, "GET", provider.route_paths.get("models", "/models")) + b"\r\n"
-            for credential in provider.credentials or (None,)
-        )
+        name: list_requests(provider)
         for name, provider in providers.items()
         if "models" in provider.paths and (not provider.models or name == LOCAL)
     }
+
+
+def list_requests(provider: Provider) -> tuple[bytes, ...]:
+    """The same for one provider, whatever is configured of its models; none if it has no such list."""
+    if "models" not in provider.paths:
+        return ()
+    path = provider.route_paths.get("models", "/models")
+    return tuple(_head(provider, credential, "GET", path) + b"\r\n" for credential in provider.credentials or (None,))
 
 
 def _head(provider: Provider, credential: Credential | None, method: str, path: str) -> bytes:

@@ -30,6 +30,7 @@ from encke.supervise.rolling import Rolling
 
 KILL_AFTER = 8.0  # beyond the time of grace
 KEEPER_SECONDS = 5.0  # for the keeper to settle what was under way when all had to end at once
+MOST_DESCRIPTORS = 1 << 20
 PATIENCE_SECONDS = 3.0  # after which a person wants to know what is being waited for
 STOPPING = "the gateway is stopping"
 
@@ -90,6 +91,9 @@ class Supervisor:
         # A core would hold keys and prompts; children inherit it. (Debuggers and profilers still work: whoever is this
         # user can read the keys where they lie anyway.)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # Every connection is a descriptor: all that may be had, for the children too.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MOST_DESCRIPTORS)), hard))
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         # Who is told to heed no hang-up (nohup) does not end with its terminal.

@@ -146,7 +146,7 @@ def test_several_credentials(encke: Run, tmp_path: Path) -> None:
 def test_certificates(encke: Run, tmp_path: Path) -> None:
     """One that nobody trusts; the same, trusted, which ends soon."""
     pem, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", pem]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(pem)]
     more = ["-days", "3", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     if subprocess.run([*make, *more], capture_output=True, check=False).returncode:
         pytest.skip("openssl cannot make a certificate here")

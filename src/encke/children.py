@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from encke.compose import EngineAddress
+from encke.core.crash import CrashPoint
 
 Boot = TypeVar("Boot")
 
@@ -34,6 +35,7 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     control_fd: int
     engine: EngineAddress | None
     generation: int
+    crash: CrashPoint | None = None
 
 
 class KeeperBoot(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class KeeperBoot(msgspec.Struct, frozen=True):
     config: bytes
     alive_fd: int
     ready_fd: int
+    crash: CrashPoint | None = None
 
 
 # What a terminal sends to every process in it; the supervisor decides what it means.

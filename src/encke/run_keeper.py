@@ -15,6 +15,7 @@ import uvloop
 from encke.children import KeeperBoot, log, read_boot, say_ready
 from encke.config.settings import Config
 from encke.config.wire import decode_config
+from encke.core.crash import crash_at
 from encke.core.paths import DataPaths
 from encke.keeper.gauge import JournalCap
 from encke.keeper.keeper import Keeper, KeeperConnection
@@ -49,15 +50,18 @@ def take_lock(paths: DataPaths) -> int:
 
 async def work(boot: KeeperBoot, config: Config, paths: DataPaths) -> None:
     """Keep until told to stop."""
+    crash = crash_at(boot.crash)
+    crash("keeper.starting")
     try:
-        store = SqliteStore.open(config.store_path, check=False)
+        before_commit = (lambda: crash("keeper.committing")) if boot.crash is not None else None
+        store = SqliteStore.open(config.store_path, check=False, before_commit=before_commit)
         pepper = load_pepper(paths.pepper, keys_exist=bool(store.list_keys()))
     except (StoreError, PepperError) as error:
         tell("store_not_opened", {"reason": str(error)})
         sys.exit(1)
     size = config.store.journal_segment
     cap = JournalCap(max(config.store.journal_limit, FEWEST_SEGMENTS * size), config.store.journal_age)
-    keeper = Keeper(store, pepper, paths, size, tell, cap)
+    keeper = Keeper(store, pepper, paths, size, tell, cap, crash)
     keeper.recover()
     keeper.tick(asyncio.get_running_loop().time())
     loop = asyncio.get_running_loop()

@@ -19,10 +19,12 @@ from encke.calls.life import Drained
 from encke.children import WorkerBoot, log, read_boot, say_ready
 from encke.compose import Place, Trust
 from encke.config.wire import decode_config
+from encke.core.crash import crash_at
 from encke.core.paths import DataPaths
 from encke.http.known import KnownHeads
 from encke.http.server import ServerConnection
 from encke.http.sweep import Sweeper
+from encke.ledger.crashing import CrashingJournal
 from encke.ledger.journal import Journal
 from encke.runtime import Workshop
 from encke.service import Service
@@ -56,9 +58,11 @@ class Worker:
         self._service: Service | None = None
         self._fenced = False
         self._journal: Journal | None = None
+        self._crash = crash_at(boot.crash)
 
     async def run(self) -> int:
         """Serve until told to stop; the exit status."""
+        self._crash("worker.starting")
         boot, config = self._boot, self._config
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_tell_crash)
@@ -101,6 +105,7 @@ class Worker:
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         say_ready(boot.ready_fd)
+        self._crash("worker.serving")
         control = socket.socket(fileno=boot.control_fd)
         _, orders = await loop.create_unix_connection(lambda: Orders(self._obey), sock=control)
         await self._leave.wait()
@@ -163,7 +168,11 @@ class Worker:
         # Held as long as this process lives: the keeper takes a journal whose slots are not locked for a dead worker's.
         self._slots_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         fcntl.flock(self._slots_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        journal = self._journal = Journal(path)
+        self._crash("worker.linked")
+        loop = asyncio.get_running_loop()
+        journal = self._journal = (
+            Journal(path) if self._boot.crash is None else CrashingJournal(path, self._crash, loop.call_soon)
+        )
         # The segments are told next, in the same read or a later one.
         asyncio.get_running_loop().create_task(_when_it_has_segments(journal, made))
         return journal

@@ -208,6 +208,9 @@ class Attempt:
         """One read from the socket is through the parser."""
         relay = self.relay
         if relay is None:
+            # A whole answer that has not come in one read.
+            if self._size and self._connection is not None and self.http_status == 200:
+                self._journal.progress(self._slot, self._size, self._size)
             return
         patience = self.target.upstream.patience
         connection = self._connection
@@ -239,6 +242,8 @@ class Attempt:
             return
         if not self._first_at and relay.tap.content_bytes:
             self._first_at = monotonic()
+        # What came with the end goes to the client before the entry is written.
+        self._journal.progress(self._slot, self._size, relay.tap.content_bytes)
         relay.close(
             True, Fault("upstream_bad_response", "The provider's stream ended before the answer did.", verdict="next")
         )

@@ -19,6 +19,7 @@ from encke.admin.link import owned
 from encke.cli.options import config_option
 from encke.compose import Composition, Recomposition, check_access_log, compose, recompose
 from encke.config.load import main_environ
+from encke.core.crash import Crash, crash_at
 from encke.core.paths import DataPaths
 from encke.http.listen import ListenError, listen
 from encke.keeper.keeper import FIRST_SEGMENTS
@@ -39,13 +40,17 @@ def serve(config_path: str | None) -> None:
     environ = main_environ()
     made = compose(config_path, environ)
     paths = DataPaths(made.config.data_dir)
+    crash = crash_at(next((p for p in made.environment.crash_points if p.place.startswith("serve.")), None))
     with contextlib.ExitStack() as held:
         _take(paths, held)
+        crash("serve.locked")
         _check_disk(made, paths)
         check_access_log(made.config)
         # Before the first key is made: a start that fails must not make one that nobody sees.
         listeners = _listen(made, held)
-        first = _first_key(made, paths)
+        crash("serve.listening")
+        first = _first_key(made, paths, crash)
+        crash("serve.key_made")
         host, port = listeners[0].getsockname()[:2]
         _say(f"Encke is starting on {_url(host, port)} with its data in {paths.root}")
         banner = Banner(made, environ, f"{_url(host, port)}/v1", first)
@@ -109,12 +114,12 @@ def _check_disk(made: Composition, paths: DataPaths) -> None:
         )
 
 
-def _first_key(made: Composition, paths: DataPaths) -> str | None:
+def _first_key(made: Composition, paths: DataPaths, crash: Crash) -> str | None:
     """See to it that there is a key: the operator's own, or a new one, which is returned to be shown once.
 
     Opens the store as the keeper will, so that whatever is wrong with it is told here.
     """
-    with contextlib.closing(SqliteStore.open(made.config.store_path)) as store:
+    with contextlib.closing(_open_store(made, crash)) as store:
         pepper = load_pepper(paths.pepper, keys_exist=bool(store.list_keys()))
         context = Context(store, pepper)
         bootstrap = made.environment.bootstrap_key
@@ -124,6 +129,10 @@ def _first_key(made: Composition, paths: DataPaths) -> str | None:
             return None
         created = keys.first(context)
     return created.key if created is not None else None
+
+
+def _open_store(made: Composition, crash: Crash) -> SqliteStore:
+    return SqliteStore.open(made.config.store_path, before_commit=lambda: crash("serve.committing"))
 
 
 def _listen(made: Composition, held: contextlib.ExitStack) -> list[socket.socket]:

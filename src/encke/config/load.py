@@ -21,6 +21,7 @@ from encke.config.problems import ConfigError, Origin, Problem, Where, quote
 from encke.config.schema import SETTINGS
 from encke.config.secret import Secret
 from encke.config.settings import Config
+from encke.core.crash import PLACES, CrashPoint
 
 DEFAULT_FILE = "encke.toml"
 DEFAULT_DATA = "encke-data"
@@ -41,13 +42,15 @@ class Environment(msgspec.Struct, frozen=True):
     """What the gateway takes from the environment beside the settings. Empty variables count as unset.
 
     `data_dir` is absolute. `bootstrap_key` is the first key to make, `api_key` the one that `encke chat` presents;
-    `provider_keys` are the providers' usual variables that are set, by variable, not yet checked.
+    `provider_keys` are the providers' usual variables that are set, by variable, not yet checked. `crash_points` end
+    processes on purpose, for tests.
     """
 
     data_dir: Path
     bootstrap_key: Secret | None = None
     api_key: Secret | None = None
     provider_keys: dict[str, Secret] = {}
+    crash_points: tuple[CrashPoint, ...] = ()
 
 
 def main_environ() -> dict[str, str]:
@@ -226,8 +229,27 @@ def _environment(environ: Mapping[str, str], key_variables: Iterable[str]) -> tu
         bootstrap_key=_key(environ, "ENCKE_BOOTSTRAP_KEY", problems, bootstrap=True),
         api_key=_key(environ, "ENCKE_API_KEY", problems),
         provider_keys=read_keys(environ, key_variables),
+        crash_points=_crash_points(environ.get("ENCKE_CRASHPOINT", ""), problems),
     )
     return environment, problems
+
+
+def _crash_points(text: str, problems: list[Problem]) -> tuple[CrashPoint, ...]:
+    """`PLACE` or `PLACE:N`, several with commas: for every process of a kind the next one of its kind."""
+    found = []
+    for part in filter(None, text.split(",")):
+        place, _, nth = part.partition(":")
+        if place not in PLACES or not (nth or "1").isdecimal() or int(nth or "1") < 1:
+            problems.append(
+                Problem(
+                    ("ENCKE_CRASHPOINT",),
+                    f"{quote(part)} is no place, or PLACE:N; it is for tests only: unset it",
+                    origin="environment",
+                )
+            )
+        else:
+            found.append(CrashPoint(place, int(nth or "1")))
+    return tuple(found)
 
 
 def _key(environ: Mapping[str, str], name: str, problems: list[Problem], bootstrap: bool = False) -> Secret | None:

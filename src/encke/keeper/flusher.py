@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from encke.core.crash import Crash, nowhere
+
 FLUSH_SECONDS = 0.05
 
 Tell = Callable[[str, Mapping[str, object]], None]
@@ -20,8 +22,9 @@ Tell = Callable[[str, Mapping[str, object]], None]
 class Flusher:
     """Flushes the files it is told of, until `stop`. `tell` is called from the thread."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, crash: Crash = nowhere) -> None:
         self._tell = tell
+        self._crash = crash
         self._paths: frozenset[Path] = frozenset()
         self._files: dict[Path, int] = {}
         self._troubled = False
@@ -46,7 +49,9 @@ class Flusher:
         began = time.monotonic()
         while not self._stop.is_set():
             before, began = began, time.monotonic()
+            self._crash("keeper.flushing")
             self.flush()
+            self._crash("keeper.flushed")
             now = time.monotonic()
             self.longest = max(self.longest, now - before)
             self._stop.wait(FLUSH_SECONDS - (now - began))

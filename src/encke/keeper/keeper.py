@@ -11,6 +11,7 @@ import msgspec
 from encke.admin.commands import COMMANDS, run
 from encke.admin.context import AdminError, Context
 from encke.admin.frames import Frame, FrameDecoder, FrameError, encode
+from encke.core.crash import Crash, nowhere
 from encke.core.paths import DataPaths
 from encke.keeper.flusher import Flusher, Tell
 from encke.keeper.gauge import NO_CAP, Gauge, JournalCap
@@ -29,7 +30,14 @@ class Keeper:
     """`tell` gets an event's name and its fields, for the log."""
 
     def __init__(
-        self, store: Store, pepper: bytes, paths: DataPaths, segment_size: int, tell: Tell, cap: JournalCap = NO_CAP
+        self,
+        store: Store,
+        pepper: bytes,
+        paths: DataPaths,
+        segment_size: int,
+        tell: Tell,
+        cap: JournalCap = NO_CAP,
+        crash: Crash = nowhere,
     ) -> None:
         self.context = Context(store, pepper)
         self._store = store
@@ -37,7 +45,8 @@ class Keeper:
         self._folder = paths.journal
         self._size = segment_size
         self._tell = tell
-        self._flusher = Flusher(tell)
+        self._crash = crash
+        self._flusher = Flusher(tell, crash)
         self._gauge = Gauge(cap)
         self._unpushed = False  # a change of keys that the workers do not know yet
         self._journals: dict[int, WorkerJournal] = {}
@@ -85,14 +94,17 @@ class Keeper:
         if look:
             self._looked_at = now
         for journal in list(self._journals.values()):
+            self._crash("keeper.reading")
             journal.read()
             gone = look and journal.dead()
             if gone:
                 orphans = journal.settle_orphans()
                 if orphans:
+                    self._crash("keeper.orphans")
                     self._tell("orphans_settled", {"epoch": journal.epoch, "count": orphans})
             self._tell_damage(journal)
             if self._ship(journal, now) and gone and journal.whole:
+                self._crash("keeper.removing")
                 journal.remove()
                 del self._journals[journal.epoch]
         self._flusher.watch([path for journal in self._journals.values() for path in journal.segments])
@@ -129,6 +141,7 @@ class Keeper:
             if self._troubled:
                 self._troubled = False
                 self._tell("store_available", {})
+            self._crash("keeper.committed")
             journal.added(len(batch))
             self._shipped_at = now
             self._idle = False
@@ -142,7 +155,9 @@ class Keeper:
                 self._store.checkpoint_idle()
             elif not self._idle and now - self._checkpointed_at > CHECKPOINT_SECONDS:
                 self._checkpointed_at = now
+                self._crash("keeper.checkpointing")
                 self._store.checkpoint()
+                self._crash("keeper.checkpointed")
         except StoreError as error:
             self._tell("checkpoint_failed", {"reason": str(error)})
 
@@ -173,6 +188,7 @@ class Keeper:
             return
         if journal is None:
             journal = self._journals[epoch] = new_journal(self._folder, epoch, FIRST_SEGMENTS, self._size)
+            self._crash("keeper.journal_made")
         journal.linked = True
         link.epoch = epoch
         link.send("snapshot", self._snapshot())

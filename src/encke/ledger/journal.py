@@ -36,8 +36,8 @@ from encke.ledger.entry import Entry, Intent
 MAGIC: Final = b"ENCKEJ01"
 HEADER: Final = struct.Struct("<8sQIxxxx")
 RECORD: Final = struct.Struct("<II")
-_CHECKED: Final = struct.Struct("<IIB7x")
-_BODY_AT: Final = RECORD.size + _CHECKED.size
+CHECKED: Final = struct.Struct("<IIB7x")
+BODY_AT: Final = RECORD.size + CHECKED.size
 SLOT: Final = struct.Struct(
     "<IIqqqqqQ"
 )  # sequence, flags, received bytes, content bytes, input, output, cached tokens, spare
@@ -229,16 +229,16 @@ class Journal:
     def _append(self, kind: int, answers: int, body: bytes) -> None:
         length = len(body)
         at = self._at
-        end = at + _BODY_AT + length
+        end = at + BODY_AT + length
         # The last length of a segment stays zero, so that a reader finds its end.
         if end + RECORD.size > self._size:
             self._begin_segment()
             at = self._at
-            end = at + _BODY_AT + length
+            end = at + BODY_AT + length
         mapped = self._map
         assert mapped is not None
         self._sequence = sequence = (self._sequence + 1) & 0xFFFFFFFF
-        checked = _CHECKED.pack(sequence, answers, kind) + body
+        checked = CHECKED.pack(sequence, answers, kind) + body
         mapped[at + RECORD.size : end] = checked
         RECORD.pack_into(mapped, at, zlib.crc32(checked), length)  # in this order: the length is the last to be written
         self._at = (end + 7) & ~7
@@ -287,19 +287,19 @@ class SegmentReader:
         self.damaged = False
         mapped = self._map
         size = len(mapped)
-        while self.offset + _BODY_AT <= size:
+        while self.offset + BODY_AT <= size:
             at = self.offset
             checksum, length = RECORD.unpack_from(mapped, at)
             if length == 0:
                 return
-            start = at + _BODY_AT
+            start = at + BODY_AT
             checked = mapped[at + RECORD.size : start + length]
-            if len(checked) != _CHECKED.size + length or zlib.crc32(checked) != checksum:
+            if len(checked) != CHECKED.size + length or zlib.crc32(checked) != checksum:
                 self.damaged = True
                 return
-            sequence, answers, kind = _CHECKED.unpack_from(checked)
+            sequence, answers, kind = CHECKED.unpack_from(checked)
             self.offset = (start + length + 7) & ~7
-            yield Record(sequence, answers, kind, checked[_CHECKED.size :], self.offset)
+            yield Record(sequence, answers, kind, checked[CHECKED.size :], self.offset)
 
     @property
     def begun(self) -> bool:

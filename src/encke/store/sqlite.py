@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -31,12 +31,14 @@ class SqliteStore:
         self.path = path
 
     @classmethod
-    def open(cls, path: Path, *, check: bool = True) -> SqliteStore:
+    def open(cls, path: Path, *, check: bool = True, before_commit: Callable[[], None] | None = None) -> SqliteStore:
         """Open for writing: make the file if there is none, check the whole of it unless told not to, bring its schema
-        up to date. Raises StoreError."""
+        up to date. `before_commit` is called before each. Raises StoreError."""
         with plainly(path):
             db = open_writer(path)
             try:
+                if before_commit is not None:
+                    db.set_commit_hook(lambda: bool(before_commit()))  # null: it shall be committed
                 if check:
                     quick_check(db, path)
                 migrate(db, path)

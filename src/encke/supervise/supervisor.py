@@ -22,6 +22,7 @@ from encke.compose import Composition, Recomposition
 from encke.config.changes import flatten, shown
 from encke.core.paths import DataPaths
 from encke.supervise.control import Answer, Control
+from encke.supervise.doom import Doom
 from encke.supervise.engine import Engine, EngineCare, Say
 from encke.supervise.fleet import Fleet
 from encke.supervise.nursery import Nursery, Place, Process
@@ -71,6 +72,7 @@ class Supervisor:
         self._engine = EngineCare(
             made.config.local, self._paths, children, self._nursery.alive_read, say, self._wake_up
         )
+        self._doom = Doom(made.environment.crash_points)
         self._keeper = Place("keeper", self._start_keeper)
         self._fleet = Fleet([Place("worker", self._start_worker, listener) for listener in listeners])
         self._reload = Reload(made, self._fleet, recompose, tell, self._write_run_json)
@@ -109,6 +111,7 @@ class Supervisor:
             self._engine.prepare()
             for place in (self._keeper, *self._fleet.places):
                 self._spawn(place)
+                self._doom.here(f"supervisor.{place.role}_started")
             self._write_run_json()
             while not self._stopping:
                 self._wait(self._next_timer())
@@ -206,14 +209,17 @@ class Supervisor:
             place.again_at = time.monotonic() + place.delay
 
     def _start_keeper(self, place: Place) -> Process:
-        config, alive = self._reload.now.config, self._nursery.alive_read
-        return self._nursery.start("keeper", "encke.run_keeper", lambda ready, _: KeeperBoot(config, alive, ready))
+        config, alive, crash = self._reload.now.config, self._nursery.alive_read, self._doom.next("keeper")
+        return self._nursery.start(
+            "keeper", "encke.run_keeper", lambda ready, _: KeeperBoot(config, alive, ready, crash)
+        )
 
     def _start_worker(self, place: Place) -> Process:
         assert place.listener is not None
         fd = place.listener.fileno()
         self._epoch += 1
         now = self._reload.now
+        crash = self._doom.next("worker")
 
         def boot(ready: int, control: int) -> WorkerBoot:
             return WorkerBoot(
@@ -226,6 +232,7 @@ class Supervisor:
                 control,
                 self._engine.engine.address,
                 now.generation,
+                crash,
             )
 
         return self._nursery.start("worker", "encke.run_worker", boot, fd, orders=True)
@@ -257,6 +264,7 @@ class Supervisor:
         now = time.monotonic()
         for place in self._places:
             if place.process is None and place.again_at and place.again_at <= now:
+                self._doom.here("supervisor.restarting")
                 self._spawn(place)
                 self._write_run_json()
 

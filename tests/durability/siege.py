@@ -1,0 +1,130 @@
+"""A gateway under load that may be killed in any way, and must be whole again after each."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from encke.testing.process import UpstreamProcess
+from tests.durability.checker import Accounts, Verdict, check, read
+from tests.support.gateway import KEY, Gateway, lab, session_processes
+
+ROOT = Path(__file__).parents[2]
+
+
+class Siege:
+    """Upstream, gateway and a crowd of callers on one folder; `finish` gives the checker's verdict."""
+
+    def __init__(
+        self, folder: Path, streams: int, workers: int, env: dict[str, str] | None = None, **more: Any
+    ) -> None:
+        self._folder = folder
+        self._settings = {"local": {"enabled": False}, "log": {"access": "off"}, **more}
+        self._workers = workers
+        self.kills: Counter[str] = Counter()
+        self.upstream = UpstreamProcess(folder / "upstream")
+        self._sessions: list[int] = []
+        self._listen = "127.0.0.1:0"
+        self.gateway = self.start(env)
+        self.crowd_log = folder / "crowd.jsonl"
+        self._crowd = self._gather(streams)
+
+    def start(self, env: dict[str, str] | None = None) -> Gateway:
+        """A gateway on the folder; where an earlier one's workers are only just leaving, a moment later."""
+        server = {"workers": self._workers, "listen": self._listen, "grace": 5}
+        settings = {**lab(self.upstream.url), **self._settings, "server": server}
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                gateway = Gateway(self._folder, settings, env=env)
+                break
+            except AssertionError as error:
+                if "is taken" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        self._sessions.append(gateway.process.pid)
+        self._listen = f"127.0.0.1:{gateway.port}"
+        return gateway
+
+    def _gather(self, streams: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.durability.crowd", str(self.gateway.port), str(self.crowd_log)]
+        return subprocess.Popen([*command, str(streams), KEY], stdin=subprocess.PIPE, cwd=ROOT)
+
+    def wait_for_calls(self, more: int = 1, seconds: float = 30.0) -> None:
+        """Until so many calls more have come to a good end."""
+        aim = self._whole() + more
+        self.wait(lambda: self._whole() >= aim, seconds, f"{more} more calls did not come to their end")
+
+    def _whole(self) -> int:
+        return self.crowd_log.read_bytes().count(b'"end": "whole"') if self.crowd_log.exists() else 0
+
+    def wait(self, condition: Callable[[], object], seconds: float, problem: str) -> None:
+        """Return once it holds; AssertionError with the gateway's log otherwise."""
+        self.gateway.wait_for(condition, seconds, problem)
+
+    # Deaths.
+
+    def kill(self, what: str, rng: random.Random) -> None:
+        """`worker`, `keeper`, `both`, `supervisor` or `all`; the last two are started again here."""
+        self.kills[what] += 1
+        if what in ("worker", "both"):
+            self._kill_one("worker", rng)
+        if what in ("keeper", "both"):
+            self._kill_one("keeper", rng)
+        if what == "supervisor":
+            self.gateway.kill("supervisor")
+            self.gateway.process.wait()
+            self.gateway = self.start()
+        if what == "all":
+            self.gateway.kill_all()
+            self.gateway = self.start()
+
+    def _kill_one(self, role: str, rng: random.Random) -> None:
+        def living() -> list[int]:
+            return [pid for pid in self.gateway.pids(role) if pid]
+
+        self.wait(living, 30, f"no {role}")
+        index = rng.choice([at for at, pid in enumerate(self.gateway.pids(role)) if pid])
+        try:
+            self.gateway.kill(role, index)
+        except ProcessLookupError:
+            pass  # it has just died of something else
+
+    # The end.
+
+    def finish(self, seconds: float = 60.0) -> Verdict:
+        """Let callers finish, then compare the accounts until they agree or the time is over; then stop."""
+        assert self._crowd.stdin is not None
+        self._crowd.stdin.close()
+        assert self._crowd.wait(90) == 0
+        deadline = time.monotonic() + seconds
+        while (verdict := check(self._read())).problems and time.monotonic() < deadline:
+            time.sleep(0.25)
+        self.gateway.stop()
+        after = check(self._read())
+        assert after.problems == verdict.problems, "stopping in order has changed the accounts"
+        left = [pid for session in self._sessions for pid in session_processes(session)]
+        if left:
+            after.problems.append(f"processes are left: {left}")
+        return after
+
+    def _read(self) -> Accounts:
+        return read(self.crowd_log, self.upstream.log, self.gateway.data / "encke.db")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._crowd.kill()
+        self._crowd.wait()
+        if self._crowd.stdin is not None and not self._crowd.stdin.closed:
+            self._crowd.stdin.close()
+        if self.gateway.process.returncode is None:
+            self.gateway.kill_all()
+        self.upstream.stop()

@@ -109,10 +109,16 @@ class Siege:
         self.gateway.stop()
         after = check(self._read())
         assert after.problems == verdict.problems, "stopping in order has changed the accounts"
-        left = [pid for session in self._sessions for pid in session_processes(session)]
+        deadline = time.monotonic() + 30
+        while (left := self._left()) and time.monotonic() < deadline:
+            time.sleep(0.1)
         if left:
             after.problems.append(f"processes are left: {left}")
         return after
+
+    def _left(self) -> dict[int, str]:
+        """Processes of any of the gateways."""
+        return {pid: name for session in self._sessions for pid, name in session_processes(session).items()}
 
     def _read(self) -> Accounts:
         return read(self.crowd_log, self.upstream.log, self.gateway.data / "encke.db")

@@ -48,6 +48,18 @@ def test_keys_in_the_environment_make_providers(tmp_path: Path) -> None:
     assert b"authorization: Bearer sk-canary-0123456789abcdef\r\n" in head and b"accept-encoding: identity" in head
 
 
+def test_the_list_of_models_is_where_the_preset_says(tmp_path: Path) -> None:
+    """One request for each credential; none for providers without such a list, or with models in the settings."""
+    credentials = [{"name": name, "api_key": f"key-{name}"} for name in ("a", "b")]
+    tables = {"perplexity": {"credentials": credentials}, "snowflake": {"api_key": "k", "values": {"account": "a"}}}
+    tables["groq"] = {"api_key": "k", "models": ["m"]}
+    made = compose(written(tmp_path, {"providers": tables}), {"ENCKE_DATA": str(tmp_path)})
+    heads = model_list_heads(made.providers)
+    assert list(heads) == ["perplexity"]
+    assert [head.split(b" ")[1] for head in heads["perplexity"]] == [b"/v1/models"] * 2
+    assert all(b"Bearer key-" + name in head for name, head in zip((b"a", b"b"), heads["perplexity"], strict=True))
+
+
 def test_aliases_and_fallbacks(tmp_path: Path) -> None:
     """An alias has its targets; a fallback that is an alias stands for that one's targets, `local` for the engine."""
     settings = {

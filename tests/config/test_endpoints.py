@@ -78,6 +78,7 @@ def test_base_url(text: str, expected: BaseUrl) -> None:
         ("https://bücher.example/", "host"),
         ("https://[::1/", "not a URL"),
         ("https://[::1]x/", "."),
+        ("https://h/@x", "path that cannot be used"),
     ],
 )
 def test_base_url_refused(text: str, message: str) -> None:

@@ -75,6 +75,15 @@ def test_the_model_in_the_path_is_a_plain_name(all_providers: Gateway) -> None:
              'values = { account = "…" }; or set CLOUDFLARE_ACCOUNT_ID in the environment'],
         ),
         (
+            '[providers.west]\npreset = "azur"\napi_key = "k"',
+            ['2: providers.west.preset: "azur" is not a known provider; write dialect and base_url instead; '
+             'did you mean "azure"?'],
+        ),
+        (
+            '[providers.mine]\npreset = "local"',
+            ['2: providers.mine.preset: "local" is not a known provider; write dialect and base_url instead'],
+        ),
+        (
             '[providers.openai]\napi_key = "k"\nvalues = { region = "a" }',
             ["3: providers.openai.values.region: unknown value: the address of openai has none"],
         ),
@@ -120,6 +129,15 @@ def test_places_are_filled(tmp_path: Path) -> None:
     assert found["azure-deployments"].query == "api-version=2025-01-01"
     assert found["databricks"].base_url == "https://proxy.example/db"
     assert found["alibaba"].base_url == "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
+
+
+def test_another_of_a_known_provider(tmp_path: Path) -> None:
+    """A second account has a name of its own, and all else of the known one; the known one needs not be there."""
+    file = tmp_path / "encke.toml"
+    file.write_text('[providers.west]\npreset = "azure-deployments"\nvalues = { host = "w.example" }\napi_key = "k"')
+    west = compose(str(file), {}).providers["west"]
+    assert (west.name, west.auth, west.model_path) == ("west", "api-key", "/deployments/{model}")
+    assert west.base_url == "https://w.example/openai" and west.query == "api-version=2024-10-21"
 
 
 def test_a_key_alone_turns_nothing_on_that_needs_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

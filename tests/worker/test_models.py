@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,7 +101,7 @@ def test_provider_without_a_list(tmp_path: Path, provider: Provider, how: str) -
 def test_a_slow_provider_is_waited_for_once(tmp_path: Path, provider: Provider) -> None:
     """Nobody waits for it again, the others' models are there meanwhile, and it is heard in the end."""
     quick = Provider()
-    provider.delay = 4.0
+    provider.delay = 6.0
     settings = lab(provider.upstream.url)
     settings["providers"]["quick"] = lab(quick.upstream.url)["providers"]["lab"]
     try:
@@ -108,6 +111,10 @@ def test_a_slow_provider_is_waited_for_once(tmp_path: Path, provider: Provider) 
                 listed = client.call("GET", "/v1/models", key=KEY)
                 assert [one["id"] for one in listed.json()["data"]] == ["quick/m1", "quick/org/m2"]
                 assert listed.header("x-encke-models-missing") == "lab"
+            command = [sys.executable, "-m", "encke", "models", "--config", str(running.config)]
+            environ = {**os.environ, "ENCKE_DATA": str(running.data), "ENCKE_API_KEY": KEY}
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
+            assert "quick/m1" in done.stdout and done.stderr == "not listed, for want of an answer: lab\n"
             asked = [one for one in provider.upstream.statement.calls() if one.target.endswith("/models")]
             assert len(asked) == 1
 

@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 # A host name as DNS and /etc/hosts have it (RFC 1123, and the underscore that container networks use).
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
-# RFC 3986, section 3.3, without percent-encoded octets that a proxy might read as something else.
-_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
+# RFC 3986, section 3.3, without percent-encoded octets and the @ that something on the way might read otherwise.
+_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:-]+)*")
 _PORTS = {"http": 80, "https": 443}
 
 

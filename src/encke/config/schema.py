@@ -126,6 +126,12 @@ SETTINGS: tuple[Row, ...] = (
     Row("local.queue", whole(0, 10_000), "Calls that may wait for it; one more gets 503.", restart=True),
     Row("local.threads", whole(0, 1024), "CPU threads of the embedded model; 0 chooses.", restart=True),
     Row(
+        "providers.NAME.preset",
+        kinds.NAME,
+        "Known provider whose facts hold here too, for a second account of it.",
+        shown="the one of this name",
+    ),
+    Row(
         "providers.NAME.dialect", kinds.NAME, "Wire format; known providers have theirs.", shown="the known provider's"
     ),
     Row("providers.NAME.base_url", kinds.BASE_URL, "Address up to the version.", shown="the known provider's"),

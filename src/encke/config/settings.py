@@ -112,9 +112,11 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     """What the file says of one provider; None where it says nothing. `timeouts` are its own over the general ones.
 
     `headers` are secrets because gateways behind a header key are common; the names are as written. `credentials` stand
-    in place of `api_key`. `values` fill the places that a known provider's address has, such as `{account}`.
+    in place of `api_key`. `values` fill the places that a known provider's address has, such as `{account}`. `preset`
+    is the known provider that this is another of.
     """
 
+    preset: str | None = None
     dialect: str | None = None
     base_url: str | None = None
     api_key: Secret | None = None

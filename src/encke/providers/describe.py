@@ -25,7 +25,8 @@ def _embedded(config: Config) -> str:
 
 
 def _provider(provider: Provider) -> str:
-    facts = [f"{provider.base_url}{provider.model_path}", provider.dialect, _credentials(provider)]
+    query = f"?{provider.query}" if provider.query else ""
+    facts = [f"{provider.base_url}{provider.model_path}{query}", provider.dialect, _credentials(provider)]
     if provider.headers:
         facts.append("headers " + ", ".join(name for name, _ in provider.headers))
     if provider.models:

@@ -32,7 +32,7 @@ def resolve(config: Config, presets: Presets, provider_keys: Keys, dialects: Col
     problems = cross_check(config, presets)
     found: dict[str, Provider] = {}
     for name, settings in _wanted(config, presets, provider_keys).items():
-        resolver = _Resolver(name, settings, presets.get(name), provider_keys)
+        resolver = _Resolver(name, settings, presets, provider_keys)
         provider = resolver.provider(dialects)
         problems += resolver.problems
         if provider is not None:
@@ -90,16 +90,22 @@ def _named(config: Config, model: ModelSettings) -> list[str]:
 class _Resolver:
     """One provider at a time, its problems kept."""
 
-    def __init__(self, name: str, settings: ProviderSettings, preset: Preset | None, keys: Keys) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, presets: Presets, keys: Keys) -> None:
         self.problems: list[Problem] = []
         self._where: Where = ("providers", name)
         self._name = name
         self._settings = settings
-        self._preset = preset
+        self._preset = presets.get(settings.preset or name)
         self._keys = keys
+        if settings.preset is not None and (self._preset is None or settings.preset == LOCAL):
+            known = [known for known in presets if known != LOCAL]
+            words = f"{quote(settings.preset)} is not a known provider; write dialect and base_url instead"
+            self._add("preset", words, nearest(settings.preset, known))
 
     def provider(self, dialects: Collection[str]) -> Provider | None:
         settings, preset = self._settings, self._preset
+        if self.problems:
+            return None
         dialect = self._dialect(dialects)
         url = self._url()
         credentials = self._credentials()

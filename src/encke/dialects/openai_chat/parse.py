@@ -58,13 +58,18 @@ def parse_request(route: str, data: bytes) -> Request:
     raw_model = body.get("model")
     if raw_model is None:
         raise Fault("missing_required_parameter", "You must provide a `model`.", param="model")
-    try:
-        model = _string.decode(raw_model)
-    except msgspec.ValidationError:
-        raise _wrong_type("model", raw_model, b'"') from None
-    except msgspec.DecodeError:
-        raise Fault("invalid_json", "`model` is not a valid JSON string.", param="model") from None
-    if not model or len(raw_model) > MAX_MODEL_NAME + 2:
+    if len(raw_model) > MAX_MODEL_NAME + 2:
+        model = ""  # not decoded: a text may take four times the memory of its bytes
+        if _opener(raw_model) != b'"':
+            raise _wrong_type("model", raw_model, b'"')
+    else:
+        try:
+            model = _string.decode(raw_model)
+        except msgspec.ValidationError:
+            raise _wrong_type("model", raw_model, b'"') from None
+        except msgspec.DecodeError:
+            raise Fault("invalid_json", "`model` is not a valid JSON string.", param="model") from None
+    if not model:
         raise Fault(
             "invalid_value",
             f"`model` must have 1 to {MAX_MODEL_NAME} bytes; it has {len(raw_model) - 2}.",

@@ -44,9 +44,10 @@ def worker(tmp_path_factory: pytest.TempPathFactory, limit: int) -> Iterator[Gat
 def explode(bomb: Bomb, limit: int, port: int) -> int:
     """Send it all, or as much as is taken; the status of the last answer, and nothing behind it."""
     method = "GET"
+    pieces = bomb.pieces(limit)  # before connecting: to make them takes longer than a head may
     with Client(port, timeout=60) as client:
         with contextlib.suppress(ConnectionError):
-            for piece in bomb.pieces(limit):
+            for piece in pieces:
                 client.send(piece)
         for _ in range(bomb.answers - 1):
             assert client.read(method).status == bomb.status

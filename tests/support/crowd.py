@@ -33,14 +33,16 @@ WRONG = (b"{", b'{"model": 7}', b'{"model": "lab/m"}', b'{"model": "no-such", "m
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares of calls, 0 to 1: those that are left, sent in a row without waiting, to a failing model, mistaken; and
-    the models to ask for."""
+    """Shares of calls, 0 to 1: those that are left, sent in a row without waiting, to a failing model, mistaken; the
+    models to ask for; and whether every call carries its nonce in a header too, so that no two heads are the same.
+    """
 
     left: float = 0.1
     row: float = 0.1
     fault: float = 0.1
     wrong: float = 0.02
     models: Sequence[str] = ("lab/m",)
+    labels: bool = True
 
 
 @dataclass
@@ -123,7 +125,7 @@ class _Caller:
             slow = f' behave: {{"name": "slow_chunks", "chunks": 3, "interval": {rng.choice([0.002, 0.01])}}}'
             text = f"token:{nonce}" + (slow if polite and rng.random() < 0.1 else "")
             body = chat(text, model, stream=rng.random() < 0.5)
-        headers = {"x-request-id": nonce}
+        headers = {"x-request-id": nonce} if self._mix.labels else {}
         return nonce.encode(), build("POST", "/v1/chat/completions", body, headers, self._key), polite and dice >= 0
 
     async def _leave(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -141,7 +143,8 @@ class _Caller:
         tally.answered += 1
         tally.statuses[head[9:12].decode()] += 1
         found = set(_NONCE.findall(head + body))
-        if found - {nonce} or b"x-client-request-id: " + nonce not in head:
+        labelled = not self._mix.labels or b"x-client-request-id: " + nonce in head
+        if found - {nonce} or not labelled:
             tally.foreign.append(f"{nonce!r}: {(head + body)[:600]!r}")
         elif polite and not (head.startswith(b"HTTP/1.1 200") and b"token:" + nonce in body):
             tally.odd.append(f"{nonce!r}: {(head + body)[:600]!r}")

@@ -21,6 +21,8 @@ ALLOWED = {
     "pepper": "the pepper's own place: 0600, beside the database and not in it",
     "*.toml": "settings, which the operator writes",
     "upstream*.jsonl": "the fake upstream's account of what it was sent, kept by the test",
+    "log.jsonl": "the same, where the fake upstream itself is tested",
+    "trace": "curl's own account of what it sent",
     "upstream-rules.json": "the fake upstream's orders, given by the test",
     "models/*": "weights",
     "*.gguf": "weights",

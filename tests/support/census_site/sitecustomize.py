@@ -1,4 +1,4 @@
-"""Imported by every Python process that has this folder on its PYTHONPATH: on SIGUSR2 it counts what it holds.
+"""Imported by every Python process that has this folder on its PYTHONPATH: on SIGRTMIN+7 it counts what it holds.
 
 The count goes into `$PYTHONCENSUS/<pid>.json`, written aside and renamed. (The variable begins with PYTHON because only
 such variables reach the gateway's processes.) See `tests/support/census.py`.
@@ -32,4 +32,4 @@ def count(number: int, frame: object) -> None:
 
 
 if "PYTHONCENSUS" in os.environ:
-    signal.signal(signal.SIGUSR2, count)
+    signal.signal(signal.SIGRTMIN + 7, count)

@@ -95,7 +95,8 @@ def upstream_request(body: dict[str, Any], model: str, stream_usage: str) -> dic
 def usage(stream: bool, body: bytes) -> tuple[int, int] | None:
     """Tokens read and written that the ledger must show for a whole answer: what upstream said last, in whole numbers.
 
-    Parts that are larger than their total were counted beside it. None where upstream said nothing to be believed.
+    Parts that are larger than their total were counted beside it, and so was reasoning that `total_tokens` has on top.
+    None where upstream said nothing to be believed.
     """
     texts = [data for data in map(data_of, blocks(body)[0]) if data] if stream else [body]
     found = None
@@ -108,6 +109,9 @@ def usage(stream: bool, body: bytes) -> tuple[int, int] | None:
             cached = ins.get("cached_tokens") or said.get("prompt_cache_hit_tokens") or 0
             read = _total(said.get("prompt_tokens"), cached, ins.get("cache_write_tokens"), ins.get("audio_tokens"))
             written = _total(said.get("completion_tokens"), outs.get("reasoning_tokens"), outs.get("audio_tokens"))
+            both = (said.get("prompt_tokens") or 0) + (said.get("completion_tokens") or 0)
+            if outs.get("reasoning_tokens") and said.get("total_tokens") == both + outs["reasoning_tokens"]:
+                written = (said.get("completion_tokens") or 0) + outs["reasoning_tokens"]
             found = (read, written)
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import msgspec
 import pytest
 
@@ -9,7 +11,7 @@ from encke.core.ids import IdMint
 from encke.core.usage import Usage
 from encke.keys.grant import Grant
 from encke.ledger.entry import Entry
-from encke.store.port import NameTaken, Store, StoredKey
+from encke.store.port import GroupBy, NameTaken, Store, StoredKey
 
 MIDNIGHT = 1_798_761_600_000  # 2027-01-01T00:00:00Z
 DAY = 86_400_000
@@ -171,7 +173,7 @@ class StoreContract:
         """Without entries the ungrouped report is one row of zeroes, and null for the cost; grouped ones are empty."""
         (row,) = store.usage(0, 2**60)
         assert (row.calls, row.input, row.cost, row.unpriced) == (0, 0, None, 0)
-        assert [store.usage(0, 2**60, by) for by in ("key", "model", "day")] == [[], [], []]
+        assert [store.usage(0, 2**60, by) for by in get_args(GroupBy)] == [[]] * 5
 
     def test_usage_counts(self, store: Store) -> None:
         """A call that failed over is one call and two attempts; a rejected one has none; who left did not fail."""
@@ -194,6 +196,21 @@ class StoreContract:
         """The first millisecond belongs to the range, the last does not."""
         store.append([entry(started=1_000), entry(started=1_999), entry(started=2_000)])
         assert [store.usage(*span)[0].calls for span in ((1_000, 2_000), (1_001, 2_000), (2_000, 2_001))] == [2, 1, 1]
+
+    def test_usage_by_provider_and_credential(self, store: Store) -> None:
+        """A call that went to two stands in the lines of both; a credential is named with its provider."""
+        one, two = mint.new(), mint.new()
+        store.append(
+            [
+                entry(one, 1, provider="p", credential="a", status="refused", final=False),
+                entry(one, 2, provider="p", credential="b"),
+                entry(two, 1, provider="q", credential=""),
+            ]
+        )
+        providers = {row.group: (row.calls, row.attempts) for row in store.usage(0, 2**60, "provider")}
+        credentials = {row.group: (row.calls, row.attempts) for row in store.usage(0, 2**60, "credential")}
+        assert providers == {"p": (1, 2), "q": (1, 1)}
+        assert credentials == {"p/a": (1, 1), "p/b": (1, 1), "q": (1, 1)}
 
     def test_usage_by_day(self, store: Store) -> None:
         """Days are UTC days: the last millisecond of one year and the first of the next stand in different rows, in

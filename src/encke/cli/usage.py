@@ -18,7 +18,7 @@ _ABSENT = "-"
 @click.command()
 @click.option("--since", default=DEFAULT_SINCE, show_default=True, metavar="WHEN", help="A span back, or a UTC time.")
 @click.option("--until", metavar="WHEN", help="Up to, and without, this moment (default: now).")
-@click.option("--by", type=click.Choice(GROUPS), help="One line for each key, model asked for, or UTC day.")
+@click.option("--by", type=click.Choice(GROUPS), help="One line for each of these; a day is of UTC.")
 @json_option
 @config_option
 def usage(since: str, until: str | None, by: str | None, as_json: bool, config_path: str | None) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from encke.keys.grant import Grant
 from encke.ledger.entry import Entry
 
-GroupBy = Literal["key", "model", "day"]
+GroupBy = Literal["key", "model", "provider", "credential", "day"]
 
 
 class StoreError(Exception):

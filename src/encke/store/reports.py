@@ -22,7 +22,8 @@ SELECT
     count(*) FILTER (WHERE cost IS NULL AND read + written > 0)
 FROM (
     SELECT
-        CASE :by WHEN 'key' THEN key WHEN 'model' THEN asked
+        CASE :by WHEN 'key' THEN key WHEN 'model' THEN asked WHEN 'provider' THEN provider
+                 WHEN 'credential' THEN provider || CASE credential WHEN '' THEN '' ELSE '/' || credential END
                  WHEN 'day' THEN date(started / 86400000 * 86400, 'unixepoch') ELSE '' END AS grp,
         call, attempt, final, cost,
         status NOT IN ('complete', 'client_closed') AS failed,

@@ -235,6 +235,9 @@ def test_usage_with_oddities_that_can_be_believed() -> None:
     assert usage(
         {"prompt_tokens": 1, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 9}}
     ) == Usage(input=1, output=5, reasoning=9)
+    beside = {"prompt_tokens": 1, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 5}}
+    assert usage({**beside, "total_tokens": 15}) == Usage(input=1, output=9, reasoning=5)
+    assert usage({**beside, "total_tokens": 10}) == Usage(input=1, output=4, reasoning=5)
 
 
 @pytest.mark.parametrize(

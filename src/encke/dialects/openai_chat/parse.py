@@ -235,7 +235,10 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
     if least < 0 or most > MOST_TOKENS:
         return None
     fresh = prompt - cached - written - audio_in
-    said = completion - reasoning - audio_out
+    said = completion - audio_out
+    # Where the total has the reasoning on top, it was counted beside (xAI); else it is a part.
+    if not reasoning or wire.total_tokens != prompt + completion + reasoning:
+        said -= reasoning
     # Some providers count reasoning or cached tokens beside the total, not in it: then the total is the fresh part.
     return Usage(
         fresh if fresh >= 0 else prompt,

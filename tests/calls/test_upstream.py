@@ -70,10 +70,10 @@ def test_the_model_is_in_the_path_of_every_credential(upstreams: dict[str, Upstr
 
 def test_who_is_refused_rests(upstreams: dict[str, Upstream]) -> None:
     """For that model and credential alone; other failures are no reason."""
-    first, second, _ = upstreams["groq"].targets("m", 1)
-    first.end(Fault("overloaded", "x"))
-    assert not first.resting
+    targets = upstreams["groq"].targets("m", 1)
+    targets[0].end(Fault("overloaded", "x"))
+    assert [target.resting for target in targets] == [False, False, False]
     for code in ("upstream_rate_limited", "upstream_auth"):
-        first.end(Fault(code, "x"))
-        assert first.resting and not second.resting
+        targets[0].end(Fault(code, "x"))
+        assert [target.resting for target in targets] == [True, False, False]
     assert not upstreams["groq"].targets("other", 1)[0].resting

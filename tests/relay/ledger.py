@@ -60,6 +60,22 @@ def finished(gateway: Gateway, calls: Collection[str], seconds: float = 30.0) ->
         time.sleep(0.2)
 
 
+def by_model(gateway: Gateway, models: Collection[str], seconds: float = 30.0) -> dict[str, list[Line]]:
+    """The entries by upstream model, once every model has a final one. Raises AssertionError otherwise."""
+    query = f"SELECT {', '.join(Line.__dataclass_fields__)} FROM entries ORDER BY call, attempt"  # noqa: S608
+    deadline = time.monotonic() + seconds
+    while True:
+        found: dict[str, list[Line]] = {}
+        for values in _rows(gateway, query, ()):
+            line = Line(*values)
+            found.setdefault(line.model, []).append(line)
+        missing = [model for model in models if not any(line.final for line in found.get(model, ()))]
+        if not missing:
+            return found
+        assert time.monotonic() < deadline, f"{len(missing)} models without a final entry, such as {missing[:3]}"
+        time.sleep(0.2)
+
+
 def of_model(gateway: Gateway, model: str) -> list[Line]:
     """The entries of an upstream model so far, call by call and attempt by attempt."""
     columns = ", ".join(Line.__dataclass_fields__)

@@ -25,6 +25,8 @@ MAX_DRAIN: Final = 256 * 1024
 DRAIN_SECONDS: Final = 2.0
 FOREVER: Final = float("inf")
 HIGH_WATER: Final = 1 << 20
+# Stands in for the parser of a connection that is gone.
+SPENT: Final = httptools.HttpResponseParser(None)
 
 
 class Exchange(Protocol):
@@ -246,6 +248,7 @@ class UpstreamConnection:
         self._closed = True
         self._sweeper.discard(self)
         self._home.forget(self)
+        self._parser = SPENT  # which holds methods of this: a circle that only the collector would find
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return

@@ -46,6 +46,9 @@ FOREVER: Final = float("inf")
 IDLE, HEAD, BODY = range(3)
 OPEN, CALL, LINGER, CLOSED = range(4)
 
+# Stands in for the parser of a connection that is gone.
+SPENT: Final = httptools.HttpRequestParser(None)
+
 _HOST: Final = re.compile(rb"[A-Za-z0-9._\-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 _AUTHORITY: Final = re.compile(rb"https?://[^/?#]*", re.I)
 
@@ -248,6 +251,7 @@ class ServerConnection:
         self._members.discard(self)
         self._leave()
         self._phase = CLOSED
+        self._parser = SPENT  # which holds methods of this: a circle that only the collector would find
 
     def pause_writing(self) -> None:
         """The client reads slower than the answer comes."""

@@ -31,12 +31,19 @@ def test_of_a_whole_answer(choices: object, size: int) -> None:
 
 
 def test_of_an_answer_that_is_cut_off() -> None:
-    """Nothing until the text begins; then what has come of it."""
-    body = json.dumps({"id": "x" * 500, "choices": [{"message": {"content": "word " * 20}}]}, separators=(",", ":"))
-    begins = body.index('"content":') + len('"content":')
-    sizes = [content_bytes(body[:at].encode()) for at in range(len(body))]
-    assert sizes[:begins] == [0] * begins
-    assert sizes[begins:] == list(range(len(body) - begins))
+    """Nothing until the text begins; then what has come of it, and no more after its end."""
+    text = 'He said \\"so\\" twice \\\\'
+    body = '{"id":"%s","choices":[{"message":{"role":"assistant","content":"%s"},"finish' % ("x" * 500, text)
+    begins = body.index('"content":"') + len('"content":"')
+    sizes = [content_bytes(body[:at].encode()) for at in range(len(body) + 1)]
+    assert sizes[: begins + 1] == [0] * (begins + 1)
+    assert all(at - 1 <= size <= at for at, size in enumerate(sizes[begins : begins + len(text) + 1]))
+    assert sizes[begins + len(text) :] == [len(text)] * (len(body) - begins - len(text) + 1)
+
+
+def test_of_tool_calls_that_are_cut_off() -> None:
+    """Their arguments are text, too."""
+    assert content_bytes(b'{"choices":[{"message":{"tool_calls":[{"function":{"arguments":"{1234') == 5
 
 
 @pytest.mark.parametrize(

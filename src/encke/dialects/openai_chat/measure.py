@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -10,13 +11,18 @@ from encke.dialects.openai_chat.stream import CONTENT_KEYS
 
 _any: Final = msgspec.json.Decoder()
 
+# The texts of an answer, wherever they stand; the last may lack its end.
+_TEXTS: Final = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|refusal|text|arguments)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)', re.DOTALL
+)
+
 
 def content_bytes(body: bytes) -> int:
-    """The answer's own text in `body`, in bytes of JSON; of a body that is cut off, what comes after its beginning."""
+    """The answer's own text in `body`, in bytes of JSON; of a body that is cut off, as much of its texts as there is."""
     try:
         value = _any.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _after_mark(body)
+        return _of_part(body)
     choices = value.get("choices") if isinstance(value, dict) else None
     return sum(_of_choice(choice) for choice in choices) if isinstance(choices, list) else 0
 
@@ -29,9 +35,5 @@ def _of_choice(choice: Any) -> int:
     return sum(max(len(msgspec.json.encode(fields[key])) - 2, 0) for key in CONTENT_KEYS if fields.get(key))
 
 
-def _after_mark(body: bytes) -> int:
-    found = [at + len(mark) for mark in _MARKS if (at := body.find(mark)) >= 0]
-    return len(body) - min(found) if found else 0
-
-
-_MARKS: Final = tuple(b'"%b":' % key.encode() for key in CONTENT_KEYS)
+def _of_part(body: bytes) -> int:
+    return sum(found.end(1) - found.start(1) for found in _TEXTS.finditer(body))

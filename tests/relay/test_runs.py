@@ -23,7 +23,7 @@ from tests.relay.ledger import Line, finished
 from tests.relay.matrix import STALLS
 from tests.support.gateway import Gateway
 
-LANES = 24
+LANES = 48
 ATTEMPTS = 3
 # Left to `test_faults`: those that take long for their size.
 SLOW = frozenset({"body_over_cap", "body_over_cap_declared", "early_400_before_body", "big_stream", "slow_chunks"})

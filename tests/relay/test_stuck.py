@@ -21,9 +21,9 @@ from tests.relay.caller import Caller, Came
 from tests.relay.conftest import Start, provider
 from tests.relay.ledger import by_model, finished
 from tests.relay.stages import DRAIN, LIMITS, STAGES, STALL, Stage, behave
-from tests.support.census import connections, descriptors
 from tests.support.client import build, chat
 from tests.support.gateway import Gateway
+from tests.support.held import connections, descriptors
 
 CHAT = "/v1/chat/completions"
 TICK = 0.25  # deadlines are looked at four times a second
@@ -121,7 +121,9 @@ def test_at_every_stage(gateway: Gateway, upstream: FakeUpstream, size: Size, co
     held = connections(worker)
     assert held["established", upstream.port] <= 1, f"only the first call's connection is kept: {held}"
     assert {state for state, _ in held} <= {"established"}, held
-    count(f"stuck: {len(stuck)} calls at {len(STAGES)} stages ended at most {over:.2f} s after their limit; nothing stays")
+    count(
+        f"stuck: {len(stuck)} calls at {len(STAGES)} stages ended at most {over:.2f} s after their limit; nothing stays"
+    )
 
 
 def test_an_answer_that_is_over_but_does_not_end(gateway: Gateway, upstream: FakeUpstream) -> None:

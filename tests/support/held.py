@@ -1,4 +1,4 @@
-"""What a process holds open, counted from outside."""
+"""What a process holds, seen from outside: connections, descriptors, memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def connections(pid: int) -> Counter[tuple[str, int]]:
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
     lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-    mine = [(line[1], line[2], _STATES.get(line[3], line[3])) for line in lines if line[9] in inodes]
+    # A set, since a long table may show a socket twice while others come and go.
+    mine = {(line[1], line[2], _STATES.get(line[3], line[3])) for line in lines if line[9] in inodes}
     listening = {_port(local) for local, _, state in mine if state == "listen"}
     found: Counter[tuple[str, int]] = Counter()
     for local, remote, state in mine:

@@ -33,7 +33,8 @@ def test_of_a_whole_answer(choices: object, size: int) -> None:
 def test_of_an_answer_that_is_cut_off() -> None:
     """Nothing until the text begins; then what has come of it, and no more after its end."""
     text = 'He said \\"so\\" twice \\\\'
-    body = '{"id":"%s","choices":[{"message":{"role":"assistant","content":"%s"},"finish' % ("x" * 500, text)
+    start = '{"id":"' + "x" * 500 + '","choices":[{"message":{"role":"assistant","content":"'
+    body = start + text + '"},"finish'
     begins = body.index('"content":"') + len('"content":"')
     sizes = [content_bytes(body[:at].encode()) for at in range(len(body) + 1)]
     assert sizes[: begins + 1] == [0] * (begins + 1)

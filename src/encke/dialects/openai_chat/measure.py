@@ -18,7 +18,7 @@ _TEXTS: Final = re.compile(
 
 
 def content_bytes(body: bytes) -> int:
-    """The answer's own text in `body`, in bytes of JSON; of a body that is cut off, as much of its texts as there is."""
+    """The answer's own text in `body`, in bytes of JSON; of a body that is cut off, as much of it as there is."""
     try:
         value = _any.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -12,6 +12,10 @@ _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
 # RFC 3986, section 3.3, without percent-encoded octets and the @ that something on the way might read otherwise.
 _PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:-]+)*")
+# What resolvers take for an IPv4 address, however it is written (inet_aton): 127.1, 0x7f.1, 2130706433. One spelling is
+# enough, and then nobody reads it otherwise than the rules about addresses do.
+_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z")
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.|\Z)){4}(?<!\.)")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -70,6 +74,8 @@ def split_base_url(text: str) -> BaseUrl:
     if not _PATH.fullmatch(parts.path.rstrip("/")) or {".", ".."} & set(parts.path.split("/")):
         raise ValueError("has a path that cannot be used; give a plain one such as /v1")
     host, port = _host_and_port(parts.netloc, _PORTS[parts.scheme])
+    if _NUMBER.search(host) and not _IPV4.fullmatch(host):
+        raise ValueError("has a number for a host; write an IPv4 address as four decimal numbers, such as 192.168.0.7")
     return BaseUrl(parts.scheme, host.lower(), port, parts.path.rstrip("/"))
 
 

@@ -252,6 +252,7 @@ def _address_fault(url: BaseUrl, allow_private: bool) -> str | None:
         return None
     if url.scheme == "http":
         return "would send the key in clear; use https, or say allow_private = true for a server of your own"
-    if url.host == "localhost" or url.host.endswith(".localhost") or (parse(url.host) and not is_public(url.host)):
+    name = url.host.removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost") or (parse(name) and not is_public(name)):
         return "is on a private network; say allow_private = true if that is meant"
     return None

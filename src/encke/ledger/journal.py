@@ -38,9 +38,9 @@ HEADER: Final = struct.Struct("<8sQIxxxx")
 RECORD: Final = struct.Struct("<II")
 CHECKED: Final = struct.Struct("<IIB7x")
 BODY_AT: Final = RECORD.size + CHECKED.size
-SLOT: Final = struct.Struct(
-    "<IIqqqqqQ"
-)  # sequence, flags, received bytes, content bytes, input, output, cached tokens, spare
+# Sequence, flags, received bytes, content bytes, input, output, cached tokens, and the sequence again: it is written
+# last, so that nobody takes an earlier attempt's numbers for those of one that has just begun.
+SLOT: Final = struct.Struct("<IIqqqqqQ")
 SLOT_SIZE: Final = 64
 SLOT_COUNT: Final = 16384
 USAGE_SEEN: Final = 1
@@ -182,7 +182,7 @@ class Journal:
         self._append(KIND_INTENT, 0, _encode(intent))
         self._open += 1
         self._intents[intent.slot] = self._sequence
-        SLOT.pack_into(self._slots, intent.slot * SLOT_SIZE, self._sequence, 0, 0, 0, 0, 0, 0, 0)
+        SLOT.pack_into(self._slots, intent.slot * SLOT_SIZE, self._sequence, 0, 0, 0, 0, 0, 0, self._sequence)
 
     def hold(self, held: bool) -> None:
         """Admit no more attempts, or do again. Those under way have their room."""
@@ -322,9 +322,11 @@ def read_entry(body: bytes) -> Entry:
 
 
 def read_slot(path: Path, slot: int) -> Progress:
-    """What a slot holds, for settling the attempts of a worker that died."""
+    """What a slot holds, for settling the attempts of a worker that died. Sequence 0: it was just being given away."""
     with path.open("rb") as file:
         file.seek(slot * SLOT_SIZE)
         data = file.read(SLOT.size)
-    sequence, flags, received, content, tokens_in, tokens_out, cached, _ = SLOT.unpack(data)
-    return Progress(sequence, bool(flags & USAGE_SEEN), received, content, tokens_in, tokens_out, cached)
+    sequence, flags, received, content, tokens_in, tokens_out, cached, again = SLOT.unpack(data)
+    return Progress(
+        sequence if sequence == again else 0, bool(flags & USAGE_SEEN), received, content, tokens_in, tokens_out, cached
+    )

@@ -168,3 +168,21 @@ def test_killed_while_appending(path: Path, commits: int) -> None:
     assert found >= acknowledged and found % 50 == 0
     assert store._db.execute("PRAGMA integrity_check").get == "ok"
     store.close()
+
+
+def test_renewed(path: Path) -> None:
+    """A new connection to the same file, which keeps what was there; one that cannot be had leaves the old."""
+    store = SqliteStore.open(path)
+    store.append([entry()])
+    store.renew()
+    store.append([entry()])
+    moved = path.with_name("moved.db")
+    path.rename(moved)
+    path.mkdir()
+    with pytest.raises(StoreError):
+        store.renew()
+    path.rmdir()
+    moved.rename(path)
+    assert store.usage(0, 2**60)[0].calls == 2
+    store.close()
+    assert os.listdir(path.parent) == ["encke.db"]

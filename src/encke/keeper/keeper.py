@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ FIRST_SEGMENTS = 3
 CHECKPOINT_SECONDS = 1.0
 IDLE_SECONDS = 30.0
 LOOK_FOR_DEAD_SECONDS = 0.25
+RENEW_SECONDS = 1.0  # in trouble
 
 
 class Keeper:
@@ -52,6 +54,7 @@ class Keeper:
         self._journals: dict[int, WorkerJournal] = {}
         self._links: set[KeeperConnection] = set()
         self._troubled = False
+        self._renewed_at = 0.0
         self._shipped_at = 0.0
         self._checkpointed_at = 0.0
         self._looked_at = 0.0
@@ -136,7 +139,12 @@ class Keeper:
             except StoreError as error:
                 if not self._troubled:
                     self._troubled = True
+                    self._renewed_at = now
                     self._tell("store_unavailable", {"reason": str(error), "waiting": len(journal.pending)})
+                elif now - self._renewed_at > RENEW_SECONDS:
+                    self._renewed_at = now
+                    with contextlib.suppress(StoreError):
+                        self._store.renew()
                 return False
             if self._troubled:
                 self._troubled = False

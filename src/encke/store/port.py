@@ -97,6 +97,9 @@ class Store(Protocol):
         """Sums over the entries whose call was received in [since, until); ungrouped exactly one row. By day in order
         of time, else the most calls first."""
 
+    def renew(self) -> None:
+        """Begin anew with what the store stands on: after trouble, the handle on it may be what is left of it."""
+
     def checkpoint(self) -> None:
         """Housekeeping while busy: bounded work, waits for nobody."""
 

@@ -26,26 +26,23 @@ APPEND_MS = 20
 class SqliteStore:
     """A `Store`. Not for several threads; one writer at a time, as many readers as you like."""
 
-    def __init__(self, db: apsw.Connection, path: Path) -> None:
+    def __init__(self, db: apsw.Connection, path: Path, before_commit: Callable[[], None] | None = None) -> None:
         self._db = db
+        self._before_commit = before_commit
         self.path = path
 
     @classmethod
     def open(cls, path: Path, *, check: bool = True, before_commit: Callable[[], None] | None = None) -> SqliteStore:
         """Open for writing: make the file if there is none, check the whole of it unless told not to, bring its schema
         up to date. `before_commit` is called before each. Raises StoreError."""
-        with plainly(path):
-            db = open_writer(path)
-            try:
-                if before_commit is not None:
-                    db.set_commit_hook(lambda: bool(before_commit()))  # null: it shall be committed
-                if check:
-                    quick_check(db, path)
-                migrate(db, path)
-            except BaseException:
-                db.close()
-                raise
-        return cls(db, path)
+        return cls(_open(path, check, before_commit), path, before_commit)
+
+    def renew(self) -> None:
+        """See `Store`."""
+        new = _open(self.path, False, self._before_commit)
+        old, self._db = self._db, new
+        with contextlib.suppress(apsw.Error):
+            old.close(True)
 
     @classmethod
     def open_read_only(cls, path: Path) -> SqliteStore:
@@ -172,6 +169,21 @@ class SqliteStore:
         """See `Store`."""
         with plainly(self.path):
             self._db.close()
+
+
+def _open(path: Path, check: bool, before_commit: Callable[[], None] | None) -> apsw.Connection:
+    with plainly(path):
+        db = open_writer(path)
+        try:
+            if before_commit is not None:
+                db.set_commit_hook(lambda: bool(before_commit()))  # null: it shall be committed
+            if check:
+                quick_check(db, path)
+            migrate(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
 
 
 def _changed(db: apsw.Connection) -> None:

@@ -5,6 +5,7 @@ A new route is tried by itself, with everything here; unless it says that it is 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
@@ -187,13 +188,35 @@ def _ways(path: str) -> list[str]:
     ]  # fmt: skip
 
 
-def test_one_caller_never_helps_the_next(line: Line, callers: dict[str, Identity]) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/models"), ("POST", "/v1/moderations")])
+def test_one_caller_never_helps_the_next(line: Line, callers: dict[str, Identity], method: str, path: str) -> None:
     """What is remembered of one identity lets no other in: every pair, one after the other on one connection."""
     for (first, before), (second, after) in product(callers.items(), repeat=2):
         if before.code is None and after.code is not None:
-            assert line.ask("GET", "/v1/models", before.headers).status == 200
+            assert line.ask(method, path, before.headers).status == 200
             expected = (after.status, after.code)
-            judge(line.ask("GET", "/v1/models", after.headers), "GET", expected, f"{first}, then {second}")
+            judge(line.ask(method, path, after.headers), method, expected, f"{first}, then {second}")
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_ends_on_a_busy_connection(gateway: Gateway, end: str, stream: bool) -> None:
+    """The same request, byte for byte, again and again: once the key has ended it is refused."""
+    expires = ("--expires", "2s") if end == "expired" else ()
+    name = f"{end} while {'streaming' if stream else 'asking'}"
+    key = encke(gateway, "keys", "create", "--name", name, *expires)["key"]
+    with gateway.client() as client:
+        body = chat("Hello", "lab/fake", stream=stream)
+        for _ in range(20):
+            assert client.call("POST", "/v1/chat/completions", body, key=key).status == 200
+        if end == "revoked":
+            encke(gateway, "keys", "revoke", name, "--yes")
+        deadline = time.monotonic() + (5 if end == "revoked" else 15)
+        while (answer := client.call("POST", "/v1/chat/completions", body, key=key)).status == 200:
+            assert time.monotonic() < deadline, "it is still let in"
+            time.sleep(0.01)
+        code = "invalid_api_key" if end == "revoked" else "expired_api_key"
+        assert (answer.status, answer.json()["error"]["code"]) == (401, code)
 
 
 UNKNOWN = (

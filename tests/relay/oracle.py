@@ -216,6 +216,10 @@ def _refusal(status: int, body: bytes) -> Expected:
         return Expected(502, code="upstream_redirect")
     if status < 500 and any(word in body.decode("utf-8", "replace").lower() for word in _TOO_LONG):
         return Expected(400, code="context_length_exceeded", message=plain)
+    if status == 400 and re.search(
+        rb'"(API key not valid|Incorrect API key)|"(no_db_connection|invalid_api_key)"', body
+    ):
+        return Expected(502, code="upstream_auth")
     if status in _SAME_STATUS:
         return Expected(status, message=plain)
     if status in _OTHER_STATUS:

@@ -58,6 +58,24 @@ def test_other_statuses(status: int, ours: int, code: str) -> None:
     assert ("Some reason." in fault.message) == (code != "upstream_auth")
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"error":{"code":400,"message":"API key not valid. Pass a valid one.","status":"INVALID_ARGUMENT"}}]',
+        b'{"code":"invalid-argument","error":"Incorrect API key provided. You can obtain one."}',
+        b'{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}',
+        b'{"error":{"message":"x","code":"invalid_api_key"}}',
+    ],
+)
+def test_a_400_that_is_about_our_key(data: bytes) -> None:
+    """It is not the caller's fault, and another credential may do; what a caller wrote cannot make one of it."""
+    fault = parse_fault(400, data)
+    assert (fault.code, fault.status, fault.verdict) == ("upstream_auth", 502, "next")
+    quoted = b'{"error":{"message":"`x` must not be `API key not valid`","type":"invalid_request_error"}}'
+    assert parse_fault(400, quoted).status == 400
+    assert parse_fault(422, data).status == 422
+
+
 def test_redirects_are_never_followed_nor_shown() -> None:
     """Where it pointed to is nobody's business."""
     fault = parse_fault(302, b"http://internal/")

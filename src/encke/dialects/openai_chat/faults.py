@@ -54,6 +54,11 @@ _CONTEXT: Final = re.compile(
     re.I,
 )
 
+# How some say with status 400 that they do not know the key: Google and xAI in the message's first words, LiteLLM's
+# proxy, which without a database knows but one, in the type.
+_BAD_KEY_MESSAGES: Final = ("API key not valid", "Incorrect API key provided", "Incorrect%20API%20key%20provided")
+_BAD_KEY_CODES: Final = frozenset({"invalid_api_key", "no_db_connection"})
+
 # Things that look like secrets, wherever upstream put them: keys, bearer tokens, keys in URLs; and addresses of hosts.
 _SECRETS: Final = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|hf|or)[-_][A-Za-z0-9_*\-]{6,}|(?i:bearer)\s+[A-Za-z0-9._~+/=\-]{8,}|AIza[A-Za-z0-9_\-]{20,}"
@@ -104,6 +109,8 @@ def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> F
     if _CONTEXT.search(f"{details.get('code')} {details.get('type')} {details.get('message')}") and status < 500:
         message = redact(str(details.get("message") or "The prompt is too long for the model."))
         return Fault("context_length_exceeded", message, param="messages")
+    if status == 400 and _refuses_the_key(details):
+        return Fault("upstream_auth", _TEXTS["upstream_auth"].format(status=status), verdict="next")
     if status in _CALLERS or (400 <= status < 500 and status not in _STATUSES):
         return _callers(status, details)
     code, verdict = _STATUSES.get(status, ("upstream_error", "again"))
@@ -112,6 +119,14 @@ def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> F
         # What a provider says to its own bad credential may quote it; what it says of limits helps the caller.
         message = f"{message} It said: {redact(str(details['message']))}"
     return Fault(code, message, verdict=verdict, retry_after=retry_after)
+
+
+def _refuses_the_key(details: dict[str, object]) -> bool:
+    """Whether a 400 is about the gateway's key, and not about what the caller sent."""
+    message = details.get("message")
+    return (isinstance(message, str) and message.startswith(_BAD_KEY_MESSAGES)) or not _BAD_KEY_CODES.isdisjoint(
+        {str(details.get("code")), str(details.get("type"))}
+    )
 
 
 def fault_in_stream(raw: msgspec.Raw) -> Fault:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from encke.cli.main import main
+from encke.providers.presets import read_presets, usual_variables
 from tests.support.evidence import EVIDENCE
 
 Run = Callable[..., Result]
@@ -20,7 +21,8 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def environment(data: Path, **more: str) -> dict[str, str]:
     """The environment without anybody's ENCKE_ variables and providers' keys."""
-    ours = {name for name in os.environ if name.startswith("ENCKE_") or "_API_KEY" in name}
+    usual = usual_variables(read_presets())
+    ours = {name for name in os.environ if name.startswith("ENCKE_") or name in usual}
     plain = {name: value for name, value in os.environ.items() if name not in ours}
     return {**plain, "ENCKE_DATA": str(data), **more}
 

@@ -16,6 +16,16 @@ def test_without_a_file(encke: Run, data: Path) -> None:
     assert "very-secret" not in done.output
 
 
+def test_a_key_without_the_rest(encke: Run) -> None:
+    """A provider whose key is there and whose address is not known whole is off, and the check says what is missing."""
+    environ = {"AZURE_OPENAI_API_KEY": "k-secret", "AWS_BEARER_TOKEN_BEDROCK": "k-secret", "AWS_REGION": "eu-west-1"}
+    done = encke("config", "check", **environ)
+    assert done.exit_code == 0 and "k-secret" not in done.output
+    assert "provider azure: off, though its key is there; set AZURE_OPENAI_ENDPOINT too" in done.output
+    assert "azure-deployments" not in done.output
+    assert "provider bedrock: https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1" in done.output
+
+
 def test_a_file_by_argument_or_option(encke: Run, tmp_path: Path) -> None:
     """Both name it."""
     file = tmp_path / "mine.toml"

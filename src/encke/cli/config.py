@@ -16,6 +16,7 @@ from encke.compose import compose
 from encke.config.changes import Change, flatten, shown
 from encke.config.load import main_environ
 from encke.providers.describe import describe
+from encke.providers.resolve import half_known
 
 
 class Changes(msgspec.Struct):
@@ -48,7 +49,8 @@ def config() -> None:
 def check(path: str | None, config_path: str | None) -> None:
     """Read the settings file as the gateway would, and say what was found or everything that is wrong."""
     made = compose(path or config_path, main_environ())
-    for line in describe(made.config, made.providers):
+    off = half_known(made.config, made.presets, made.environment.provider_keys)
+    for line in describe(made.config, made.providers, off):
         click.echo(line)
 
 

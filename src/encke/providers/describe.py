@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from encke.config.settings import LOCAL, Config, ModelSettings
 from encke.providers.provider import Provider
 
+_NONE: Mapping[str, str] = {}
 
-def describe(config: Config, providers: Mapping[str, Provider]) -> list[str]:
-    """Lines of plain text: the file, the data folder, the providers, the models."""
+
+def describe(config: Config, providers: Mapping[str, Provider], off: Mapping[str, str] = _NONE) -> list[str]:
+    """Lines of plain text: the file, the data folder, the providers, the models.
+
+    `off` has the variables that are missing for providers whose key is there.
+    """
     source = f"settings: {config.path}" if config.path is not None else "settings: no file, defaults and environment"
     lines = [source, f"data: {config.data_dir}", f"listen: {config.server.listen}, {config.server.workers} workers"]
     lines += [f"embedded model: {_embedded(config)}"]
     lines += [f"provider {_provider(provider)}" for provider in providers.values()] or ["providers: none"]
+    lines += [f"provider {name}: off, though its key is there; set {missing} too" for name, missing in off.items()]
     lines += [f"model {name}: {_model(model)}" for name, model in config.models.items()]
     return lines
 

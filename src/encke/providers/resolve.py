@@ -81,6 +81,23 @@ def _by_variables(preset: Preset, keys: Keys) -> bool:
     return all(any(v in keys for v in variables) for variables in (preset.api_key_env, *places))
 
 
+def half_known(config: Config, presets: Presets, keys: Keys) -> dict[str, str]:
+    """Providers whose key is in the environment, and that are off because something else is not there: what, by name.
+
+    Only where the settings leave it to the environment, and a variable would do.
+    """
+    found: dict[str, str] = {}
+    for name, preset in presets.items() if not config.providers else ():
+        missing = [
+            value.env
+            for value in preset.values.values()
+            if value.default is None and not any(v in keys for v in value.env)
+        ]
+        if any(v in keys for v in preset.api_key_env) and missing and all(missing):
+            found[name] = " and ".join(" or ".join(variables) for variables in missing)
+    return found
+
+
 def _named(config: Config, model: ModelSettings) -> list[str]:
     """The providers that a model's targets and fallbacks name."""
     ways = [name for name in model.fallback if name not in config.models and "/" in name]

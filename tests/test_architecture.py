@@ -91,6 +91,7 @@ _GATEWAY = "whole gateways answer, against an oracle of what must come out: test
 _PROCESS = "a process is tested as one: tests/system/test_serve.py starts, stops and breaks gateways"
 _OPERATED = "what operators do to a running gateway: tests/system/test_reload.py, tests/system/test_rolling.py"
 _EXAMINED = "looked at as an operator does: tests/cli/test_doctor.py"
+_SCRAPED = "what Prometheus sees of whole gateways: tests/system/test_metrics.py"
 _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/test_upstream.py"
 _SHAPES = "shapes without behaviour, read and written in "
 UNMIRRORED: dict[str, str] = {
@@ -160,6 +161,12 @@ UNMIRRORED: dict[str, str] = {
     "worker/app.py": _GATEWAY,
     "worker/link.py": _PROCESS,
     "worker/models.py": "lists of models, as clients ask for them: tests/clients",
+    "core/addresses.py": _SCRAPED,
+    "supervise/board.py": _SCRAPED,
+    "telemetry/process.py": _SCRAPED,
+    "telemetry/reporter.py": _SCRAPED,
+    "worker/measure.py": _SCRAPED,
+    "worker/operator.py": _SCRAPED,
     "telemetry/line.py": "a shape: tests/telemetry/test_access.py, tests/docs/test_facts.py",
 }
 

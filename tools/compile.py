@@ -22,7 +22,7 @@ MODULES = (
     "framing/sse",
     "catalogue/catalogue",
     "routing/breaker routing/plan routing/retry",
-    "telemetry/access",
+    "telemetry/tally telemetry/access",
     "dialects/openai_chat/faults dialects/openai_chat/parse dialects/openai_chat/render dialects/openai_chat/stream",
     "http/client http/drive http/headers http/known http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",

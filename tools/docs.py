@@ -16,6 +16,7 @@ from tools.openapi import render as render_openapi
 from encke.config.reference import render_reference
 from encke.core.faults import FAULTS, FaultKind
 from encke.providers.presets import Preset, read_presets
+from encke.telemetry.metrics import METRICS
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -64,8 +65,17 @@ def _quoted(words: Iterable[str | None]) -> str:
     return ", ".join(f"`{word}`" for word in words if word)
 
 
+def metrics() -> str:
+    """Everything that /metrics has."""
+    rows = [
+        f"| `{name}` | {metric.kind} | {metric.labels or '–'} | {metric.help} |" for name, metric in METRICS.items()
+    ]
+    return "\n".join(["| name | kind | labels | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
+    "metrics": metrics,
     "providers": providers,
     "values": values,
     "settings": lambda: render_reference().rstrip(),

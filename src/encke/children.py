@@ -24,7 +24,8 @@ _KEPT_PREFIXES = ("LC_", "PYTHON", "COVERAGE", "OMP_")
 
 class WorkerBoot(msgspec.Struct, frozen=True):
     """What a worker is told. `config` is `encke.config.wire`'s JSON; descriptors keep their numbers. Orders come over
-    `control_fd`; `generation` counts the reloads."""
+    `control_fd`; `generation` counts the reloads. `admin_fd` is the operators' socket, -1 for none; `metrics`: they
+    share the other one. `pages_fd` and `page`: where it writes what it has to tell."""
 
     config: bytes
     provider_keys: dict[str, str]
@@ -35,6 +36,10 @@ class WorkerBoot(msgspec.Struct, frozen=True):
     control_fd: int
     engine: EngineAddress | None
     generation: int
+    admin_fd: int
+    metrics: bool
+    pages_fd: int
+    page: int
     crash: CrashPoint | None = None
 
 
@@ -44,6 +49,8 @@ class KeeperBoot(msgspec.Struct, frozen=True):
     config: bytes
     alive_fd: int
     ready_fd: int
+    pages_fd: int
+    page: int
     crash: CrashPoint | None = None
 
 

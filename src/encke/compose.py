@@ -38,6 +38,7 @@ from encke.providers.provider import Credential, Provider
 from encke.providers.resolve import engine_provider, resolve
 from encke.routing.retry import RetryPolicy
 from encke.telemetry.access import AccessLog
+from encke.telemetry.tally import Tally
 
 DIALECTS = frozenset({"openai_chat"})
 
@@ -326,6 +327,7 @@ def make_desk(
     access: AccessLog,
     discover: Callable[[], Awaitable[None]],
     redactor: Redactor,
+    tally: Tally,
 ) -> Desk:
     """What calls need of their worker."""
     routing = config.routing
@@ -338,6 +340,7 @@ def make_desk(
         policy=RetryPolicy(routing.retries, routing.retry_uncertain, routing.backoff),
         care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),
         redactor=redactor,
+        tally=tally,
     )
 
 

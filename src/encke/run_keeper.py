@@ -22,6 +22,8 @@ from encke.keeper.keeper import Keeper, KeeperConnection
 from encke.keys.pepper import PepperError, load_pepper
 from encke.store.port import StoreError
 from encke.store.sqlite import SqliteStore
+from encke.telemetry.pages import Pages
+from encke.telemetry.reporter import Reporter
 
 LOCK_SECONDS = 60.0
 LAST_WORKERS_SECONDS = 3.0
@@ -81,6 +83,8 @@ async def work(boot: KeeperBoot, config: Config, paths: DataPaths) -> None:
 
     loop.add_reader(boot.alive_fd, supervisor_gone)
     running = asyncio.create_task(keeper.run())
+    reporter = Reporter(Pages(boot.pages_fd), boot.page, "keeper", lambda: keeper.sheet(loop.time()))
+    reporter.start()
     say_ready(boot.ready_fd)
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,6 +97,7 @@ async def work(boot: KeeperBoot, config: Config, paths: DataPaths) -> None:
     server.close()
     keeper.close()
     await running
+    reporter.stop()
     store.checkpoint_idle()
     store.close()
     path.unlink(missing_ok=True)

@@ -30,9 +30,13 @@ from encke.runtime import Workshop
 from encke.service import Service
 from encke.telemetry.access import AccessLog
 from encke.telemetry.crash import report
+from encke.telemetry.pages import Pages
+from encke.telemetry.reporter import Reporter
+from encke.telemetry.tally import Tally
 from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
 from encke.worker.link import KeeperLink, Snapshot
+from encke.worker.operator import OperatorApp, metrics_text
 from encke.worker.orders import Orders
 
 BACKLOG = 4096
@@ -93,15 +97,20 @@ class Worker:
     ) -> None:
         boot = self._boot
         access = AccessLog(None)
-        workshop = Workshop(Place(paths, loop, sweeper, Trust()), journal, access, boot.engine)
+        workshop = Workshop(Place(paths, loop, sweeper, Trust()), journal, access, Tally(), boot.engine)
         runtime = workshop.make(self._config, boot.provider_keys, boot.generation)
         access.redirect(runtime.access_fd)
-        app = WorkerApp(runtime.desk, self._admission, runtime.discovery, self._config.server.cors_origins)
+        pages = Pages(boot.pages_fd)
+        metrics = (lambda: metrics_text(pages)) if boot.metrics else None
+        app = WorkerApp(runtime.desk, self._admission, runtime.discovery, self._config.server.cors_origins, metrics)
         app.journal_ready = True
         self._service = service = Service(app, workshop, runtime, access, self._connections)
         members, heads = self._connections, KnownHeads()
         make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, service.limits, members, heads)  # noqa: E731
         server = await loop.create_server(make, sock=socket.socket(fileno=boot.listen_fd), backlog=BACKLOG)
+        operators = await self._serve_operators(OperatorApp(app, pages), service, sweeper)
+        reporter = Reporter(pages, boot.page, "worker", service.sheet)
+        reporter.start()
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         say_ready(boot.ready_fd)
@@ -110,10 +119,24 @@ class Worker:
         _, orders = await loop.create_unix_connection(lambda: Orders(self._obey), sock=control)
         await self._leave.wait()
         server.close()
+        if operators is not None:
+            operators.close()
         await self._drain(app, sweeper)
+        reporter.stop()
         orders.close()
         service.close()
         journal.close()
+
+    async def _serve_operators(
+        self, app: OperatorApp, service: Service, sweeper: Sweeper
+    ) -> asyncio.AbstractServer | None:
+        """On an address of their own, whose socket all workers share."""
+        if self._boot.admin_fd < 0:
+            return None
+        members, heads = self._connections, KnownHeads()
+        make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, service.limits, members, heads)  # noqa: E731
+        sock = socket.socket(fileno=self._boot.admin_fd)
+        return await asyncio.get_running_loop().create_server(make, sock=sock, backlog=BACKLOG)
 
     def _obey(self, order: str, payload: Any) -> str | None:
         assert self._service is not None

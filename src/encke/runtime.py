@@ -29,6 +29,7 @@ from encke.http.server import ServerLimits
 from encke.ledger.journal import Journal
 from encke.providers.provider import Provider
 from encke.telemetry.access import AccessLog
+from encke.telemetry.tally import Tally
 from encke.worker.models import Discovery
 
 
@@ -58,6 +59,7 @@ class Workshop:
     place: Place
     journal: Journal
     access: AccessLog
+    tally: Tally
     engine: EngineAddress | None
 
     def make(self, config: Config, keys: Mapping[str, str], generation: int, before: Runtime | None = None) -> Runtime:
@@ -72,22 +74,29 @@ class Workshop:
         discovery = Discovery(catalogue, upstreams, model_list_heads(providers))
         if before is not None:
             discovery.inherit(before.discovery)
+        redactor = make_redactor(providers)
         desk = make_desk(
-            config, catalogue, upstreams, self.journal, self.access, discovery.discover, make_redactor(providers)
+            config, catalogue, upstreams, self.journal, self.access, discovery.discover, redactor, self.tally
         )
         access_fd = open_access_log(config.log.access)
         return Runtime(config, generation, providers, upstreams, desk, discovery, make_limits(config), access_fd)
 
     def _upstream(self, config: Config, provider: Provider, before: Runtime | None) -> Upstream:
         if before is None or provider.name not in before.providers:
-            return make_upstream(config, provider, self.place)
+            return self._make(config, provider, None)
         old, was = before.upstreams[provider.name], before.providers[provider.name]
-        new = make_upstream(config, provider, self.place, old)
+        new = self._make(config, provider, old)
         if was == provider and new.pool is old.pool and new.breaking == old.breaking:
             return old
         if _is_same_place(was, provider) and new.breaking and old.breaking:
             _remember(was, old, provider, new)
         return new
+
+    def _make(self, config: Config, provider: Provider, old: Upstream | None) -> Upstream:
+        made = make_upstream(config, provider, self.place, old)
+        for upstream in made.siblings or (made,):
+            upstream.tally = self.tally.provider(provider.name)
+        return made
 
 
 def _remember(was: Provider, old: Upstream, provider: Provider, new: Upstream) -> None:

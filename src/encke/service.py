@@ -8,7 +8,9 @@ from encke.config.wire import decode_config
 from encke.http.server import ServerConnection, ServerLimits
 from encke.runtime import Runtime, Workshop, retire
 from encke.telemetry.access import AccessLog
+from encke.telemetry.metrics import Sheet
 from encke.worker.app import WorkerApp
+from encke.worker.measure import worker_sheet
 
 
 class Service:
@@ -36,6 +38,11 @@ class Service:
     def limits(self) -> ServerLimits:
         """For connections that are made now."""
         return self.runtime.limits
+
+    def sheet(self) -> Sheet:
+        """What the worker has to tell."""
+        shop, upstreams = self._workshop, self.runtime.upstreams
+        return worker_sheet(shop.tally, upstreams, len(self._connections), shop.journal.open, self._access.dropped)
 
     def obey(self, order: str, payload: Any) -> str | None:
         """What is wrong, or None. Raises what `Workshop.make` raises."""

@@ -401,6 +401,7 @@ class Attempt:
         total = used(ending, self.usage, self.input_estimate, 0 if garbage else content)
         now = monotonic()
         call.usage = total
+        self.target.upstream.tally.count(status, total.total_input, total.total_output, total.cache_read)
         if self._first_at and not call.first_at:
             call.first_at = self._first_at
         entry = Entry(

@@ -39,6 +39,7 @@ from encke.routing.retry import STOP, RetryPolicy, Step, decide
 from encke.telemetry.access import AccessLog
 from encke.telemetry.crash import report
 from encke.telemetry.line import AccessLine
+from encke.telemetry.tally import Tally
 
 # Callers choose the names of models, so what is remembered of them is bounded.
 MAX_REMEMBERED: Final = 4096
@@ -59,6 +60,7 @@ class Desk:
     # Asks providers what they offer. For bare model ids that are not known yet.
     discover: Callable[[], Awaitable[None]]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    tally: Tally = field(default_factory=Tally)
     care: StreamCare = field(default_factory=StreamCare)
     rng: random.Random = field(default_factory=random.Random)
     # Our credentials, which an upstream's error may quote.
@@ -82,6 +84,8 @@ class Desk:
 
 async def live(desk: Desk, call: Call) -> None:
     """A call from its admission to its end."""
+    tally = desk.tally
+    tally.calls += 1
     try:
         read(desk, call)
         targets = await find_targets(desk, call)
@@ -89,7 +93,11 @@ async def live(desk: Desk, call: Call) -> None:
         if attempt.relay is None:
             answer_whole(call, attempt)
         else:
-            await relay_stream(call, attempt)
+            tally.streams += 1
+            try:
+                await relay_stream(call, attempt)
+            finally:
+                tally.streams -= 1
     except Fault as fault:
         if call.attempts == 0:
             note_refusal(desk, call, fault)
@@ -105,6 +113,8 @@ async def live(desk: Desk, call: Call) -> None:
         call.fail(draining())
     except Exception as error:
         crash(desk, call, error)
+    finally:
+        tally.calls -= 1
     tell(desk, call)
 
 
@@ -319,6 +329,18 @@ def note_refusal(desk: Desk, call: Call, fault: Fault | None) -> None:
 
 def tell(desk: Desk, call: Call) -> None:
     """Phase 11."""
+    parsed, seconds = call.parsed, monotonic() - call.started
+    desk.tally.count(
+        call.route,
+        call.status,
+        call.outcome,
+        call.code,
+        parsed is not None and parsed.stream,
+        seconds,
+        call.first_at - call.started if call.first_at else 0.0,
+        call.attempts,
+        call.client.bytes_sent,
+    )
     access = desk.access
     if access.off:
         return

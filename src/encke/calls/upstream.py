@@ -11,6 +11,7 @@ from encke.core.faults import Fault
 from encke.http.pool import Pool
 from encke.routing.breaker import PROVIDER_FAULTS, Breaker
 from encke.routing.plan import CREDENTIAL_FAULTS
+from encke.telemetry.tally import ProviderTally
 
 # How long a refused credential stands behind the others of its provider, in seconds, where upstream does not say.
 REST_SECONDS: Final = {"upstream_auth": 60.0, "upstream_rate_limited": 5.0}
@@ -56,6 +57,7 @@ class Upstream:
     credential: str = ""
     share: int = 1
     siblings: tuple[Upstream, ...] = ()
+    tally: ProviderTally = field(default_factory=ProviderTally)
     # Until when each model's calls prefer another credential.
     resting: dict[str, float] = field(default_factory=dict)
 

@@ -19,6 +19,7 @@ from encke.admin.link import owned
 from encke.cli.options import config_option
 from encke.compose import Composition, Recomposition, check_access_log, compose, recompose
 from encke.config.load import main_environ
+from encke.core.addresses import is_loopback
 from encke.core.crash import Crash, crash_at
 from encke.core.paths import DataPaths
 from encke.http.listen import ListenError, listen
@@ -49,6 +50,7 @@ def serve(config_path: str | None) -> None:
         # Before the first key is made: a start that fails must not make one that nobody sees.
         listeners = _listen(made, held)
         crash("serve.listening")
+        operators = _listen_for_operators(made, listeners[0], held)
         first = _first_key(made, paths, crash)
         crash("serve.key_made")
         host, port = listeners[0].getsockname()[:2]
@@ -59,7 +61,7 @@ def serve(config_path: str | None) -> None:
             return recompose(old, config_path, environ)
 
         try:
-            status = Supervisor(made, environ, listeners, _say, banner.show, again).run()
+            status = Supervisor(made, environ, listeners, operators, _say, banner.show, again).run()
         finally:
             banner.show_key_at_the_end()
     sys.exit(status)
@@ -144,6 +146,20 @@ def _listen(made: Composition, held: contextlib.ExitStack) -> list[socket.socket
     for listener in listeners:
         held.enter_context(listener)
     return listeners
+
+
+def _listen_for_operators(
+    made: Composition, everybody: socket.socket, held: contextlib.ExitStack
+) -> socket.socket | None:
+    """The socket of `/metrics`, where that is not for everybody who reaches the API."""
+    address = made.config.server.admin_address
+    if address is None or is_loopback(everybody.getsockname()[0]):
+        return None
+    try:
+        (listener,) = listen(*address, 1)
+    except ListenError as error:
+        raise AdminError(f'server.admin_listen: {error}; or set ENCKE_ADMIN_LISTEN, "off" for none') from None
+    return held.enter_context(listener)
 
 
 class Banner:

@@ -226,11 +226,20 @@ def _as_it_is(value: object) -> object:
 
 
 AS_IT_IS = _as_it_is
+
+
+def check_admin_listen(text: str) -> None:
+    """ValueError says what is wrong."""
+    if text != "off":
+        split_listen(text)
+
+
 FLAG = Kind("true or false", _flag)
 NAME = checked("name", check_name)
 PATH = checked("path", check_path)
 PATH_OR_EMPTY = checked("path, or empty", check_path_or_empty)
 LISTEN = checked("host:port", split_listen)
+ADMIN_LISTEN = checked('host:port, or "off"', check_admin_listen)
 BASE_URL = checked("URL", split_base_url, shown=False)
 STORE_URL = checked("sqlite:FILE", check_store_url)
 LOG_TARGET = checked('"stdout", "stderr", "off" or a path', check_log_target)

@@ -65,6 +65,13 @@ SETTINGS: tuple[Row, ...] = (
         env="ENCKE_LISTEN",
         restart=True,
     ),
+    Row(
+        "server.admin_listen",
+        kinds.ADMIN_LISTEN,
+        "Address for operators (`/metrics`), used when `listen` is not of this machine alone; else it shares that.",
+        env="ENCKE_ADMIN_LISTEN",
+        restart=True,
+    ),
     Row("server.workers", whole(1, 256), "Worker processes.", shown="number of CPUs", restart=True),
     Row(
         "server.cors_origins",

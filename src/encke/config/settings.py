@@ -34,6 +34,7 @@ class Server(msgspec.Struct, frozen=True):
     """The side that faces callers. Sizes in bytes, times in seconds, `body_floor` in bytes per second."""
 
     listen: str = "127.0.0.1:8080"
+    admin_listen: str = "127.0.0.1:8081"
     workers: int = msgspec.field(default_factory=available_cpus)
     cors_origins: tuple[str, ...] = ()
     max_body: int = 32 * MiB
@@ -47,6 +48,11 @@ class Server(msgspec.Struct, frozen=True):
     def address(self) -> tuple[str, int]:
         """Host and port to bind; port 0 lets the system choose."""
         return split_listen(self.listen)
+
+    @property
+    def admin_address(self) -> tuple[str, int] | None:
+        """The same for operators; None if it is off."""
+        return None if self.admin_listen == "off" else split_listen(self.admin_listen)
 
 
 class Store(msgspec.Struct, frozen=True):

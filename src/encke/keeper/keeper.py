@@ -18,6 +18,7 @@ from encke.keeper.flusher import Flusher, Tell
 from encke.keeper.gauge import NO_CAP, Gauge, JournalCap
 from encke.keeper.shipper import WorkerJournal, find_journals, new_journal
 from encke.store.port import Store, StoreError
+from encke.telemetry.metrics import Sheet
 
 TICK_SECONDS = 0.05
 BATCH = 1000
@@ -55,6 +56,8 @@ class Keeper:
         self._links: set[KeeperConnection] = set()
         self._troubled = False
         self._renewed_at = 0.0
+        self._troubled_at = 0.0
+        self._shipped = self._orphans = 0
         self._shipped_at = 0.0
         self._checkpointed_at = 0.0
         self._looked_at = 0.0
@@ -102,6 +105,7 @@ class Keeper:
             gone = look and journal.dead()
             if gone:
                 orphans = journal.settle_orphans()
+                self._orphans += orphans
                 if orphans:
                     self._crash("keeper.orphans")
                     self._tell("orphans_settled", {"epoch": journal.epoch, "count": orphans})
@@ -140,6 +144,7 @@ class Keeper:
                 if not self._troubled:
                     self._troubled = True
                     self._renewed_at = now
+                    self._troubled_at = now
                     self._tell("store_unavailable", {"reason": str(error), "waiting": len(journal.pending)})
                 elif now - self._renewed_at > RENEW_SECONDS:
                     self._renewed_at = now
@@ -151,6 +156,7 @@ class Keeper:
                 self._tell("store_available", {})
             self._crash("keeper.committed")
             journal.added(len(batch))
+            self._shipped += len(batch)
             self._shipped_at = now
             self._idle = False
         journal.added(0)
@@ -168,6 +174,23 @@ class Keeper:
                 self._crash("keeper.checkpointed")
         except StoreError as error:
             self._tell("checkpoint_failed", {"reason": str(error)})
+
+    def sheet(self, now: float) -> Sheet:
+        """What it has to tell at this moment of the loop's clock."""
+        journals = self._journals.values()
+        return Sheet(
+            {
+                "encke_entries_shipped_total": {"": self._shipped},
+                "encke_orphans_settled_total": {"": self._orphans},
+            },
+            {
+                "encke_journal_backlog_bytes": {"": sum(journal.waiting for journal in journals)},
+                "encke_journal_backlog_entries": {"": sum(len(journal.pending) for journal in journals)},
+                "encke_keeper_lag_seconds": {"": now - self._troubled_at if self._troubled else 0.0},
+                "encke_store_available": {"": int(not self._troubled)},
+                "encke_admission_held": {"": int(self._gauge.held)},
+            },
+        )
 
     @property
     def has_workers(self) -> bool:

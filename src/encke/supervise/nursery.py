@@ -31,6 +31,7 @@ class Process:
     ready_fd: int = -1
     ready: bool = False
     channel: Channel | None = None
+    page: int = -1  # of what it has to tell
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -9,7 +9,7 @@ import selectors
 import signal
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +20,9 @@ from encke.admin.frames import Frame
 from encke.children import KeeperBoot, WorkerBoot, child_environ, log
 from encke.compose import Composition, Recomposition
 from encke.config.changes import flatten, shown
+from encke.core.addresses import is_loopback
 from encke.core.paths import DataPaths
+from encke.supervise.board import Board
 from encke.supervise.control import Answer, Control
 from encke.supervise.doom import Doom
 from encke.supervise.engine import Engine, EngineCare, Say
@@ -28,9 +30,11 @@ from encke.supervise.fleet import Fleet
 from encke.supervise.nursery import Nursery, Place, Process
 from encke.supervise.reload import Reload
 from encke.supervise.rolling import Rolling
+from encke.telemetry.metrics import Values, labels
 
 KILL_AFTER = 8.0  # beyond the time of grace
 KEEPER_SECONDS = 5.0  # for the keeper to settle what was under way when all had to end at once
+MEASURE_SECONDS = 5.0
 MOST_DESCRIPTORS = 1 << 20
 PATIENCE_SECONDS = 3.0  # after which a person wants to know what is being waited for
 STOPPING = "the gateway is stopping"
@@ -47,7 +51,8 @@ def _nobody(answer: Mapping[str, Any]) -> None:
 
 class Supervisor:
     """Runs a gateway until it is told to stop. `on_ready` is called when everything is ready, and before that once if
-    calls are answered and only the embedded model is still to come. `recompose` reads the settings again.
+    calls are answered and only the embedded model is still to come. `recompose` reads the settings again. `operators`
+    is the socket of their own address, None if it is off or they share that of everybody.
     """
 
     def __init__(
@@ -55,13 +60,17 @@ class Supervisor:
         made: Composition,
         environ: Mapping[str, str],
         listeners: list[socket.socket],
+        operators: socket.socket | None,
         say: Say,
         on_ready: Callable[[Engine], None],
         recompose: Callable[[Composition], Recomposition],
     ) -> None:
         self._listeners = listeners
-        host, port = listeners[0].getsockname()[:2]
-        self._listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._listen = _address(listeners[0])
+        self._operators = operators
+        self._shared = is_loopback(self._listen)
+        self._board = Board(4 * len(listeners) + 4)
+        self._restarts: Counter[str] = Counter()
         self._say = say
         self._on_ready = on_ready
         self._paths = DataPaths(made.config.data_dir)
@@ -124,6 +133,7 @@ class Supervisor:
                 if self._engine.look():
                     self._write_run_json()
                 self._tell_when_ready()
+                self._measure()
             self._shut_down()
         finally:
             self._clean_up()
@@ -162,7 +172,7 @@ class Supervisor:
         due += [at - now for at in (self._reload.deadline, self._rolling.deadline) if at is not None]
         if not self._told or self._engine.loading:
             due.append(0.1)
-        return min(due, default=60.0)
+        return min(due, default=MEASURE_SECONDS)
 
     @property
     def _places(self) -> list[Place]:
@@ -209,33 +219,56 @@ class Supervisor:
             place.again_at = time.monotonic() + place.delay
 
     def _start_keeper(self, place: Place) -> Process:
-        config, alive, crash = self._reload.now.config, self._nursery.alive_read, self._doom.next("keeper")
-        return self._nursery.start(
-            "keeper", "encke.run_keeper", lambda ready, _: KeeperBoot(config, alive, ready, crash)
+        config, alive, pages = self._reload.now.config, self._nursery.alive_read, self._board.fd
+        page, crash = self._board.take(), self._doom.next("keeper")
+        return self._paged(
+            page,
+            lambda: self._nursery.start(
+                "keeper",
+                "encke.run_keeper",
+                lambda ready, _: KeeperBoot(config, alive, ready, pages, page, crash),
+                pages,
+            ),
         )
 
     def _start_worker(self, place: Place) -> Process:
         assert place.listener is not None
-        fd = place.listener.fileno()
         self._epoch += 1
-        now = self._reload.now
+        now, engine, page = self._reload.now, self._engine.engine.address, self._board.take()
+        fd, pages, alive = place.listener.fileno(), self._board.fd, self._nursery.alive_read
         crash = self._doom.next("worker")
+        admin = self._operators.fileno() if self._operators is not None else -1
 
         def boot(ready: int, control: int) -> WorkerBoot:
             return WorkerBoot(
-                now.config,
-                now.provider_keys,
-                self._epoch,
-                fd,
-                self._nursery.alive_read,
-                ready,
-                control,
-                self._engine.engine.address,
-                now.generation,
-                crash,
+                config=now.config,
+                provider_keys=now.provider_keys,
+                epoch=self._epoch,
+                listen_fd=fd,
+                alive_fd=alive,
+                ready_fd=ready,
+                control_fd=control,
+                engine=engine,
+                generation=now.generation,
+                admin_fd=admin,
+                metrics=self._shared,
+                pages_fd=pages,
+                page=page,
+                crash=crash,
             )
 
-        return self._nursery.start("worker", "encke.run_worker", boot, fd, orders=True)
+        fds = [one for one in (fd, pages, admin) if one >= 0]
+        return self._paged(page, lambda: self._nursery.start("worker", "encke.run_worker", boot, *fds, orders=True))
+
+    def _paged(self, page: int, start: Callable[[], Process]) -> Process:
+        """Start a process that has a page. Raises OSError."""
+        try:
+            process = start()
+        except OSError:
+            self._board.give_back(page)
+            raise
+        process.page = page
+        return process
 
     def _reap(self) -> None:
         for process in self._processes():
@@ -251,6 +284,8 @@ class Supervisor:
                     place.ended(process)
             if process.role == "engine":
                 self._engine.ended(process)
+            self._board.give_back(process.page)
+            self._restarts[process.role] += not retired and not self._stopping
             if not self._stopping:
                 event = "worker_retired" if retired else "child_ended"
                 tell(event, {"child": process.role, "pid_ended": process.pid, "status": process.popen.returncode})
@@ -290,6 +325,27 @@ class Supervisor:
             self._told_early = True
             self._on_ready(engine)
 
+    def _measure(self) -> None:
+        """What the supervisor has to tell Prometheus."""
+        reload, engine = self._reload, self._engine
+        workers = Counter("ready" if process.ready else "starting" for process in self._fleet.processes())
+        retiring = sum(process.ready for process in self._fleet.retired)
+        workers["ready"] -= retiring
+        states = {("worker", "retiring"): retiring, **{("worker", state): count for state, count in workers.items()}}
+        states["keeper", "ready"] = int(self._keeper.process is not None and self._keeper.process.ready)
+        states["engine", "ready"] = int(engine.engine.ready)
+        counters: dict[str, Values] = {
+            "encke_config_reloads_total": {labels(result=name): count for name, count in reload.counts.items()},
+            "encke_process_restarts_total": {labels(role=role): count for role, count in self._restarts.items()},
+        }
+        gauges: dict[str, Values] = {
+            "encke_config_generation": {"": reload.now.generation},
+            "encke_config_loaded_time_seconds": {"": round(reload.last_at, 3)},
+            "encke_stopping": {"": int(self._stopping > 0)},
+            "encke_processes": {labels(role=role, state=state): n for (role, state), n in states.items()},
+        }
+        self._board.write(counters, gauges, _pid(engine.place))
+
     def _state(self) -> dict[str, Any]:
         engine = self._engine
         return {
@@ -300,6 +356,7 @@ class Supervisor:
             "retiring": [process.pid for process in self._fleet.retired],
             "engine": _pid(engine.place) if engine.engine.ready else None,
             "listen": self._listen,
+            "operators": _address(self._operators) if self._operators is not None else None,
             "generation": self._reload.now.generation,
             "stopping": bool(self._stopping),
         }
@@ -326,6 +383,9 @@ class Supervisor:
         self._write_run_json()
         for listener in self._listeners:
             listener.close()
+        if self._operators is not None:
+            self._operators.close()
+        self._measure()
         self._end(lambda: list(self._fleet.processes()))
         # Told to end at once, the keeper still settles what the workers had under way: that takes no time.
         self._stop_at = time.monotonic() + (KEEPER_SECONDS if self._stopping > 1 else KILL_AFTER)
@@ -353,6 +413,11 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         self._paths.run_json.unlink(missing_ok=True)
         self._engine.clean_up()
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _pid(place: Place) -> int | None:

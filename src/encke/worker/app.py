@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
 
 from encke.calls.call import Call
 from encke.calls.life import Desk, live, tell
+from encke.core.addresses import is_loopback
 from encke.core.faults import Fault
 from encke.core.ids import IdMint
 from encke.core.redact import without_keys
@@ -16,9 +17,10 @@ from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
 from encke.telemetry.crash import report
+from encke.telemetry.metrics import CONTENT_TYPE
 from encke.worker.admission import Admission
 from encke.worker.models import Discovery
-from encke.worker.routes import Match, match
+from encke.worker.routes import METRICS, METRICS_PATH, Match, match
 
 _JSON: Final = "application/json"
 _encode: Final = msgspec.json.Encoder().encode
@@ -41,7 +43,16 @@ class Admitted:
 class WorkerApp:
     """The application (`encke.http.server.Application`)."""
 
-    def __init__(self, desk: Desk, admission: Admission, discovery: Discovery, cors_origins: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        admission: Admission,
+        discovery: Discovery,
+        cors_origins: tuple[str, ...],
+        metrics: Callable[[], bytes] | None = None,
+    ) -> None:
+        # There only where the port is this machine's own; elsewhere operators have an address of their own.
+        self._metrics = metrics
         self.draining = False
         self.retiring = False
         self.journal_ready = False
@@ -74,6 +85,8 @@ class WorkerApp:
     def check(self, request: Request) -> Fault | None:
         """Phase 2, before the body is read: the route, the key, the body's type."""
         found = match(request.path)
+        if found is None and self._metrics is not None and request.path == METRICS_PATH and _is_ours(request):
+            found = METRICS
         request.route = admitted = Admitted(found)
         if found is None:
             return Fault("not_found", self._unknown(request))
@@ -133,6 +146,8 @@ class WorkerApp:
                 call.respond(200, _JSON, b'{"status":"ok"}')
             elif kind == "readyz":
                 self._readyz(call)
+            elif kind == "metrics" and self._metrics is not None:
+                call.respond(200, CONTENT_TYPE, self._metrics())
             elif kind == "models":
                 await self._discovery.discover()
                 missing = ",".join(self._discovery.missing)
@@ -145,6 +160,13 @@ class WorkerApp:
             call.fail(fault)
         if not found.route.public:
             tell(self._desk, call)
+
+    async def health(self, path: str, call: Call) -> None:
+        """Answer for the operators' address."""
+        if path == "/healthz":
+            call.respond(200, _JSON, b'{"status":"ok"}')
+        else:
+            self._readyz(call)
 
     def _readyz(self, call: Call) -> None:
         if self.ready:
@@ -180,6 +202,11 @@ class WorkerApp:
             f"{allow}access-control-allow-methods: {found.route.allow}\r\n"
             f"access-control-allow-headers: {wanted}\r\naccess-control-max-age: 600\r\n"
         )
+
+
+def _is_ours(request: Request) -> bool:
+    """Whether it names this machine: a page on the web can lead a name of its own here (DNS rebinding)."""
+    return is_loopback(request.headers.get(b"host", b"").decode("latin-1"))
 
 
 def _check_body_type(headers: dict[bytes, bytes]) -> Fault | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-Kind = Literal["inference", "models", "model", "healthz", "readyz"]
+Kind = Literal["inference", "models", "model", "healthz", "readyz", "metrics"]
 
 
 class Route(NamedTuple):
@@ -42,6 +42,10 @@ class Match(NamedTuple):
     route: Route
     model: str = ""
 
+
+# Not for everybody: only where the port is this machine's own.
+METRICS_PATH: Final = "/metrics"
+METRICS: Final = Match(Route("metrics", "metrics", "GET", True))
 
 _MATCHES: Final = {path: Match(route) for path, route in ROUTES.items()}
 

@@ -69,9 +69,10 @@ def test_all_workers_together(tmp_path: Path, upstream: UpstreamProcess) -> None
         with gateway.client() as client:
             assert client.call("GET", "/v1/models", key=KEY).status == 200
         port = gateway.port
-        found = settled(port, "encke_requests_total", 30, route="chat", status="2xx")
+        settled(port, "encke_requests_total", 1, route="models", status="2xx")
+        settled(port, "encke_requests_total", 30, route="chat", status="2xx")
+        found = settled(port, "encke_calls_total", 5, outcome="rejected")
         assert value(found, "encke_calls_total", outcome="complete") == 30
-        assert value(found, "encke_calls_total", outcome="rejected") == 5
         assert value(found, "encke_errors_total", code="model_not_found") == 5
         assert value(found, "encke_call_duration_seconds_count", stream="yes") == 10
         assert value(found, "encke_call_duration_seconds_count", stream="no") == 25
@@ -90,9 +91,9 @@ def test_all_workers_together(tmp_path: Path, upstream: UpstreamProcess) -> None
             found = settled(port, "encke_streams", 1)
             assert value(found, "encke_calls_in_flight") == 1 and value(found, "encke_attempts_in_flight") == 1
             assert value(found, "encke_upstream_connections", provider="lab", state="busy") == 1
+        settled(port, "encke_calls_in_flight", 0)
         found = settled(port, "encke_streams", 0)
         assert value(found, "encke_calls_total", outcome="client_closed") == 1
-        assert value(found, "encke_calls_in_flight") == 0
 
 
 def test_counters_never_fall(tmp_path: Path, upstream: UpstreamProcess) -> None:

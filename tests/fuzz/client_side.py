@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from encke.calls.life import Desk
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import FAULTS, Fault
+from encke.http.known import KnownHeads
 from encke.http.server import FOREVER, Request, ServerConnection, ServerLimits
 from encke.keys.grant import Grant
 from encke.keys.secret import digest
@@ -96,11 +97,11 @@ class Outcome(NamedTuple):
     ended: bool
 
 
-def play(data: bytes, seed: int) -> Outcome:
-    """Feed bytes to a new connection; every answer is judged."""
+def play(data: bytes, seed: int, heads: KnownHeads | None = None) -> Outcome:
+    """Feed bytes to a new connection; every answer is judged. `heads` is what earlier connections have learnt."""
     watched, transport = Watched(app()), FakeTransport()
     members: set[ServerConnection] = set()
-    connection = ServerConnection(watched, sweeper(), LIMITS, members)
+    connection = ServerConnection(watched, sweeper(), LIMITS, members, heads)
     connection.connection_made(transport)
     for piece in cut(data, seed):
         connection.data_received(piece)
@@ -147,6 +148,8 @@ def server(data: bytes) -> None:
     seed = bits.number(256)
     text = bits.rest.replace(b"@KEY", KEY.encode())
     outcomes = [play(text, one) for one in (0, 1, seed)]
+    heads = KnownHeads()
+    outcomes += [play(text, one, heads) for one in (0, 0, seed, 0)]
     for other in outcomes[1:]:
         assert [_gist(one) for one in outcomes[0].answers] == [_gist(one) for one in other.answers], outcomes
         for first, second in zip(outcomes[0].answers, other.answers, strict=True):

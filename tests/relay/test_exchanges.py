@@ -19,7 +19,7 @@ from tests.support.gateway import KEY, Gateway
 
 MINIMAL = {"messages": [{"role": "user", "content": "Hello"}]}
 # Byte by byte takes long: so many exchanges of a provider, the shortest streams, answers and errors.
-BYTEWISE = 12
+BYTEWISE = 8
 MAX_BYTEWISE = 6000
 
 ANSWER = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'

@@ -120,7 +120,7 @@ class Stage:
                 while waiting:
                     case = waiting.pop()
                     body = case.request(minimal)
-                    came = await asyncio.wait_for(caller.post(path, layout(body)), 30)
+                    came = await asyncio.wait_for(caller.post(path, layout(body)), 180)
                     self._judge(case, body, came, field, tally)
             finally:
                 caller.close()

@@ -22,10 +22,13 @@ def census_environ(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Census:
-    """One process at one moment. `anonymous` (bytes) is memory that is no file's, swapped out or not; `blocks` are
-    pieces of memory that Python has handed out; `objects` those the garbage collector knows, by kind in `kinds`."""
+    """One process at one moment. `anonymous` (bytes) is memory that is no file's, swapped out or not, and `sqlite` what
+    SQLite has of it, for its cache above all; `blocks` are pieces of memory that Python has handed out; `objects` those
+    the garbage collector knows, by kind in `kinds`.
+    """
 
     anonymous: int
+    sqlite: int
     descriptors: dict[str, str]
     blocks: int
     objects: int
@@ -48,7 +51,15 @@ def take_census(pid: int, folder: Path) -> Census:
         assert time.monotonic() < deadline, f"process {pid} did not count itself"
         time.sleep(0.02)
     found = json.loads(path.read_text())
-    return Census(anonymous(pid), descriptors(pid), found["blocks"], found["objects"], found["tasks"], found["kinds"])
+    return Census(
+        anonymous(pid),
+        found["sqlite"],
+        descriptors(pid),
+        found["blocks"],
+        found["objects"],
+        found["tasks"],
+        found["kinds"],
+    )
 
 
 def anonymous(pid: int) -> int:

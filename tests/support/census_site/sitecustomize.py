@@ -24,7 +24,8 @@ def count(number: int, frame: object) -> None:
         tasks = len(asyncio.all_tasks(asyncio.get_running_loop()))
     except RuntimeError:
         tasks = kinds.get("Task", 0)
-    found = {"blocks": blocks, "objects": len(objects), "tasks": tasks, "kinds": kinds}
+    sqlite = sys.modules["apsw"].memory_used() if "apsw" in sys.modules else 0
+    found = {"sqlite": sqlite, "blocks": blocks, "objects": len(objects), "tasks": tasks, "kinds": kinds}
     path = os.path.join(os.environ["PYTHONCENSUS"], f"{os.getpid()}.json")
     with open(f"{path}.new", "w") as file:
         json.dump(found, file)

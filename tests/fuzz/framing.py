@@ -77,6 +77,11 @@ def frames(data: bytes) -> None:
     bits = Bits(data)
     seed = bits.number(256)
     results = [_frames(bits.rest, one) for one in (0, 1, seed)]
-    assert repr(results[0]) == repr(results[1]) == repr(results[2])  # repr: NaN is not itself
+    assert _shown(results[0]) == _shown(results[1]) == _shown(results[2])
     for kind, number, payload in results[0] or ():
-        assert repr(_frames(encode(kind, number, payload), 0)) == repr([(kind, number, payload)])
+        assert _shown(_frames(encode(kind, number, payload), 0)) == _shown([(kind, number, payload)])
+
+
+def _shown(frames: list[tuple[str, int, object]] | None) -> str:
+    """As text, since NaN is not itself; without the addresses of objects (msgpack's extension types)."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(frames))

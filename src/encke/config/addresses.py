@@ -41,6 +41,9 @@ NEVER = _networks(
     "203.0.113.0/24",
     "224.0.0.0/4",  # multicast
     "240.0.0.0/4",  # reserved, and broadcast
+    "::/3",  # IPv6 outside of 2000::/3 is nobody's so far (RFC 4291, IANA); what of it is special stands below as well
+    "4000::/2",
+    "8000::/1",
     "::/96",  # unspecified, and the withdrawn IPv4-compatible form (::1 stands in PRIVATE)
     "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
     "64:ff9b:1::/48",  # local-use NAT64: what is behind it cannot be told

@@ -18,6 +18,7 @@ from encke.keys.secret import digest
 from encke.ledger.journal import Journal, make_segment, make_slots
 from encke.runtime import Workshop
 from encke.telemetry.access import AccessLog
+from encke.telemetry.tally import Tally
 from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
 from tests.differential.asgi import AsgiApp
@@ -43,7 +44,7 @@ class Pair:
         admission = Admission()
         admission.update(1, PEPPER, {digest(PEPPER, KEY): Grant("0123456789AB", "differential", 0)})
         place = Place(DataPaths(config.data_dir), loop, self._thread.sweeper, Trust())
-        workshop = Workshop(place, self._journal, AccessLog(None), None)
+        workshop = Workshop(place, self._journal, AccessLog(None), Tally(), None)
         self._runtime = runtime = self._thread.call(lambda: workshop.make(config, {}, 1))
         app = WorkerApp(runtime.desk, admission, runtime.discovery, config.server.cors_origins)
         app.journal_ready = True

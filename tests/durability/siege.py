@@ -25,7 +25,7 @@ class Siege:
         self, folder: Path, streams: int, workers: int, env: dict[str, str] | None = None, **more: Any
     ) -> None:
         self._folder = folder
-        self._settings = {"local": {"enabled": False}, "log": {"access": "off"}, **more}
+        self._settings: dict[str, Any] = {"local": {"enabled": False}, "log": {"access": "off"}, **more}
         self._workers = workers
         self.kills: Counter[str] = Counter()
         self.upstream = UpstreamProcess(folder / "upstream")
@@ -55,6 +55,12 @@ class Siege:
     def _gather(self, streams: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.durability.crowd", str(self.gateway.port), str(self.crowd_log)]
         return subprocess.Popen([*command, str(streams), KEY], stdin=subprocess.PIPE, cwd=ROOT)
+
+    @property
+    def store(self) -> Path:
+        """The database, wherever `store.url` has it."""
+        url = str(self._settings.get("store", {}).get("url", "sqlite:encke.db"))
+        return self.gateway.data / url.partition(":")[2]
 
     def wait_for_calls(self, more: int = 1, seconds: float = 30.0) -> None:
         """Until so many calls more have come to a good end."""
@@ -121,7 +127,7 @@ class Siege:
         return {pid: name for session in self._sessions for pid, name in session_processes(session).items()}
 
     def _read(self) -> Accounts:
-        return read(self.crowd_log, self.upstream.log, self.gateway.data / "encke.db")
+        return read(self.crowd_log, self.upstream.log, self.store)
 
     def __enter__(self) -> Self:
         return self

@@ -171,7 +171,7 @@ def test_killed_while_appending(path: Path, commits: int) -> None:
 
 
 def test_renewed(path: Path) -> None:
-    """A new connection to the same file, which keeps what was there; one that cannot be had leaves the old."""
+    """A new connection to the same file, which keeps what was there; one that cannot be had can be tried for again."""
     store = SqliteStore.open(path)
     store.append([entry()])
     store.renew()
@@ -181,8 +181,11 @@ def test_renewed(path: Path) -> None:
     path.mkdir()
     with pytest.raises(StoreError):
         store.renew()
+    with pytest.raises(StoreError):
+        store.append([entry()])
     path.rmdir()
     moved.rename(path)
+    store.renew()
     assert store.usage(0, 2**60)[0].calls == 2
     store.close()
     assert os.listdir(path.parent) == ["encke.db"]

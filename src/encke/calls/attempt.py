@@ -47,7 +47,8 @@ class Attempt:
 
     __slots__ = (
         "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at", "_headers", "_idle_at",
-        "_journal", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
+        "_journal", "_looked_content", "_looked_size", "_seat", "_size", "_slot", "_until", "_usage_told", "answered",
+        "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened", "relay",
         "reused", "sent", "settled", "target", "usage",
     )  # fmt: skip
@@ -82,6 +83,8 @@ class Attempt:
         self._connection: UpstreamConnection | None = None
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
+        self._looked_size = 0
+        self._looked_content = 0
         self._size = 0
         self._encoded = False  # compressed, though it was asked not to be: of an error the status still tells
         self._slot = -1
@@ -208,9 +211,8 @@ class Attempt:
         """One read from the socket is through the parser."""
         relay = self.relay
         if relay is None:
-            # A whole answer that has not come in one read.
             if self._size and self._connection is not None and self.http_status == 200:
-                self._journal.progress(self._slot, self._size, self._size)
+                self._tell_part()
             return
         patience = self.target.upstream.patience
         connection = self._connection
@@ -232,6 +234,13 @@ class Attempt:
             else:
                 connection.abandon(self)
         relay.flush()
+
+    def _tell_part(self) -> None:
+        """A whole answer that has not come in one read: how much of it is text is looked at when it has doubled."""
+        if self._size >= 2 * self._looked_size:
+            self._looked_size = self._size
+            self._looked_content = content_bytes(b"".join(self._body))
+        self._journal.progress(self._slot, self._size, self._size * self._looked_content // self._looked_size)
 
     def on_end(self) -> None:
         """The answer is whole."""

@@ -38,15 +38,15 @@ def check_sqlite() -> None:
         raise StoreError(f"SQLite {found} has a known fault that loses data; install an apsw with {oldest} or newer")
 
 
-def open_writer(path: Path) -> apsw.Connection:
-    """A connection that may write. The file is made, for its owner only, if it is not there. Raises apsw.Error,
-    StoreError."""
+def open_writer(path: Path, patience_ms: int = BUSY_MS) -> apsw.Connection:
+    """A connection that may write. The file is made, for its owner only, if it is not there; if somebody holds it, that
+    is waited for. Raises apsw.Error, StoreError."""
     check_sqlite()
     with contextlib.suppress(OSError):  # SQLite says it better in a moment
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        db.set_busy_timeout(BUSY_MS)
+        db.set_busy_timeout(patience_ms)
         if db.execute("PRAGMA journal_mode = WAL").get != "wal":
             raise StoreError(f"the store {path} cannot use a write-ahead log; put it on a local disk")
         _rules(db, _EVERYWHERE + _WRITER)

@@ -98,7 +98,8 @@ class Store(Protocol):
         of time, else the most calls first."""
 
     def renew(self) -> None:
-        """Begin anew with what the store stands on: after trouble, the handle on it may be what is left of it."""
+        """Begin anew with what the store stands on: after trouble, the handle on it may be what is left of it. When it
+        cannot be had, every method raises StoreError until a later `renew`."""
 
     def checkpoint(self) -> None:
         """Housekeeping while busy: bounded work, waits for nobody."""

@@ -39,10 +39,10 @@ class SqliteStore:
 
     def renew(self) -> None:
         """See `Store`."""
-        new = _open(self.path, False, self._before_commit)
-        old, self._db = self._db, new
+        # First the old one: connections of one process share what SQLite knows of the file, that it was read-only too.
         with contextlib.suppress(apsw.Error):
-            old.close(True)
+            self._db.close(True)
+        self._db = _open(self.path, False, self._before_commit, APPEND_MS)
 
     @classmethod
     def open_read_only(cls, path: Path) -> SqliteStore:
@@ -128,14 +128,15 @@ class SqliteStore:
 
     def append(self, entries: Sequence[Entry]) -> int:
         """See `Store`."""
-        self._db.set_busy_timeout(APPEND_MS)
-        try:
-            with self._write() as db:
-                before = db.total_changes()
-                db.executemany(INSERT, map(row_of, entries))
-                return db.total_changes() - before
-        finally:
-            self._db.set_busy_timeout(BUSY_MS)
+        with plainly(self.path):
+            self._db.set_busy_timeout(APPEND_MS)
+            try:
+                with writing(self._db):
+                    before = self._db.total_changes()
+                    self._db.executemany(INSERT, map(row_of, entries))
+                    return self._db.total_changes() - before
+            finally:
+                self._db.set_busy_timeout(BUSY_MS)
 
     def entries(self, call: str) -> list[Entry]:
         """See `Store`."""
@@ -171,15 +172,18 @@ class SqliteStore:
             self._db.close()
 
 
-def _open(path: Path, check: bool, before_commit: Callable[[], None] | None) -> apsw.Connection:
+def _open(
+    path: Path, check: bool, before_commit: Callable[[], None] | None, patience_ms: int = BUSY_MS
+) -> apsw.Connection:
     with plainly(path):
-        db = open_writer(path)
+        db = open_writer(path, patience_ms)
         try:
             if before_commit is not None:
                 db.set_commit_hook(lambda: bool(before_commit()))  # null: it shall be committed
             if check:
                 quick_check(db, path)
             migrate(db, path)
+            db.set_busy_timeout(BUSY_MS)
         except BaseException:
             db.close()
             raise

@@ -84,9 +84,9 @@ class Builder:
             timeouts=msgspec.structs.replace(general, **changed), credentials=self._credentials(table, where), **values
         )
 
-    def _credentials(self, table: Table, where: Where) -> tuple[CredentialSettings, ...]:
+    def _credentials(self, table: Table, where: Where) -> tuple[CredentialSettings, ...] | None:
         if "credentials" not in table:
-            return ()
+            return None
         place = (*where, "credentials")
         raw = table["credentials"]
         if not isinstance(raw, list) or not raw:

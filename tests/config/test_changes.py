@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encke.config.changes import NEED_RESTART, diff, keep, shown
+from encke.config.changes import NEED_RESTART, diff, flatten, keep, shown
 from tests.config.conftest import LoadText
 
 OLD = """
@@ -29,6 +29,12 @@ headers = { "x-team" = "red-secret" }
 targets = [{ provider = "lab", model = "m", weight = 2 }]
 fallback = ["lab/n"]
 """
+
+
+def test_what_is_shown_would_be_taken_again(load_text: LoadText) -> None:
+    """Nothing stands there that the file may not say, such as an empty list of credentials beside a key."""
+    lines = flatten(load_text(OLD))
+    assert "providers.lab.credentials" not in lines and lines["providers.lab.api_key"]
 
 
 def test_what_differs(load_text: LoadText) -> None:

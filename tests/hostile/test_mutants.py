@@ -96,7 +96,7 @@ def test_mutants(seed: int, gateway: Gateway, upstream: FakeUpstream, size: Size
 def test_mutants_behind_their_original(gateway: Gateway, size: Size, count: Count) -> None:
     """On a connection that has just had the good request, a mutant of it gets what it gets on a fresh one."""
     good = [case for case in CASES if case.area == "auth" and case.calls == 1]
-    number, compared = size(100, soak=5000), 0
+    number, compared = size(50, soak=5000), 0
     for seed, case in enumerate(good):
         for data in mutants([case], number, SEED + seed):
             fresh, behind = play(data, gateway.port), play(data, gateway.port, case.data)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from encke.http.server import FREE_PIECES, ServerLimits
+from encke.http.server import FREE_PIECES, PER_TURN, ServerLimits
 from tests.http.support import EchoServer, LoopThread
 from tests.support.client import Client
 
 GET = b"GET /%b HTTP/1.1\r\nhost: a\r\n%b\r\n"
 POST = b"POST /%b HTTP/1.1\r\nhost: a\r\n%b\r\n"
+ESTABLISHED = 1  # in Linux' tcp_info
 UPGRADE = b"connection: upgrade\r\nupgrade: h2c\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
 
@@ -191,4 +194,36 @@ def test_a_refusal_behind_an_answer_has_a_head_of_its_own(thread: LoopThread, se
         client.send(second)
         assert client.read().status in (400, 408)
     assert seen == [False]
+    server.stop()
+
+
+def test_pipelined_requests_take_turns(server: EchoServer, thread: LoopThread) -> None:
+    """Thousands of requests in one write keep the loop for a few dozen of them at a time, and lose none."""
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(len(server.app.handled))
+        if seen[-1] < 3000:
+            thread.loop.call_soon(look)
+
+    with Client(server.port, timeout=30) as client:
+        client.send(GET % (b"many", b"") * 3000)
+        thread.loop.call_soon_threadsafe(look)
+        for _ in range(3000):
+            assert client.read("GET").body == b"GET /many 0"
+        client.send(GET % (b"next", b""))
+        assert client.read("GET").body == b"GET /next 0"
+    assert max(after - before for before, after in pairwise(seen)) <= 2 * PER_TURN
+
+
+def test_who_reads_nothing_is_reset(thread: LoopThread) -> None:
+    """The kernel does not keep for minutes what a peer that was cut off has not read."""
+    server = EchoServer(thread, ServerLimits(write_stall=0.5))
+    with Client(server.port, receive_buffer=4096) as client:
+        client.send(GET % (b"big", b""))
+        end = time.monotonic() + 20
+        while client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED:
+            assert time.monotonic() < end, "still connected"
+            time.sleep(0.05)
+        assert client.wait_ended() is False
     server.stop()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import re
+import socket
 import struct
 import termios
 from collections import deque
@@ -31,6 +32,7 @@ MAX_HEAD: Final = 64 * 1024
 MAX_FIELDS: Final = 100
 MAX_PENDING: Final = 64 * 1024
 MAX_SHOWN: Final = 1024
+PER_TURN: Final = 64  # so many calls that are answered at once, then the other connections' turn comes
 MAX_DISCARD: Final = 64 * 1024
 # Pieces of a body: so many are free, then each must bring as many bytes on average. A megabyte in chunks of one byte
 # costs a hundred times what it costs in one piece.
@@ -148,6 +150,7 @@ class ServerConnection:
         "_sweeper",
         "_target",
         "_transport",
+        "_turn_due",
         "_unknown",
         "_upgrading",
         "bytes_sent",
@@ -179,6 +182,7 @@ class ServerConnection:
         self._pending = b""
         self._driver: Driver | None = None
         self._looping = False
+        self._turn_due = False
         self._reading_paused = False
         self._paused = False
         self._stalled_at = 0
@@ -220,7 +224,7 @@ class ServerConnection:
     def data_received(self, data: bytes) -> None:
         """Bytes of a request, or of one that must wait."""
         phase = self._phase
-        if phase == OPEN and not self._paused:
+        if phase == OPEN and not self._paused and not self._turn_due:
             # Nothing is half read and nothing waits: the parser stands where a message begins.
             if self._parse != IDLE or self._queue:
                 self._feed(data)
@@ -241,7 +245,7 @@ class ServerConnection:
 
     def eof_received(self) -> bool:
         """The client will send no more. With its call open that means that it left, as for nginx."""
-        if self._phase == CALL:
+        if self._phase == CALL or self._turn_due:
             self._leave()
         return False
 
@@ -281,7 +285,7 @@ class ServerConnection:
                 self._stalled_at = size
                 self.deadline = now + self._limits.write_stall
             else:
-                self._transport.abort()
+                self._cut(size)
         elif self._phase == CALL:
             self.deadline = FOREVER
         elif self._parse == IDLE:
@@ -542,9 +546,15 @@ class ServerConnection:
         if self._looping:
             return
         self._looping = True
+        begun = 0
         try:
             # Not while answers pile up: a client that does not read them has no more calls begun for it.
             while self._phase == OPEN and not self._paused:
+                if begun >= PER_TURN:
+                    if not self._turn_due:
+                        self._turn_due = True
+                        self._sweeper.soon(self._turn)
+                    return
                 if not self._queue:
                     if not self._pending:
                         break
@@ -553,6 +563,7 @@ class ServerConnection:
                     if not self._queue:
                         break
                     continue
+                begun += 1
                 self._begin(self._queue.popleft())
         finally:
             self._looping = False
@@ -566,6 +577,12 @@ class ServerConnection:
                 self._set_body_deadline()
             elif self._parse == HEAD:
                 self.deadline = self._sweeper.now + self._limits.header_timeout
+
+    def _turn(self) -> None:
+        """Go on where the last turn ended."""
+        self._turn_due = False
+        if self._phase == OPEN:
+            self._run()
 
     def _begin(self, request: Request) -> None:
         self._head_sent = False
@@ -697,7 +714,7 @@ class ServerConnection:
     @property
     def idle(self) -> bool:
         """Whether no request is being received or answered."""
-        return self._phase == OPEN and self._parse == IDLE
+        return self._phase == OPEN and self._parse == IDLE and not self._turn_due
 
     def idle_since(self) -> float:
         """When an idle connection finished its last call, or was made, by the sweeper's clock."""
@@ -714,8 +731,11 @@ class ServerConnection:
         One whose next request has arrived in the kernel already is not idle: to close it would be to lose a call.
         """
         if self.idle and not self._has_input():
+            if self._unsent():
+                self._close()  # it has not read its last answer: to be cut off if it never does
+                return
             self._phase = LINGER
-            self._stalled_at = self._unsent() + 1
+            self._stalled_at = 1
             self.deadline = self._sweeper.now + LINGER_SECONDS
             self._transport.close()
         else:
@@ -733,6 +753,18 @@ class ServerConnection:
         except (OSError, AttributeError):
             return False
         return int(waiting) > 0
+
+    def _cut(self, unsent: int) -> None:
+        """End the connection now. What the peer has not taken, megabytes perhaps, the kernel would keep and offer to it
+        for minutes yet: it is told to drop that."""
+        if unsent:
+            try:
+                fd = self._transport.get_extra_info("socket").fileno()
+                with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as handle:
+                    handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            except (OSError, AttributeError):
+                pass
+        self._transport.abort()
 
     def _unsent(self) -> int:
         """Bytes that the client's kernel has not acknowledged: ours, and those the kernel here holds, up to 4 MiB."""

@@ -31,6 +31,7 @@ class Sweeper:
         self.now = monotonic()
         self.add = self._members.add
         self.discard = self._members.discard
+        self.soon = loop.call_soon
 
     def __len__(self) -> int:
         return len(self._members)

@@ -8,9 +8,27 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final
 
-# Upper bounds of the histograms; seconds, and attempts of a call.
-SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-ATTEMPTS: Final = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
+# Upper bounds of the histograms; seconds, and attempts of a call. (Of any length: mypyc takes a short tuple of floats
+# that begins with nought for one that was never set.)
+SECONDS: Final[tuple[float, ...]] = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+)
+ATTEMPTS: Final[tuple[float, ...]] = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
 
 # Closed sets, so that labels are bounded; what is not in one counts as its last.
 ROUTES: Final = ("chat", "completions", "embeddings", "moderations", "models", "model", "none")

@@ -127,7 +127,6 @@ UNMIRRORED: dict[str, str] = {
     "dialects/openai_chat/wire.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "http/fetch.py": "one request for a list of models: tests/clients",
     "http/pool.py": "connections kept, taken and given back: tests/http/test_client.py",
-    "keeper/keeper.py": "the loop around the shipper: tests/keeper/test_shipper.py, tests/system/test_serve.py",
     "keys/grant.py": _SHAPES + "tests/worker/test_admission.py",
     "ledger/entry.py": _SHAPES + "tests/store/test_rows.py",
     "local/pip_child.py": "a script that another process runs: tests/local/test_fetch.py",

@@ -25,7 +25,7 @@ def test_killed_at_random(tmp_path: Path, size: Size, count: Count) -> None:
         siege.wait_for_calls(50)
         for what in plan:
             siege.kill(what, rng)
-            time.sleep(rng.uniform(0.05, 0.9))
+            time.sleep(rng.uniform(0.05, 0.6))
             if what in ("supervisor", "all"):
                 siege.wait_for_calls()
         siege.wait_for_calls(50)

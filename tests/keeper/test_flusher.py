@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from encke.keeper.flusher import FLUSH_SECONDS, Flusher
+from encke.keeper.flusher import FLUSH_SECONDS, SELDOM, Flusher
 
 Events = list[tuple[str, dict[str, object]]]
 
@@ -80,6 +80,22 @@ def test_files_that_are_gone(tmp_path: Path, flusher: Flusher, events: Events) -
     flusher.start()
     flusher.stop()
     assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+def test_what_changes_all_the_time_is_flushed_seldom(
+    tmp_path: Path, flusher: Flusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every twentieth round."""
+    often, seldom = files(tmp_path, 2)
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: flushed.append(os.fstat(fd).st_ino))
+    flusher.watch([often], [seldom])
+    for _ in range(2 * SELDOM):
+        flusher.flush()
+    assert flushed.count(often.stat().st_ino) == 2 * SELDOM and flushed.count(seldom.stat().st_ino) == 2
+    flusher.watch([])
+    flusher.flush()
+    assert not flusher._files
 
 
 def test_a_disk_that_fails_is_told_once(

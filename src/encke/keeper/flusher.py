@@ -15,6 +15,7 @@ from pathlib import Path
 from encke.core.crash import Crash, nowhere
 
 FLUSH_SECONDS = 0.05
+SELDOM = 20  # rounds
 
 Tell = Callable[[str, Mapping[str, object]], None]
 
@@ -26,15 +27,18 @@ class Flusher:
         self._tell = tell
         self._crash = crash
         self._paths: frozenset[Path] = frozenset()
+        self._seldom: frozenset[Path] = frozenset()
+        self._round = 0
         self._files: dict[Path, int] = {}
         self._troubled = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
         self.longest = 0.0  # seconds from the beginning of one round to the end of the next: what a power cut may take
 
-    def watch(self, paths: Collection[Path]) -> None:
-        """These files from now on, and no others."""
+    def watch(self, paths: Collection[Path], seldom: Collection[Path] = ()) -> None:
+        """These files from now on, and no others; those of `seldom` once a second, since they change all the time."""
         self._paths = frozenset(paths)
+        self._seldom = frozenset(seldom)
 
     def start(self) -> None:
         """Begin."""
@@ -61,10 +65,11 @@ class Flusher:
 
     def flush(self) -> None:
         """One round."""
-        paths = self._paths
-        for path in self._files.keys() - paths:
+        paths, seldom = self._paths, self._seldom
+        for path in self._files.keys() - paths - seldom:
             os.close(self._files.pop(path))
-        for path in paths:
+        self._round += 1
+        for path in paths | seldom if self._round % SELDOM == 0 else paths:
             try:
                 os.fdatasync(self._open(path))
             except FileNotFoundError:

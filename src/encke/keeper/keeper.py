@@ -114,7 +114,10 @@ class Keeper:
                 self._crash("keeper.removing")
                 journal.remove()
                 del self._journals[journal.epoch]
-        self._flusher.watch([path for journal in self._journals.values() for path in journal.segments])
+        journals = self._journals.values()
+        self._flusher.watch(
+            [path for journal in journals for path in journal.segments], [journal.slots for journal in journals]
+        )
         self._look_at_cap(now)
         self._housekeeping(now)
         if self._unpushed:

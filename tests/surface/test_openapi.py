@@ -39,11 +39,11 @@ class Identity(NamedTuple):
 
 
 IDENTITIES = {
-    "a key": Identity(f"Authorization: Bearer {KEY}", 40, 3000),
+    "a key": Identity(f"Authorization: Bearer {KEY}", 40, 1000),
     "no key, or an invented one": Identity(
-        None, 15, 1000, ("positive_data_acceptance", "two headers with two invented keys are refused with 400, not 401")
+        None, 15, 300, ("positive_data_acceptance", "two headers with two invented keys are refused with 400, not 401")
     ),
-    "a wrong key": Identity("Authorization: Bearer sk-wrong-0123456789abcdefghijklmnop", 10, 500),
+    "a wrong key": Identity("Authorization: Bearer sk-wrong-0123456789abcdefghijklmnop", 10, 200),
 }
 SEED = "20261123"
 

@@ -24,7 +24,7 @@ MODULES = (
     "routing/breaker routing/plan routing/retry",
     "telemetry/tally telemetry/access",
     "dialects/openai_chat/faults dialects/openai_chat/parse dialects/openai_chat/render dialects/openai_chat/stream",
-    "http/client http/drive http/headers http/known http/pool http/request http/server http/sweep",
+    "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
     "calls/attempt calls/call calls/life calls/relay calls/upstream",
     "worker/admission worker/app worker/routes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from itertools import count
+from itertools import count as numbers
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from encke.testing.behaviours import BEHAVIOURS
 from encke.testing.script import Script, Send
 from encke.testing.upstream import FakeUpstream
 from encke.testing.wire import http_response
+from tests.conftest import Count
 from tests.relay.conftest import Start, provider
 from tests.relay.ledger import Line, lines
 from tests.relay.matrix import EITHER, MATRIX, STALLS, Want
@@ -24,7 +25,7 @@ CANARY = "/canary"
 NO_RETRY = {400, 404, 413, 422}
 ATTEMPTS = 3  # at a target that is tried again: `routing.retries` is 2
 FINISHED = b'"finish_reason":"'
-_NONCES = count()
+_NONCES = numbers()
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +66,11 @@ def calls_of(upstream: FakeUpstream, nonce: str) -> int:
     return sum(one.nonce == nonce for one in upstream.statement.calls())
 
 
-def test_the_matrix_is_complete() -> None:
+def test_the_matrix_is_complete(count: Count) -> None:
     """Every behaviour stands in it."""
     assert set(MATRIX) | EITHER == set(BEHAVIOURS)
+    cells = f"{len(MATRIX)} behaviours, with and without streams, with and without another target"
+    count(f"failure matrix: {cells}: {4 * len(MATRIX)} cells")
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -150,6 +153,9 @@ def check_ledger(gateway: Gateway, upstream: FakeUpstream, response: Response, w
     assert [entry.final for entry in entries] == [*[0] * (len(entries) - 1), 1]
     assert len(entries) == int(response.header("x-encke-attempts") or 0)
     assert len(entries) - crossings(entries) <= calls_of(upstream, nonce) <= len(entries)
+    if want.code == "upstream_too_large":
+        dropped = {one.connection for one in upstream.statement.calls() if one.nonce == nonce}
+        upstream.statement.wait_for(lambda s: dropped <= {one.connection for one in s.disconnected() if one.by_peer})
     last = entries[-1]
     assert last.status == want.entry
     if want.code and want.entry != "refused":
@@ -212,12 +218,18 @@ def test_more_than_one_answer(gateway: Gateway, name: str, stream: bool) -> None
             assert f"token:{nonce}" in response.json()["choices"][0]["message"]["content"]
 
 
-def test_an_early_refusal_of_a_large_body(gateway: Gateway) -> None:
-    """Upstream answers 400 before it has read: the caller gets it, and soon."""
-    with gateway.client(timeout=10) as client:
-        body = chat("x" * (8 << 20), "lab/fault-early-400-before-body")
+def test_an_early_refusal_of_a_large_body(gateway: Gateway, upstream: FakeUpstream) -> None:
+    """Upstream answers 400 before it has read: the caller gets it, and soon; the rest of the body is not sent."""
+    before = {one.connection for one in upstream.statement.disconnected()}
+    with gateway.client(timeout=20) as client:
+        body = chat("x" * (24 << 20), "lab/fault-early-400-before-body")
         response = client.call("POST", CHAT, body, key=gateway.key)
     assert (response.status, response.json()["error"]["code"]) == (400, "invalid_value")
+    early = upstream.statement.calls()[-1].connection
+    assert early not in before
+    upstream.statement.wait_for(lambda s: any(one.connection == early for one in s.disconnected()), 10)
+    taken = next(one.received for one in upstream.statement.disconnected() if one.connection == early)
+    assert taken < 20 << 20, "it is the kernel's buffers that were sent, not the body"
 
 
 def test_nobody_listens(gateway: Gateway, upstream: FakeUpstream) -> None:

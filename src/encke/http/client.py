@@ -17,6 +17,7 @@ import httptools
 
 from encke.core.faults import Fault
 from encke.http.headers import KEPT_RESPONSE_HEADERS
+from encke.http.narrow import NarrowReads
 from encke.http.sweep import Sweeper
 
 MAX_HEAD: Final = 64 * 1024
@@ -25,11 +26,9 @@ MAX_DRAIN: Final = 256 * 1024
 DRAIN_SECONDS: Final = 2.0
 FOREVER: Final = float("inf")
 HIGH_WATER: Final = 1 << 20
-# One read at most, so that a slow client's stream never holds more than this beyond what pauses it; uvloop's own reads
-# are of 250 KiB. One for all: it is taken over before the next read.
-READ_SIZE: Final = 64 * 1024
-_READ: Final = bytearray(READ_SIZE)
-_VIEW: Final = memoryview(_READ)
+# From a read of this size on, an upstream is faster than streams are, and its client may be slower: uvloop's own reads,
+# of up to 250 KiB, would all have to be held then.
+WIDE_READ: Final = 32 * 1024
 # Stands in for the parser of a connection that is gone.
 SPENT: Final = httptools.HttpResponseParser(None)
 
@@ -76,7 +75,7 @@ class _Stop(Exception):
 
 
 class UpstreamConnection:
-    """One connection to an upstream: an `asyncio.BufferedProtocol`, but without its base, which would not compile.
+    """One connection to an upstream: an `asyncio.Protocol` in all but its base, which would keep it from compiling.
 
     `uses` counts exchanges begun on it.
     """
@@ -94,6 +93,7 @@ class UpstreamConnection:
         "_headers",
         "_home",
         "_keep",
+        "_narrow",
         "_parser",
         "_paused",
         "_status",
@@ -118,6 +118,7 @@ class UpstreamConnection:
         self._ended = False
         self._keep = False
         self._draining = -1
+        self._narrow = False
         self._paused = False
         self._fault: Fault | None = None
         self._closed = False
@@ -133,6 +134,9 @@ class UpstreamConnection:
         self._head_done = self._ended = self._keep = False
         self._draining = -1
         self.answered = False
+        if self._narrow:
+            self._narrow = False
+            self._transport.set_protocol(cast(asyncio.BaseProtocol, self))
         self.uses += 1
         self.deadline = exchange.deadline
         self._transport.write(head + body if len(body) < 65536 else head)
@@ -196,16 +200,11 @@ class UpstreamConnection:
         self._transport.set_write_buffer_limits(HIGH_WATER)
         self._sweeper.add(self)
 
-    def get_buffer(self, _: int) -> bytearray:
-        """Where to read to (`asyncio.BufferedProtocol`)."""
-        return _READ
-
-    def buffer_updated(self, size: int) -> None:
-        """So much has been read."""
-        self.data_received(_VIEW[:size].tobytes())
-
     def data_received(self, data: bytes) -> None:
         """Bytes of an answer."""
+        if len(data) > WIDE_READ and not self._narrow:
+            self._narrow = True
+            self._transport.set_protocol(cast(asyncio.BaseProtocol, NarrowReads(self)))
         exchange = self._exchange
         if exchange is None and self._draining < 0:
             self._close()  # nothing was asked: whatever this is, the connection cannot be trusted
@@ -253,7 +252,16 @@ class UpstreamConnection:
             self.deadline = exchange.deadline
 
     def eof_received(self) -> bool:
-        """Upstream will send no more."""
+        """Upstream will send no more, and says so: over TLS by its goodbye, without which this is not called.
+
+        All is known then; under TLS the connection's own end may take its time.
+        """
+        exchange, self._exchange = self._exchange, None
+        # An answer without a length ends with the connection; the parser knows whether that was one.
+        clean = self._head_done and not self._ended and self._close_delimited()
+        self._close()
+        if exchange is not None:
+            self._tell_lost(exchange, clean)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -263,10 +271,10 @@ class UpstreamConnection:
         self._home.forget(self)
         self._parser = SPENT  # which holds methods of this: a circle that only the collector would find
         exchange, self._exchange = self._exchange, None
-        if exchange is None:
-            return
-        # An answer without a length ends with the connection; the parser knows whether that was one.
-        clean = exc is None and self._head_done and not self._ended and self._close_delimited()
+        if exchange is not None:
+            self._tell_lost(exchange, False)  # a reset, or TLS without a goodbye: somebody may have cut it
+
+    def _tell_lost(self, exchange: Exchange, clean: bool) -> None:
         fault = Fault("upstream_reset", "The provider closed the connection before its answer was whole.")
         try:
             exchange.on_lost(fault, clean)

@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport: asyncio.Transport = transport
+        self._tls = transport.get_extra_info("sslcontext") is not None
         transport.set_write_buffer_limits(high=0)
         self._host.connections.add(self)
         self._host.statement.add(Connected(self._number, time.monotonic_ns()))
@@ -185,7 +186,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(step.data)
         self._written += len(step.data)
         while self._paused and not self._gone:
-            await self._wait()
+            # uvloop's TLS may say that it is full and never that it is not: then the buffer itself has to be asked.
+            await self._wait(0.002 if self._tls else None)
+            if self._tls and not self._transport.get_write_buffer_size():
+                self._paused = False
         if self._paused:
             raise _PeerLeft
         self._first_ns = self._first_ns or time.monotonic_ns()

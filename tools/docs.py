@@ -16,6 +16,7 @@ from tools.openapi import render as render_openapi
 from encke.config.reference import render_reference
 from encke.core.faults import FAULTS, FaultKind
 from encke.providers.presets import Preset, read_presets
+from encke.telemetry.events import EVENTS
 from encke.telemetry.metrics import METRICS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -73,8 +74,18 @@ def metrics() -> str:
     return "\n".join(["| name | kind | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
+def events() -> str:
+    """Every event of the process log."""
+    rows = [
+        f"| `{name}` | {event.level} | {event.roles} | {event.meaning} | {event.fields or '–'} |"
+        for name, event in EVENTS.items()
+    ]
+    return "\n".join(["| event | level | process | meaning | fields |", "| --- | --- | --- | --- | --- |", *rows])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
+    "events": events,
     "metrics": metrics,
     "providers": providers,
     "values": values,

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from encke.compose import EngineAddress
+from encke.config.settings import Config
 from encke.core.crash import CrashPoint
+from encke.telemetry.events import PROCESS_LOG
 
 Boot = TypeVar("Boot")
 
@@ -104,9 +106,10 @@ def say_ready(fd: int) -> None:
 
 
 def log(event: str, fields: Mapping[str, Any], role: str) -> None:
-    """A line of the process log, JSON on standard error in one write."""
-    line = msgspec.json.encode({"level": "info", "role": role, "pid": os.getpid(), "event": event, **fields})
-    try:
-        os.write(2, line + b"\n")
-    except OSError:
-        pass
+    """A line of the process log, see `encke.telemetry.events`."""
+    PROCESS_LOG.write(event, fields, role)
+
+
+def use_log(config: Config) -> None:
+    """Write it as the settings say, from now on."""
+    PROCESS_LOG.use(config.log.format, config.log.level)

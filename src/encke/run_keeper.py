@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import uvloop
 
-from encke.children import KeeperBoot, log, read_boot, say_ready
+from encke.children import KeeperBoot, log, read_boot, say_ready, use_log
 from encke.config.settings import Config
 from encke.config.wire import decode_config
 from encke.core.crash import crash_at
@@ -107,6 +107,7 @@ def main() -> None:
     """Run the keeper."""
     boot = read_boot(KeeperBoot)
     config = decode_config(boot.config)
+    use_log(config)
     paths = DataPaths(config.data_dir)
     take_lock(paths)
     uvloop.run(work(boot, config, paths))

@@ -16,7 +16,7 @@ from typing import Any
 import uvloop
 
 from encke.calls.life import Drained
-from encke.children import WorkerBoot, log, read_boot, say_ready
+from encke.children import WorkerBoot, log, read_boot, say_ready, use_log
 from encke.compose import Place, Trust
 from encke.config.wire import decode_config
 from encke.core.crash import crash_at
@@ -52,6 +52,7 @@ class Worker:
     def __init__(self, boot: WorkerBoot) -> None:
         self._boot = boot
         self._config = decode_config(boot.config)
+        use_log(self._config)
         self._stop = asyncio.Event()
         self._connections: set[ServerConnection] = set()
         self._admission = Admission()
@@ -145,6 +146,7 @@ class Worker:
             self._leave.set()
             return None
         problem = self._service.obey(order, payload)
+        use_log(self._service.runtime.config)
         self._grace = min(self._service.runtime.config.server.grace, self._longest)
         return problem
 

@@ -226,6 +226,17 @@ def test_limits_and_the_log_change_over(tmp_path: Path, upstreams: list[Upstream
         assert len((tmp_path / "access.1").read_text().splitlines()) == 1
 
 
+def test_the_process_log_changes_over(tmp_path: Path, upstreams: list[UpstreamProcess]) -> None:
+    """Lines become text, and what is in order is left out, in every process."""
+    with Gateway(tmp_path / "g", settings(upstreams[0], 1)) as gateway:
+        gateway.write_config(settings(upstreams[0], 1, log={"format": "text", "level": "warning"}))
+        order(gateway, "config.reload")
+        order(gateway, "config.reload")
+        gateway.kill("worker")
+        gateway.wait_for(lambda: " ERROR supervisor[" in gateway.log, 5, "no line of text")
+        assert "child_ended child=worker" in gateway.log and "config_reloaded" not in gateway.log
+
+
 def test_not_while_it_stops(tmp_path: Path, upstreams: list[UpstreamProcess]) -> None:
     """During the drain a reload is refused, and the drain goes on."""
     gateway = Gateway(tmp_path / "g", settings(upstreams[0], 1, server={"grace": 20}))

@@ -201,6 +201,18 @@ def test_interrupted_while_its_processes_begin(start: Start, no_model: Path, aft
     assert "Traceback" not in terminal.output and "KeyboardInterrupt" not in terminal.output
 
 
+@pytest.mark.parametrize("after", [0.04, 0.08, 0.12, 0.16, 0.25])
+def test_interrupted_while_the_program_is_loaded(start: Start, no_model: Path, after: float) -> None:
+    """Ctrl-C before anything is there to end: it ends, and shows no traceback."""
+    terminal = start("--config", str(no_model))
+    time.sleep(after)
+    terminal.press_ctrl_c()
+    terminal.wait()
+    assert terminal.processes() == {}
+    # Python's own start, before a line of ours has run, may still show one; it names no file of ours.
+    assert "Traceback" not in terminal.output or "encke/" not in terminal.output
+
+
 def test_interrupted_while_the_model_is_not_there_yet(start: Start, data: Path, tmp_path: Path) -> None:
     """Whoever presses Ctrl-C before all is ready has seen the first key all the same, and it works later."""
     (tmp_path / "slow").mkdir()

@@ -115,6 +115,8 @@ SETTINGS: tuple[Row, ...] = (
     Row("stream.keepalive", seconds(), "Time between keep-alives after that."),
     *(Row(f"timeouts.{leaf}", seconds(), sentence) for leaf, sentence in TIMEOUT_ROWS),
     Row("log.access", kinds.LOG_TARGET, "Where the line about every call goes.", file=True),
+    Row("log.format", choice("json", "text"), "How events of the processes are written (to standard error)."),
+    Row("log.level", choice("info", "warning", "error"), "The least serious events to write."),
     Row("local.enabled", kinds.FLAG, "Whether the embedded model runs.", restart=True),
     Row(
         "local.model",

@@ -90,9 +90,11 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class Log(msgspec.Struct, frozen=True):
-    """Where the access lines go: `stdout`, `stderr`, `off`, or an absolute path."""
+    """`access`: where access lines go: `stdout`, `stderr`, `off`, or an absolute path; the rest is the process log."""
 
     access: str = "stdout"
+    format: Literal["json", "text"] = "json"
+    level: Literal["info", "warning", "error"] = "info"
 
 
 class Local(msgspec.Struct, frozen=True):

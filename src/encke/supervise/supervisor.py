@@ -17,7 +17,7 @@ import msgspec
 
 from encke import __version__
 from encke.admin.frames import Frame
-from encke.children import KeeperBoot, WorkerBoot, child_environ, log
+from encke.children import KeeperBoot, WorkerBoot, child_environ, log, use_log
 from encke.compose import Composition, Recomposition
 from encke.config.changes import flatten, shown
 from encke.core.addresses import is_loopback
@@ -84,7 +84,8 @@ class Supervisor:
         self._doom = Doom(made.environment.crash_points)
         self._keeper = Place("keeper", self._start_keeper)
         self._fleet = Fleet([Place("worker", self._start_worker, listener) for listener in listeners])
-        self._reload = Reload(made, self._fleet, recompose, tell, self._write_run_json)
+        self._reload = Reload(made, self._fleet, recompose, tell, self._settings_changed)
+        use_log(made.config)
         self._rolling = Rolling(self._fleet, self._start_worker, tell, self._write_run_json)
         self._control: Control | None = None
         self._epoch = time.time_ns() // 1_000_000 << 12
@@ -177,6 +178,10 @@ class Supervisor:
     @property
     def _places(self) -> list[Place]:
         return [self._keeper, *self._fleet.places, self._engine.place]
+
+    def _settings_changed(self) -> None:
+        use_log(self._reload.now.made.config)
+        self._write_run_json()
 
     # What it is asked for.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from typing import Final
 
-import msgspec
+from encke.telemetry.events import PROCESS_LOG
 
 MAX_FRAMES: Final = 6
 
@@ -15,8 +14,4 @@ def report(error: BaseException) -> None:
     """Write one JSON line about an exception to standard error: its type, and the innermost frames of its trace."""
     frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
     where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    line = msgspec.json.encode({"level": "error", "event": "crash", "type": type(error).__name__, "at": where})
-    try:
-        os.write(2, line + b"\n")
-    except OSError:
-        pass
+    PROCESS_LOG.write("crash", {"type": type(error).__name__, "at": where}, "worker")

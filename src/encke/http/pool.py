@@ -80,9 +80,12 @@ class Pool:
         timer = self._loop.call_later(self.endpoint.connect_timeout + 0.5, self._give_up, signal)
         try:
             return await signal
+        except BaseException:
+            # Only here: who got a connection was taken out of the queue, and need not be looked for in it.
+            self._drop(signal)
+            raise
         finally:
             timer.cancel()
-            self._drop(signal)
 
     def _grow(self) -> None:
         """Connect once for everyone who waits, as far as the limit allows."""

@@ -105,6 +105,7 @@ class Worker:
         metrics = (lambda: metrics_text(pages)) if boot.metrics else None
         app = WorkerApp(runtime.desk, self._admission, runtime.discovery, self._config.server.cors_origins, metrics)
         app.journal_ready = True
+        sweeper.add(access)
         self._service = service = Service(app, workshop, runtime, access, self._connections)
         members, heads = self._connections, KnownHeads()
         make: Callable[[], Any] = lambda: ServerConnection(app, sweeper, service.limits, members, heads)  # noqa: E731
@@ -125,6 +126,7 @@ class Worker:
         await self._drain(app, sweeper)
         reporter.stop()
         orders.close()
+        access.flush()
         service.close()
         journal.close()
 

@@ -38,7 +38,8 @@ class Site:
         self.access = folder / "access.log"
         self._fd = os.open(self.access, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         catalogue = Catalogue(frozenset({"lab"}), {})
-        desk = Desk(catalogue, {}, self.journal, AccessLog(self._fd), _fail)
+        self._log = AccessLog(self._fd)
+        desk = Desk(catalogue, {}, self.journal, self._log, _fail)
         admission = Admission()
         admission.update(1, b"pepper", {digest(b"pepper", KEY): Grant("pub", "test", 0)})
         app = WorkerApp(desk, admission, Discovery(catalogue, {}, {}), ())
@@ -63,6 +64,7 @@ class Site:
 
     def lines(self) -> list[dict[str, Any]]:
         """The access log."""
+        self._log.flush()
         return [json.loads(line) for line in self.access.read_text().splitlines()]
 
 

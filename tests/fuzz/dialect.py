@@ -41,7 +41,7 @@ def request(data: bytes) -> None:
         assert fault.code in READ and fault.status == 400, fault
         _is_envelope(fault)
         return
-    sent = render_request(read, "other/model", option)
+    sent = b"".join(render_request(read, "other/model", option))
     again = parse_request(route, sent)
     assert again.model == "other/model" and again.stream == read.stream
     # Python's own reader has the last word on what the body said. It has a limit of depth, and one of digits.

@@ -103,7 +103,7 @@ def _exchange(data: bytes, seed: int) -> tuple[int, bytes, str]:
     home, transport, taker = Home(), FakeTransport(), Taker()
     connection = UpstreamConnection(home, sweeper())
     connection.connection_made(transport)
-    connection.send(taker, b"GET / HTTP/1.1\r\n\r\n", b"")
+    connection.send(taker, b"GET / HTTP/1.1\r\n\r\n", [], 0)
     for piece in cut(data, seed):
         if transport.ended:
             break

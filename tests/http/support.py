@@ -251,7 +251,7 @@ async def ask(pool: Pool, body: bytes = b"{}", path: str = "/v1/chat/completions
     exchange = Collected(connection)
     head = f"POST {path} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     try:
-        connection.send(exchange, head.encode(), body)
+        connection.send(exchange, head.encode(), [body], len(body))
         return await exchange.done
     finally:
         connection.abandon(exchange)

@@ -169,7 +169,7 @@ def test_late_abandon_does_not_harm_the_next(upstream: FakeUpstream, thread: Loo
     async def first() -> Collected:
         connection = await pool.acquire()
         exchange = Collected(connection)
-        connection.send(exchange, b"GET / HTTP/1.1\r\nhost: t\r\n\r\n", b"")
+        connection.send(exchange, b"GET / HTTP/1.1\r\nhost: t\r\n\r\n", [], 0)
         await exchange.done
         return exchange
 
@@ -219,7 +219,7 @@ def _drain(upstream: FakeUpstream, thread: LoopThread, pool: Pool) -> None:
     async def sip() -> tuple[int, bytes]:
         connection = await pool.acquire()
         exchange = Sipper(connection)
-        connection.send(exchange, b"GET / HTTP/1.1\r\nhost: t\r\n\r\n", b"")
+        connection.send(exchange, b"GET / HTTP/1.1\r\nhost: t\r\n\r\n", [], 0)
         return await exchange.done
 
     assert thread.drive(sip()).result()[1].startswith(b"data")

@@ -84,7 +84,7 @@ def test_crash_is_told(answer: bytes) -> None:
         home, exchange = Home(), Broken()
         connection = UpstreamConnection(home, Sweeper(loop))
         await loop.create_connection(lambda: connection, "127.0.0.1", port)  # type: ignore[type-var]
-        connection.send(exchange, b"head", b"")
+        connection.send(exchange, b"head", [], 0)
         for _ in range(200):
             if exchange.crash is not None:
                 break

@@ -1,4 +1,4 @@
-"""Access lines: one write each, and nobody who does not read them holds up a call."""
+"""Access lines: whole lines in each write, and nobody who does not read them holds up a call."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def test_lines_in_a_file(tmp_path: Path) -> None:
     def write(log: AccessLog, first: int) -> None:
         for number in range(first, first + 200):
             log.write(line(number, model="m" * (number % 50)))
+        log.flush()
 
     threads = [threading.Thread(target=write, args=(log, at * 200)) for at, log in enumerate(logs)]
     for thread in threads:
@@ -37,8 +38,8 @@ def test_lines_in_a_file(tmp_path: Path) -> None:
     assert "code" not in found[0] and {log.dropped for log in logs} == {0}
 
 
-def test_one_write_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A line goes out in a single write with its line end."""
+def test_whole_lines_in_one_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is held goes out in a single write, each line with its end; nothing before that, nothing twice."""
     written: list[bytes] = []
     log = AccessLog(os.open(tmp_path / "a", os.O_WRONLY | os.O_CREAT))
 
@@ -48,7 +49,47 @@ def test_one_write_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
     monkeypatch.setattr(os, "write", write)
     log.write(line(1, model='a"\n\u2028b'))
-    assert len(written) == 1 and written[0].endswith(b"}\n") and written[0].count(b"\n") == 1
+    log.write(line(2))
+    assert not written and log.deadline == 0.0
+    log.expire(1.0)
+    log.flush()
+    assert len(written) == 1 and written[0].endswith(b"}\n") and written[0].count(b"\n") == 2
+    assert log.deadline == float("inf")
+
+
+def test_many_lines_are_not_held_for_long(tmp_path: Path) -> None:
+    """Without a look at the clock the lines go out when there are many."""
+    path = tmp_path / "a"
+    log = AccessLog(os.open(path, os.O_WRONLY | os.O_CREAT))
+    for number in range(2000):
+        log.write(line(number))
+    held = 2000 - len(path.read_text().splitlines())
+    assert 0 < held < 500
+
+
+def test_a_pipe_gets_pieces_that_do_not_mix() -> None:
+    """Into a pipe no write is larger than what the system keeps together, unless one line is."""
+    read, write = os.pipe()
+    log = AccessLog(write)
+    sizes = [500, 3900, 100, 4090, 6000, 10, 10, 10]
+    for number, size in enumerate(sizes):
+        log.write(line(number, model="m" * size))
+    pieces: list[bytes] = []
+    whole = os.write
+
+    def put(fd: int, data: bytes) -> int:
+        pieces.append(data)
+        return whole(fd, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", put)
+        log.flush()
+    assert all(len(piece) <= 4096 or piece.count(b"\n") == 1 for piece in pieces) and len(pieces) < len(sizes)
+    assert [json.loads(text)["request_id"] for text in os.read(read, 1 << 16).splitlines()] == [
+        f"r{number}" for number in range(len(sizes))
+    ]
+    os.close(read)
+    os.close(write)
 
 
 def test_stuck_reader_costs_lines_not_time() -> None:
@@ -59,6 +100,7 @@ def test_stuck_reader_costs_lines_not_time() -> None:
     def fill() -> None:
         for number in range(2000):
             log.write(line(number, model="m" * 500))
+        log.flush()
 
     worker = threading.Thread(target=fill, daemon=True)
     worker.start()
@@ -68,6 +110,7 @@ def test_stuck_reader_costs_lines_not_time() -> None:
     data = os.read(read, 1 << 20)
     assert data.endswith(b"\n") and len(data.splitlines()) + log.dropped == 2000
     log.write(line(1))
+    log.flush()
     assert json.loads(os.read(read, 4096))["request_id"] == "r1"
     os.close(read)
     os.close(write)
@@ -79,6 +122,7 @@ def test_reader_that_has_gone() -> None:
     log = AccessLog(write)
     os.close(read)
     log.write(line(1))
+    log.flush()
     assert log.dropped == 1
     os.close(write)
 
@@ -87,6 +131,7 @@ def test_off() -> None:
     """Without a target nothing is written."""
     log = AccessLog(None)
     log.write(line(1))
+    log.flush()
     assert log.off and log.dropped == 0
 
 

@@ -99,7 +99,10 @@ class Attempt:
         parsed = call.parsed
         assert parsed is not None
         body = render_request(parsed, self.target.model, upstream.stream_usage)
-        self.input_estimate = estimate_tokens(len(body))
+        size = 0
+        for piece in body:
+            size += len(piece)
+        self.input_estimate = estimate_tokens(size)
         if upstream.seats is not None:
             self._seat = upstream.seats.take()
             if self._seat is None:
@@ -126,7 +129,7 @@ class Attempt:
         self._idle_at = now + patience.first_byte if parsed.stream else FOREVER
         self.deadline = min(self._until, self._idle_at, call.next_keepalive)
         self.sent = True
-        connection.send(self, b"%b%d\r\n\r\n" % (self.target.heads[call.route], len(body)), body)
+        connection.send(self, b"%b%d\r\n\r\n" % (self.target.heads[call.route], size), body, size)
 
     def _open_journal(self) -> None:
         call, journal = self.call, self._journal

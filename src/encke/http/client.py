@@ -128,8 +128,8 @@ class UpstreamConnection:
 
     # The pool and the attempt call these.
 
-    def send(self, exchange: Exchange, head: bytes, body: bytes) -> None:
-        """Begin an exchange: write the request."""
+    def send(self, exchange: Exchange, head: bytes, body: list[bytes | memoryview], size: int) -> None:
+        """Begin an exchange: write the request. `size` is that of all pieces of the body."""
         self._exchange = exchange
         self._head_done = self._ended = self._keep = False
         self._draining = -1
@@ -139,9 +139,12 @@ class UpstreamConnection:
             self._transport.set_protocol(cast(asyncio.BaseProtocol, self))
         self.uses += 1
         self.deadline = exchange.deadline
-        self._transport.write(head + body if len(body) < 65536 else head)
-        if len(body) >= 65536:
-            self._transport.write(body)
+        if size < 65536:
+            self._transport.write(b"".join([head, *body]))
+        else:
+            self._transport.write(head)
+            for piece in body:
+                self._transport.write(piece)
 
     def abandon(self, exchange: Exchange) -> None:
         """The exchange is over before its answer is: close at once, so that upstream sees it and stops.

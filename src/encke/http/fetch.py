@@ -64,7 +64,7 @@ async def fetch(pool: Pool, head: bytes, limit: int, deadline: float) -> tuple[i
     connection = await pool.acquire()
     exchange.connection = connection
     try:
-        connection.send(exchange, head, b"")
+        connection.send(exchange, head, [], 0)
         return await exchange.answer
     finally:
         connection.abandon(exchange)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from encke.core.faults import Fault
 from encke.dialects.openai_chat.parse import parse_request
 from encke.dialects.openai_chat.render import render_request
 
@@ -15,7 +19,7 @@ BODY = (
 
 
 def render(extra: bytes = b"", stream_usage: str = "option") -> bytes:
-    return render_request(parse_request("chat", BODY % extra), "theirs", stream_usage)
+    return b"".join(render_request(parse_request("chat", BODY % extra), "theirs", stream_usage))
 
 
 def test_only_the_model_changes() -> None:
@@ -68,4 +72,37 @@ def test_what_the_client_asked_stays_as_it_is() -> None:
 def test_the_upstream_name_is_encoded() -> None:
     """Names with quotes and letters beyond ASCII."""
     request = parse_request("chat", BODY % b"")
-    assert json.loads(render_request(request, 'a"é', "never"))["model"] == 'a"é'
+    assert json.loads(b"".join(render_request(request, 'a"é', "never")))["model"] == 'a"é'
+
+
+KEYS = st.sampled_from(['"model"', '"messages"', '"a"', '"\\u0061"', '"é"', '"mo\\u0064el"', '"stream"', '""'])
+VALUES = st.sampled_from(['"ours"', "[]", '[{"model":"x"}]', '"é"', "1", "null", '{"a" : 1}', "false", '"a\\"b"'])
+SPACES = st.sampled_from(["", "", "", "", "", " ", "\n", "\t "])
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """Objects with odd keys, repeated ones, and white space anywhere."""
+    members = draw(st.lists(st.tuples(KEYS, VALUES), max_size=6))
+    members += [('"model"', '"ours"'), ('"messages"', "[]")]
+    space = [draw(SPACES) for _ in range(4)]
+    text = f"{space[0]},{space[1]}".join(f"{key}{space[2]}:{space[3]}{value}" for key, value in members)
+    return f"{draw(SPACES)}{{{draw(SPACES)}{text}{draw(SPACES)}}}{draw(SPACES)}".encode()
+
+
+@given(bodies())
+def test_what_goes_out_is_the_map_written_anew(data: bytes) -> None:
+    """However the body was written: where it is taken as it came, writing the map would have given the same."""
+    expected = msgspec.json.decode(data, type=dict[str, msgspec.Raw]) | {"model": msgspec.Raw(b'"theirs"')}
+    try:
+        request = parse_request("chat", data)
+    except Fault:
+        return
+    assert b"".join(render_request(request, "theirs", "never")) == msgspec.json.encode(expected)
+
+
+def test_a_compact_body_is_taken_as_it_came() -> None:
+    """As clients write it; with white space between members it is written anew."""
+    data = b'{"messages":[],"model":"ours","x":1}'
+    assert parse_request("chat", data).model_at == data.index(b'"ours"')
+    assert parse_request("chat", data.replace(b",", b", ")).model_at == -1

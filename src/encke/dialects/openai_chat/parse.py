@@ -12,7 +12,7 @@ import msgspec
 
 from encke.core.faults import Fault
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, Reply, WireUsage
+from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, Reply, UsualReply, WireUsage
 
 Body = dict[str, msgspec.Raw]
 
@@ -21,6 +21,7 @@ _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string: Final = msgspec.json.Decoder(str)
 _flag: Final = msgspec.json.Decoder(bool | None)
 _reply: Final = msgspec.json.Decoder(Reply)
+_usual_reply: Final = msgspec.json.Decoder(UsualReply)
 _usage: Final = msgspec.json.Decoder(WireUsage)
 
 # The first byte of a JSON value tells its type.
@@ -41,12 +42,18 @@ MOST_TOKENS: Final = 1 << 26
 
 
 class Request:
-    """What the gateway reads of a request. `body` holds the raw values of the top level, in their order."""
+    """What the gateway reads of a request. `body` holds the raw values of the top level, in their order.
 
-    __slots__ = ("body", "include_usage", "model", "stream")
+    `data` is the whole of it as it came, and `model_at` where in it the value of `model` begins; -1 where that is not
+    known, or where writing `body` anew would give something else.
+    """
 
-    def __init__(self, body: Body, model: str, stream: bool, include_usage: bool) -> None:
+    __slots__ = ("body", "data", "include_usage", "model", "model_at", "stream")
+
+    def __init__(self, data: bytes, body: Body, model: str, stream: bool, include_usage: bool) -> None:
+        self.data = data
         self.body = body
+        self.model_at = _model_at(body, len(data))
         self.model = model
         self.stream = stream
         self.include_usage = include_usage
@@ -83,14 +90,28 @@ def parse_request(route: str, data: bytes) -> Request:
         if memoryview(value)[0] not in openers:
             raise _wrong_type(name, value, openers)
     if not shape.streams or "stream" not in body:
-        return Request(body, model, False, False)
+        return Request(data, body, model, False, False)
     try:
         stream = _flag.decode(body["stream"])
     except msgspec.DecodeError:
         raise Fault(
             "invalid_type", f"`stream` must be true or false, not {_type_name(body['stream'])}.", param="stream"
         ) from None
-    return Request(body, model, bool(stream), bool(stream) and _include_usage(body))
+    return Request(data, body, model, bool(stream), bool(stream) and _include_usage(body))
+
+
+def _model_at(body: Body, size: int) -> int:
+    """Where the value of `model` begins, if the text is as long as `body` written without white space.
+
+    Then it is that text: a repeated key, an escape in a key, or white space would have made it longer.
+    """
+    at, found = 1, -1
+    for key, raw in body.items():
+        at += len(key) + 3
+        if key == "model":
+            found = at
+        at += len(raw) + 1
+    return found if at == size else -1
 
 
 def _top_level(data: bytes) -> Body:
@@ -187,21 +208,38 @@ def parse_reply(route: str, data: bytes) -> ParsedReply:
     """Read a whole answer with status 200. Raises Fault upstream_bad_response when it is not what the route answers."""
     if _not_utf8(data) >= 0:
         raise Fault("upstream_bad_response", "The provider's answer is not UTF-8.", verdict="next")
+    usage: Usage | None
     try:
-        reply = _reply.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Fault(
-            "upstream_bad_response",
-            f"The provider's answer is not a JSON object of the expected shape: {error}.",
-            verdict="next",
-        ) from None
+        reply: Reply | UsualReply = _usual_reply.decode(data)
+        wire = reply.usage
+        usage = buckets(wire) if isinstance(wire, WireUsage) else None
+    except (msgspec.ValidationError, RecursionError):
+        reply, usage = _unusual(data)
+    except msgspec.DecodeError as error:
+        raise _no_reply(error) from None
     if reply.error not in (NOTHING, NULL):
         raise Fault("upstream_error", "The provider answered 200 with an error inside.", verdict="again")
     wanted = ROUTES[route].reply
     if getattr(reply, wanted) in (None, NOTHING, NULL):
         raise Fault("upstream_bad_response", f"The provider's answer has no `{wanted}`.", verdict="next")
     finish = reply.choices[0].finish_reason if reply.choices else None
-    return ParsedReply(parse_usage(reply.usage), finish if isinstance(finish, str) else "")
+    return ParsedReply(usage, finish if isinstance(finish, str) else "")
+
+
+def _unusual(data: bytes) -> tuple[Reply, Usage | None]:
+    try:
+        reply = _reply.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _no_reply(error) from None
+    return reply, parse_usage(reply.usage)
+
+
+def _no_reply(error: Exception) -> Fault:
+    return Fault(
+        "upstream_bad_response",
+        f"The provider's answer is not a JSON object of the expected shape: {error}.",
+        verdict="next",
+    )
 
 
 def parse_usage(raw: msgspec.Raw) -> Usage | None:
@@ -215,6 +253,11 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
         wire = _usage.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
+    return buckets(wire)
+
+
+def buckets(wire: WireUsage) -> Usage | None:
+    """As `parse_usage`."""
     prompt, completion = wire.prompt_tokens, wire.completion_tokens
     if prompt is None and completion is None:
         return None

@@ -12,24 +12,35 @@ from encke.dialects.openai_chat.wire import NULL
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode: Final = msgspec.json.Encoder().encode
+LARGE: Final = 4096
 _TRUE: Final = msgspec.Raw(b"true")
 _USAGE_ONLY: Final = msgspec.Raw(b'{"include_usage":true}')
 
 
 @lru_cache(maxsize=4096)
+def _text(model: str) -> bytes:
+    return _encode(model)
+
+
 def _name(model: str) -> msgspec.Raw:
-    return msgspec.Raw(_encode(model))
+    return msgspec.Raw(_text(model))
 
 
-def render_request(request: Request, model: str, stream_usage: str) -> bytes:
-    """The body for upstream: key order, nested bytes and unknown fields stay as they were read.
+def render_request(request: Request, model: str, stream_usage: str) -> list[bytes | memoryview]:
+    """The body for upstream, in pieces: key order, nested bytes and unknown fields stay as they were read.
 
     `stream_usage` is the provider's: with "option" a stream asks for usage, so that it can be recorded; with "unasked"
     it comes unasked, and the wish for it, which would be refused, is left out.
     """
+    asks = request.stream and stream_usage == "option" and not request.include_usage
+    at = request.model_at
+    if at >= 0 and not asks and (stream_usage != "unasked" or "stream_options" not in request.body):
+        data, rest = request.data, at + len(request.body["model"])
+        # A view costs what copying some thousand bytes does.
+        return [data[:at], _text(model), data[rest:] if len(data) < LARGE else memoryview(data)[rest:]]
     body = dict(request.body)
     body["model"] = _name(model)
-    if request.stream and stream_usage == "option" and not request.include_usage:
+    if asks:
         options = body.get("stream_options")
         if options is None or options == NULL:
             body["stream_options"] = _USAGE_ONLY
@@ -39,7 +50,7 @@ def render_request(request: Request, model: str, stream_usage: str) -> bytes:
             body["stream_options"] = msgspec.Raw(_encode(merged))
     elif stream_usage == "unasked" and "stream_options" in body:
         _leave_out_the_wish(body)
-    return _encode(body)
+    return [_encode(body)]
 
 
 def _leave_out_the_wish(body: Body) -> None:

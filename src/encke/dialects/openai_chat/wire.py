@@ -50,22 +50,6 @@ class Chunk(msgspec.Struct):
     error: msgspec.Raw = NOTHING
 
 
-class ReplyChoice(msgspec.Struct):
-    """A choice of a whole answer; only its end is read."""
-
-    finish_reason: Any = None
-
-
-class Reply(msgspec.Struct):
-    """A whole answer of any of the dialect's routes: an object; usage and error are looked at."""
-
-    choices: list[ReplyChoice] | None = None
-    data: msgspec.Raw = NOTHING
-    results: msgspec.Raw = NOTHING
-    usage: msgspec.Raw = NOTHING
-    error: msgspec.Raw = NOTHING
-
-
 class UsageDetails(msgspec.Struct):
     """`prompt_tokens_details` and `completion_tokens_details` in one; any of them may be null."""
 
@@ -84,6 +68,32 @@ class WireUsage(msgspec.Struct):
     prompt_tokens_details: UsageDetails | None = None
     completion_tokens_details: UsageDetails | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached_tokens
+
+
+class ReplyChoice(msgspec.Struct):
+    """A choice of a whole answer; only its end is read."""
+
+    finish_reason: Any = None
+
+
+class Reply(msgspec.Struct):
+    """A whole answer of any of the dialect's routes: an object; usage and error are looked at."""
+
+    choices: list[ReplyChoice] | None = None
+    data: msgspec.Raw = NOTHING
+    results: msgspec.Raw = NOTHING
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
+
+
+class UsualReply(msgspec.Struct):
+    """A `Reply` whose usage is of the usual types: most are, and are read in one go."""
+
+    choices: list[ReplyChoice] | None = None
+    data: msgspec.Raw = NOTHING
+    results: msgspec.Raw = NOTHING
+    usage: WireUsage | None = None
+    error: msgspec.Raw = NOTHING
 
 
 class RouteShape(NamedTuple):

@@ -97,22 +97,22 @@ class WorkerJournal:
             self._note_damage(number)
 
     def _read_segment(self, number: int) -> None:
+        reader, pending = self._readers[number], self._pending
         self.whole = False
-        pending = self._pending
-        if len(pending) >= MAX_PENDING:
-            return
-        for sequence, answers, kind, body, _ in self._readers[number].records():
-            if kind == KIND_INTENT:
-                self._open[sequence] = (body, number)
-                continue
-            self._open.pop(answers, None)
-            try:
-                pending.append(read_entry(body))
-            except msgspec.DecodeError:  # whole, and not of this version
-                self.damage.append(segment_path(self._folder, self.epoch, number).name)
-            if len(pending) >= MAX_PENDING:
+        while (most := MAX_PENDING - len(pending)) > 0:
+            found = reader.scan(most)
+            for sequence, answers, kind, body, _ in found:
+                if kind == KIND_INTENT:
+                    self._open[sequence] = (body, number)
+                    continue
+                self._open.pop(answers, None)
+                try:
+                    pending.append(read_entry(body))
+                except msgspec.DecodeError:  # whole, and not of this version
+                    self.damage.append(segment_path(self._folder, self.epoch, number).name)
+            if len(found) < most:
+                self.whole = True
                 return
-        self.whole = True
 
     def _note_damage(self, number: int) -> None:
         if self._readers[number].damaged:

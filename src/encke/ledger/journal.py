@@ -280,26 +280,35 @@ class SegmentReader:
         self.damaged = False
 
     def records(self) -> Iterator[Record]:
-        """The records that have been written since the last look. A damaged one ends the reading (`damaged`).
+        """As `scan`, one by one."""
+        while found := self.scan(1):
+            yield Record(*found[0])
+
+    def scan(self, most: int) -> list[tuple[int, int, int, bytes, int]]:
+        """The records (the fields of `Record`) that have been written since the last look, `most` at most. A damaged
+        one ends the reading (`damaged`).
 
         One that is being written just now may look damaged too, to this look; the next one finds it whole.
         """
         self.damaged = False
         mapped = self._map
         size = len(mapped)
-        while self.offset + BODY_AT <= size:
-            at = self.offset
+        found: list[tuple[int, int, int, bytes, int]] = []
+        at = self.offset
+        while at + BODY_AT <= size and len(found) < most:
             checksum, length = RECORD.unpack_from(mapped, at)
             if length == 0:
-                return
+                break
             start = at + BODY_AT
             checked = mapped[at + RECORD.size : start + length]
             if len(checked) != CHECKED.size + length or zlib.crc32(checked) != checksum:
                 self.damaged = True
-                return
+                break
             sequence, answers, kind = CHECKED.unpack_from(checked)
-            self.offset = (start + length + 7) & ~7
-            yield Record(sequence, answers, kind, checked[CHECKED.size :], self.offset)
+            at = (start + length + 7) & ~7
+            found.append((sequence, answers, kind, checked[CHECKED.size :], at))
+        self.offset = at
+        return found
 
     @property
     def begun(self) -> bool:

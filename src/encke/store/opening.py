@@ -44,7 +44,8 @@ def open_writer(path: Path, patience_ms: int = BUSY_MS) -> apsw.Connection:
     check_sqlite()
     with contextlib.suppress(OSError):  # SQLite says it better in a moment
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    # One thread uses it, so SQLite need not guard it against others.
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX)
     try:
         db.set_busy_timeout(patience_ms)
         if db.execute("PRAGMA journal_mode = WAL").get != "wal":

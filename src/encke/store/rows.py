@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from msgspec.structs import astuple
 
@@ -17,29 +18,48 @@ COLUMNS = (
     *("cost", "price_version", "received", "client_request_id", "credential"),
 )
 
-INSERT = (
-    "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?, ?,?,?,?, ?,?,?,?,?)"
-    " ON CONFLICT (call, attempt) DO NOTHING"
-)
+AT_ONCE: Final = 16
+
+_ROW: Final = f"({','.join('?' * len(COLUMNS))})"
+_NOTHING: Final = " ON CONFLICT (call, attempt) DO NOTHING"
+INSERT: Final = f"INSERT INTO entries VALUES {_ROW}{_NOTHING}"  # noqa: S608 - all of it is ours
+# A statement costs as much to begin and to end as a row does.
+INSERT_MANY: Final = f"INSERT INTO entries VALUES {','.join([_ROW] * AT_ONCE)}{_NOTHING}"  # noqa: S608
 
 # Upstreams report tokens, and may report nonsense. A number beyond every possible answer is cut down to this, so that
 # it can neither be refused by SQLite (64 bits), which would stop the shipping of all entries behind it, nor overflow a
 # sum. The cost of such a row is nonsense too; at $100 per million tokens it would stay below the second figure.
-MOST = 10**11
-MOST_COST = 10**16
+MOST: Final = (1 << 36) - 1
+MOST_COST: Final = 10**16
 
 Row = tuple[Any, ...]
 
-_USAGE_AT = Entry.__struct_fields__.index("usage")
+_USAGE_AT: Final[int] = Entry.__struct_fields__.index("usage")
 
 
 def row_of(e: Entry) -> Row:
     """The values to bind for one entry."""
     row = astuple(e)
-    usage = astuple(e.usage)
-    if max(usage) > MOST or min(usage) < 0 or not (0 <= e.first_us <= MOST and 0 <= e.total_us <= MOST):
+    u = e.usage
+    usage: Row = astuple(u)
+    # Whole numbers are all within 0 and MOST if all of their bits together are.
+    inputs: int = u.input | u.cache_read | u.cache_write_5m | u.cache_write_1h | u.audio_input
+    others: int = u.output | u.reasoning | u.audio_output | e.first_us | e.total_us
+    if not 0 <= inputs | others <= MOST:
         return _cut_down(row, usage)
-    return row[:_USAGE_AT] + usage + row[_USAGE_AT + 1 :]
+    return (*row[:_USAGE_AT], *usage, *row[_USAGE_AT + 1 :])
+
+
+def batches(entries: Sequence[Entry]) -> tuple[list[list[Any]], list[Row]]:
+    """What to bind to INSERT_MANY, and then to INSERT for the rest."""
+    whole = len(entries) - len(entries) % AT_ONCE
+    many: list[list[Any]] = []
+    for start in range(0, whole, AT_ONCE):
+        values: list[Any] = []
+        for entry in entries[start : start + AT_ONCE]:
+            values += row_of(entry)
+        many.append(values)
+    return many, [row_of(entry) for entry in entries[whole:]]
 
 
 def _cut_down(row: Row, usage: Row) -> Row:

@@ -14,7 +14,7 @@ from encke.store.migrate import check_current, migrate
 from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, writing
 from encke.store.port import GroupBy, LiveKeys, NameTaken, StoredKey, StoreError, UsageRow
 from encke.store.reports import usage
-from encke.store.rows import INSERT, entry_of, row_of
+from encke.store.rows import INSERT, INSERT_MANY, batches, entry_of
 from encke.store.trouble import plainly
 
 _KEY = "SELECT public_id, name, created, expires, revoked FROM keys "
@@ -133,7 +133,9 @@ class SqliteStore:
             try:
                 with writing(self._db):
                     before = self._db.total_changes()
-                    self._db.executemany(INSERT, map(row_of, entries))
+                    many, rest = batches(entries)
+                    self._db.executemany(INSERT_MANY, many)
+                    self._db.executemany(INSERT, rest)
                     return self._db.total_changes() - before
             finally:
                 self._db.set_busy_timeout(BUSY_MS)

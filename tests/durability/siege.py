@@ -31,7 +31,11 @@ class Siege:
         self.upstream = UpstreamProcess(folder / "upstream")
         self._sessions: list[int] = []
         self._listen = "127.0.0.1:0"
-        self.gateway = self.start(env)
+        try:
+            self.gateway = self.start(env)
+        except BaseException:
+            self.upstream.stop()
+            raise
         self.crowd_log = folder / "crowd.jsonl"
         self._crowd = self._gather(streams)
 

@@ -58,7 +58,7 @@ async def take(pool: Pool, what: bytes, seen: Sizes) -> None:
     """Ask for it."""
     connection: UpstreamConnection = await pool.acquire()
     head = b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: %d\r\n\r\n" % len(what)
-    connection.send(seen, head, what)
+    connection.send(seen, head, [what], len(what))
     await seen.done
 
 

@@ -22,6 +22,7 @@ from tests.support.gateway import Gateway
 from tests.support.proc import cpu_seconds, own_memory
 
 ROOT = Path(__file__).parents[2]
+NOISE = 0.005  # seconds; a p99 below that tells more about the machine than about the gateway
 CALL = caller("POST", "/v1/chat/completions", chat(model="lab/m"), KEY)
 
 
@@ -39,7 +40,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Iterator[Ga
 @contextmanager
 def attackers(port: int, number: int, cut: dict[str, int]) -> Iterator[None]:
     """So many attackers, while it lasts; `cut` counts how often each kind was cut off."""
-    command = [sys.executable, "-m", "tests.hostile.attackers", str(port), str(number)]
+    # Behind everybody else for the CPU: attackers have machines of their own.
+    command = ["nice", "-n", "19", sys.executable, "-m", "tests.hostile.attackers", str(port), str(number)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -76,7 +78,8 @@ def test_slow_attackers(gateway: Gateway, size: Size, count: Count) -> None:
     assert set(cut) == {"header", "body", "read"} and all(times >= number // 3 for times in cut.values())
     assert grown < number * (256 << 10)
     assert gateway.pids("worker") == [worker]
-    ratio = statistics.median(one.at(0.99) for one in attacked) / statistics.median(one.at(0.99) for one in calm)
+    before, during = (statistics.median(one.at(0.99) for one in times) for times in (calm, attacked))
+    ratio = during / max(before, NOISE)
     count(f"slow attackers: p99 is {ratio:.2f} x that of the calm, median of {rounds}")
     if size(0, soak=1):
         assert ratio <= 2.0

@@ -79,3 +79,14 @@ def test_a_crash_in_one_does_not_keep_others_from_their_deadlines(
     assert {member.times for member in members} == {1}
     said = capfd.readouterr().err
     assert said.count('"event":"crash"') == 2 and "boom" not in said
+
+
+def test_very_many_deadlines_take_turns(thread: LoopThread) -> None:
+    """A thousand that expire at once all do, each once, with others' turns between them."""
+    members = [Member(thread, 0.0) for _ in range(1000)]
+    for member in members:
+        thread.sweeper.add(member)
+    assert all(member.expired.wait(20 * INTERVAL) for member in members)
+    time.sleep(2 * INTERVAL)
+    assert {member.times for member in members} == {1}
+    assert len(thread.sweeper) == 0

@@ -9,6 +9,7 @@ from encke.core.clock import monotonic
 from encke.telemetry.crash import report
 
 INTERVAL: Final = 0.25
+PER_TURN: Final = 64
 FOREVER: Final = float("inf")
 
 
@@ -48,7 +49,16 @@ class Sweeper:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(INTERVAL, self._tick)
         self.now = now = monotonic()
-        for member in [member for member in self._members if member.deadline <= now]:
+        self._expire([member for member in self._members if member.deadline <= now])
+
+    def _expire(self, due: list[Timed]) -> None:
+        """Some of them now, the others after everybody else's turn: a thousand that are late at once are no hurry."""
+        now = self.now
+        if len(due) > PER_TURN:
+            self._loop.call_soon(self._expire, due[PER_TURN:])
+        for member in due[:PER_TURN]:
+            if member.deadline > now or member not in self._members:
+                continue  # another's end has changed it
             try:
                 member.expire(now)
             except Exception as error:  # a fault of ours in one must not keep the others from their deadlines

@@ -9,7 +9,7 @@ from typing import Final
 from encke.calls.call import Call
 from encke.calls.relay import StreamRelay
 from encke.calls.upstream import Target
-from encke.core.clock import monotonic, now_ms
+from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.openai_chat.faults import parse_fault, retry_advice
@@ -124,7 +124,7 @@ class Attempt:
             upstream.pool.give_back(connection)
             self._connection = None
             raise
-        self._dispatched_at = now = monotonic()
+        now = self._dispatched_at
         patience = upstream.patience
         self._idle_at = now + patience.first_byte if parsed.stream else FOREVER
         self.deadline = min(self._until, self._idle_at, call.next_keepalive)
@@ -136,7 +136,8 @@ class Attempt:
         parsed, grant = call.parsed, call.grant
         assert parsed is not None and grant is not None
         slot = journal.take_slot()
-        self.dispatched_ms = now_ms()
+        self._dispatched_at = now = monotonic()
+        self.dispatched_ms = call.started_ms + int((now - call.started) * 1000)
         try:
             journal.intend(
                 Intent(
@@ -221,8 +222,10 @@ class Attempt:
         connection = self._connection
         if connection is not None:
             now = connection.now
-            self._idle_at = now + patience.idle
-            self.deadline = min(self._until, self._idle_at, self.call.next_keepalive)
+            self._idle_at = idle_at = now + patience.idle
+            until, keepalive = self._until, self.call.next_keepalive
+            soonest = idle_at if idle_at < until else until
+            self.deadline = soonest if soonest < keepalive else keepalive
         if not self._first_at and relay.tap.content_bytes:
             self._first_at = monotonic()
         tap = relay.tap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from encke.core.clock import monotonic, now_ms
@@ -57,7 +58,8 @@ class Call:
         self.grant = grant
         self.started = monotonic()
         self.started_ms = now_ms()
-        self.client_request_id = visible(request.headers.get(b"x-request-id", b"").decode("latin-1"), 128)
+        given = request.headers.get(b"x-request-id")
+        self.client_request_id = visible(given.decode("latin-1"), 128) if given is not None else ""
         self.cors = ""
         self.parsed: ChatRequest | None = None
         self.asked = ""
@@ -112,10 +114,14 @@ class Call:
         if self.client_request_id:
             fields += f"x-client-request-id: {self.client_request_id}\r\n"
         if self.asked:
-            fields += f"x-encke-model: {visible(self.asked)}\r\nx-encke-attempts: {self.attempts}\r\n"
-            if self.provider:
-                fields += f"x-encke-provider: {self.provider}\r\n"
+            fields += f"{_names(self.asked, self.provider)}x-encke-attempts: {self.attempts}\r\n"
         return fields
+
+
+@lru_cache(maxsize=4096)
+def _names(model: str, provider: str) -> str:
+    names = f"x-encke-model: {visible(model)}\r\n"
+    return names + f"x-encke-provider: {provider}\r\n" if provider else names
 
 
 def retry_fields(fault: Fault) -> str:

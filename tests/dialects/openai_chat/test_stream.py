@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, PASS, ChatTap, is_whole
+from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, MAX_LEARNED, PASS, ChatTap, is_whole
 
 
 def chunk(delta: Any = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:
@@ -235,3 +237,51 @@ def test_an_empty_error_is_none(error: Any) -> None:
 def test_a_last_event_without_its_blank_line(rest: bytes, whole: bool) -> None:
     """It counts if it is all there; a JSON text cut after an inner brace is not."""
     assert is_whole(rest) is whole
+
+
+# What stands around a text is remembered: the same events, known and not, mean the same.
+
+TEXTS = ["a", " ", "é", "encke", "null", "\\n", '\\"', "\\u00e9", "\\\\", "a{b}", "[]", "x" * 100, ""]
+SHAPES = [
+    '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}',
+    '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}],"usage":null}',
+    '{"choices":[{"index":0,"delta":{"role":"a","content":"%s"}}]}',
+    '{"id":"%s","choices":[{"index":0,"delta":{"content":"a"}}]}',
+    '{"choices":[{"index":0,"delta":{"content":null,"reasoning_content":"%s"}}]}',
+    '{"choices":[{"index":0,"delta":{"reasoning":"%s","content":""}}]}',
+    '{"choices":[{"index":0,"delta":{"content":"%s","content":"b"}}]}',
+    '{"choices":[{"index":0,"delta":{"content":"a","content":"%s"}}]}',
+    '{"choices":[{"index":1,"delta":{"content":"%s"}}]}',
+    '{"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":"stop"}]}',
+    '{"choices":[{"index":0,"delta":{"content":"%s","tool_calls":[{"index":0}]}}]}',
+    '{"choices":[{"index":0,"delta":{"content":"%s"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}',
+    '{"choices":[{"index":0,"delta":{"content":"%s"}},{"index":1,"delta":{"content":"b"}}]}',
+    '{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2},"x":"%s"}',
+    '{"choices":[{"index":0,"delta":{"content":"%s"}}],"error":{"message":"no"}}',
+    '{"choices":[{"index":0,"delta":{"content":"%s"}}],"x_groq":{"usage":{"prompt_tokens":3}}}',
+    '{"choices":[{"index":0,"text":"%s"}]}',
+    '{"choices":[{"index":0,"delta":{"content":"%s}',
+]
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(SHAPES), st.lists(st.sampled_from(TEXTS), max_size=4)), max_size=8))
+def test_events_known_by_what_stands_around_their_text(runs: list[tuple[str, list[str]]]) -> None:
+    """A tap that remembers and one that decodes everything say the same of every event, and know the same after it."""
+    knowing, decoding = ChatTap(False), ChatTap(False)
+    for shape, texts in runs:
+        for text in texts:
+            data = (shape % text).encode()
+            decoding._learned, decoding._before = MAX_LEARNED, b""
+            assert knowing.feed(data) == decoding.feed(data), data
+            for name in ("content_bytes", "finished", "finish_reason", "usage", "usage_at", "opaque"):
+                assert getattr(knowing, name) == getattr(decoding, name), (name, data)
+    assert knowing._learned <= MAX_LEARNED
+
+
+def test_a_known_event_is_not_decoded() -> None:
+    """The second event of a shape is known: what stands around its text could be anything by now."""
+    tap = ChatTap(False)
+    assert tap.feed(b'{"choices":[{"delta":{"content":"one"}}]}') == CONTENT and tap._before.endswith(b'"content":"')
+    assert tap.feed(b'{"choices":[{"delta":{"content":"three"}}]}') == CONTENT
+    assert (tap.content_bytes, tap._learned) == (8, 1)

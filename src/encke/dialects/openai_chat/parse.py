@@ -135,7 +135,14 @@ def _not_utf8(data: bytes) -> int:
 
     In pieces, since a text takes up to four times the memory of its bytes.
     """
-    at, size = 0, 0 if data.isascii() else len(data)
+    size = len(data)
+    if size <= LARGE:
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            return error.start
+        return -1
+    at = 0 if not data.isascii() else size
     while at < size:
         end = min(at + LARGE, size)
         try:

@@ -31,6 +31,11 @@ CONTENT_KEYS: Final = (
     "text",
 )
 
+# Events of one stream are the same to the byte but for a piece of text: so many times a tap learns what stands around.
+MAX_LEARNED: Final = 8
+_PROBE: Final = b'"encke"'
+_TEXTS: Final = ("content", "reasoning_content", "reasoning")
+
 _chunk: Final = msgspec.json.Decoder(Chunk)
 _any: Final = msgspec.json.Decoder()
 
@@ -40,11 +45,17 @@ class ChatTap:
 
     `usage` is what upstream last said, None until then; `content_bytes` is how much of the answer has come, as JSON
     text, for an estimate where usage never comes.
+
+    Most events are the one before with another piece of text. What stands before and after the text is remembered, and
+    an event that has the same around a text without quotes and escapes is not decoded: it can only be more content.
     """
 
     __slots__ = (
+        "_after",
+        "_before",
         "_began",
         "_finished",
+        "_learned",
         "_seen",
         "_wants_usage",
         "content_bytes",
@@ -59,6 +70,9 @@ class ChatTap:
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
         self._began = False
+        self._before = b""
+        self._after = b""
+        self._learned = 0
         self._seen: set[int] = set()
         self._finished: set[int] = set()
         self.finished = False  # every choice seen so far has its finish_reason
@@ -71,7 +85,12 @@ class ChatTap:
 
     def feed(self, data: bytes) -> int:
         """Look at one event's data."""
-        if data[:6] == b"[DONE]":  # some write a space after it; clients look at how it starts, too
+        if self._before and data.startswith(self._before) and data.endswith(self._after):
+            start, end = len(self._before), len(data) - len(self._after)
+            if start < end and data.find(b'"', start, end) < 0 and data.find(b"\\", start, end) < 0:
+                self.content_bytes += end - start
+                return CONTENT
+        if data.startswith(b"[DONE]"):  # some write a space after it; clients look at how it starts, too
             return END
         try:
             chunk = _chunk.decode(data)
@@ -103,7 +122,27 @@ class ChatTap:
                 flags = CONTENT
         if usage is not None:
             self.usage_at = self.content_bytes
+        elif flags == CONTENT and self._learned < MAX_LEARNED and self._began:
+            self._learn(data, chunk)
         return flags
+
+    def _learn(self, data: bytes, chunk: Chunk) -> None:
+        """Remember what stands around the text of an event that holds one text and nothing else of interest."""
+        self._learned += 1
+        self._before = b""
+        found = _only_text(chunk)
+        if found is None or found[1] == _PROBE:
+            return
+        name, text = found
+        at = data.find(text)
+        before, after = data[:at], data[at + len(text) :]
+        # The same text may stand elsewhere too: with another one in this place, the event must read like that.
+        try:
+            probed = _only_text(_chunk.decode(before + _PROBE + after))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return
+        if probed == (name, _PROBE):
+            self._before, self._after = before + b'"', b'"' + after
 
     def _finish(self, index: int, reason: str) -> None:
         self._seen.add(index)
@@ -179,6 +218,28 @@ class ChatTap:
         found = [fields[key] for key in CONTENT_KEYS if fields.get(key)]
         self.content_bytes += sum(len(msgspec.json.encode(value)) for value in found)
         return CONTENT if any(not isinstance(value, str) or value.strip() for value in found) else PASS
+
+
+def _only_text(chunk: Chunk) -> tuple[str, bytes] | None:
+    """The name and the JSON of the text that is all there is to an event; None if there is more to it, or less."""
+    choices = chunk.choices
+    if choices is None or len(choices) != 1 or choices[0].finish_reason is not None or chunk.x_groq is not None:
+        return None
+    delta = choices[0].delta
+    if delta is None or len(chunk.usage) > 4 or len(chunk.error) > 4:
+        return None
+    for name in ("tool_calls", "function_call", "refusal", "audio"):
+        if getattr(delta, name) not in _EMPTY:
+            return None
+    found: tuple[str, bytes] | None = None
+    for name in _TEXTS:
+        text = bytes(getattr(delta, name))
+        if len(text) <= 4 and msgspec.Raw(text) in _EMPTY:
+            continue
+        if found is not None or text[:1] != b'"':
+            return None
+        found = (name, text)
+    return found
 
 
 def is_whole(event: bytes) -> bool:

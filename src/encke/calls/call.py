@@ -9,6 +9,7 @@ from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.openai_chat.faults import render_fault, render_stream_fault
+from encke.dialects.openai_chat.parse import Body
 from encke.dialects.openai_chat.parse import Request as ChatRequest
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
@@ -18,6 +19,7 @@ from encke.keys.grant import Grant
 STREAM_FIELDS: Final = (
     "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
+NO_BODY: Final[Body] = {}
 KEEPALIVE: Final = b": keep-alive\n\n"
 
 
@@ -87,6 +89,14 @@ class Call:
             return
         self.status = 200
         self.client.start_stream(200, STREAM_FIELDS + self._fields(), first)
+
+    def forget_body(self) -> None:
+        """Let go of what was asked: a long stream need not keep a long prompt."""
+        self.request.body = b""
+        parsed = self.parsed
+        if parsed is not None:
+            parsed.data = b""
+            parsed.body = NO_BODY
 
     def keep_alive(self, now: float, interval: float) -> None:
         """Nothing has come for long: send the head with what is known, and a comment, so that no proxy gives up."""

@@ -250,6 +250,7 @@ async def relay_stream(call: Call, attempt: Attempt) -> None:
     client = call.client
     try:
         call.open_stream(relay.flow(client))
+        call.forget_body()  # there is no second attempt after Content
         client.sink = attempt
         if client.is_paused:
             attempt.pause()

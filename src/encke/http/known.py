@@ -74,11 +74,13 @@ class KnownHeads:
         if not (request.lasting and request.keep_alive and request.http11 and request.refusal is None):
             return None
         size = data.find(b"\r\n\r\n", 0, MAX_LENGTH)
-        if size < 0 or size + 4 + len(request.body) != len(data) or _other(request.headers):
+        if size < 0 or _other(request.headers):
             return None
         found = _LENGTH.search(data, 0, size + 2)
         if found is None or _LENGTH.search(data, found.end(1), size + 2) is not None:
             return None
+        if size + 4 + int(found[1]) != len(data):
+            return None  # not all of it
         before, after = data[: found.start(1)], data[found.end(1) : size + 4]
         head = self._heads.get((before, after, epoch))
         if head is None:

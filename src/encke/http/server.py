@@ -14,7 +14,6 @@ import re
 import socket
 import struct
 import termios
-from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -178,7 +177,7 @@ class ServerConnection:
         self._parse = IDLE
         self._body_started = 0.0
         self._upgrading = False
-        self._queue: deque[Request] = deque()
+        self._queue: list[Request] = []  # not a deque: an empty one is as large as all the rest
         self._pending = b""
         self._driver: Driver | None = None
         self._looping = False
@@ -428,7 +427,7 @@ class ServerConnection:
         epoch = self._app.epoch
         self._feed(data)
         request = self._request
-        if request.lasting and self._parse == IDLE and request.body and self._current is request:
+        if request.lasting and self._parse == IDLE and self._current is request:
             self._unknown += 1
             self._known = self._heads.learn(data, request, epoch)
 
@@ -564,7 +563,7 @@ class ServerConnection:
                         break
                     continue
                 begun += 1
-                self._begin(self._queue.popleft())
+                self._begin(self._queue.pop(0))
         finally:
             self._looping = False
         if self._phase == OPEN and not self._paused:
@@ -626,6 +625,7 @@ class ServerConnection:
             self._close()
             return
         self._phase = OPEN
+        self._current.body = b""  # it may be large, and the connection may stay for long
         if not self._paused:
             self.deadline = self._sweeper.now + self._limits.keepalive
         self._go_on()

@@ -36,6 +36,7 @@ MAX_LEARNED: Final = 8
 _PROBE: Final = b'"encke"'
 _TEXTS: Final = ("content", "reasoning_content", "reasoning")
 
+_NONE: Final[set[int]] = set()
 _chunk: Final = msgspec.json.Decoder(Chunk)
 _any: Final = msgspec.json.Decoder()
 
@@ -74,7 +75,7 @@ class ChatTap:
         self._after = b""
         self._learned = 0
         self._seen: set[int] = set()
-        self._finished: set[int] = set()
+        self._finished: set[int] = _NONE
         self.finished = False  # every choice seen so far has its finish_reason
         self.finish_reason = ""
         self.usage: Usage | None = None
@@ -146,6 +147,8 @@ class ChatTap:
 
     def _finish(self, index: int, reason: str) -> None:
         self._seen.add(index)
+        if self._finished is _NONE:
+            self._finished = set()  # not before: an idle stream need not keep an empty one
         self._finished.add(index)
         self.finish_reason = reason
         self.finished = self._finished >= self._seen

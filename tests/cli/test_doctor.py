@@ -130,7 +130,7 @@ def test_what_is_no_provider(encke: Run, tmp_path: Path) -> None:
 
 
 def test_several_credentials(encke: Run, tmp_path: Path) -> None:
-    """Each is tried."""
+    """Each is tried, and told with its own steps."""
     with Canned(answer("401 Unauthorized")) as server:
         credentials = [{"api_key": f"{SECRET}-{n}", "name": f"team-{n}"} for n in range(2)]
         provider = {"dialect": "openai_chat", "allow_private": True, "base_url": f"http://127.0.0.1:{server.port}/v1"}
@@ -141,6 +141,7 @@ def test_several_credentials(encke: Run, tmp_path: Path) -> None:
         done = encke("doctor", "--json", "--config", str(file))
     found = findings(done.output, "upstream")
     assert ["team-0" in found[0]["text"], "team-1" in found[1]["text"]] == [True, True]
+    assert [one["text"].count("answer") for one in found] == [1, 1]
 
 
 def test_certificates(encke: Run, tmp_path: Path) -> None:
@@ -207,6 +208,10 @@ def test_beside_a_running_gateway(tmp_path: Path) -> None:
         (found,) = findings(done.stdout, "gateway")
         assert f"process {gateway.pids('supervisor')[0]}" in found["text"]
         assert "running gateway's" in findings(done.stdout, "port")[0]["text"]
+        assert "running gateway" in findings(done.stdout, "compiled")[0]["text"]
+        elsewhere = beside(gateway, "doctor", "--json", "--no-network", ENCKE_LISTEN="127.0.0.1:1")
+        (found,) = findings(elsewhere.stdout, "port")
+        assert found["level"] == "note" and f":{gateway.port};" in found["text"] and "127.0.0.1:1" in found["text"]
         assert findings(done.stdout, "database")[0]["level"] == "ok"
         gateway.config.write_text(gateway.config.read_text() + "[routing]\nretries = 9\n")
         assert (

@@ -79,6 +79,8 @@ def test_base_url(text: str, expected: BaseUrl) -> None:
         ("https://[::1/", "not a URL"),
         ("https://[::1]x/", "."),
         ("https://h/@x", "path that cannot be used"),
+        ("https://h/v1/chat/completions", "end it before that"),
+        ("https://h/v1/chat/completions/", "end it before that"),
     ],
 )
 def test_base_url_refused(text: str, message: str) -> None:

@@ -157,6 +157,7 @@ def test_no_name_and_no_key_of_one_is_told_to_callers(gateway: Gateway) -> None:
         assert "cred." not in told and "sk-" not in told + gateway.log and attempts
     access = [json.loads(line) for line in gateway.log.splitlines() if '"credential"' in line]
     assert {"cred.only", "cred.good", "cred.revoked"} <= {line["credential"] for line in access}
+    assert {line["status"] == 200 for line in access if line["first_ms"]} == {True}, "a refusal is no first content"
 
 
 def test_the_list_of_models_is_asked_for_with_the_next_one(gateway: Gateway) -> None:

@@ -82,6 +82,9 @@ def test_all_workers_together(tmp_path: Path, upstream: UpstreamProcess) -> None
         assert value(found, "encke_tokens_total", kind="input") > 0
         assert value(found, "encke_processes", role="worker", state="ready") == 2
         assert value(found, "encke_process_resident_memory_bytes", role="worker") > 40e6
+        assert found["encke_errors_total", (("code", "internal_error"),)] == 0
+        restarts = [pairs for name, pairs in found if name == "encke_process_restarts_total"]
+        assert len(restarts) == 3, "a series that begins with 1 has no rate"
         assert value(found, "encke_store_available") == 1 and value(found, "encke_build_info") == 1
         shipped = value(settled(port, "encke_entries_shipped_total", 35), "encke_entries_shipped_total")
         assert shipped == 35 and {s[0].removesuffix("_bucket") for s in found} & set(METRICS)

@@ -417,8 +417,8 @@ class Attempt:
         now = monotonic()
         call.usage = total
         self.target.upstream.tally.count(status, total.total_input, total.total_output, total.cache_read)
-        if self._first_at and not call.first_at:
-            call.first_at = self._first_at
+        if self._first_at and self.http_status == 200:
+            call.first_at = self._first_at  # of the last that answered: one that was refused answers fast
         entry = Entry(
             call.id,
             self.number,

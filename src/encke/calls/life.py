@@ -286,7 +286,7 @@ def masked(desk: Desk, fault: Fault) -> Fault:
 
 def draining() -> Fault:
     """What is told when the time of grace is over."""
-    return Fault("draining", "The gateway is shutting down and the time of grace is over.")
+    return Fault("draining", "The gateway is being stopped or renewed, and the time that running calls get is over.")
 
 
 def failed_status(attempt: Attempt, fault: Fault) -> Status:

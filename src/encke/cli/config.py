@@ -43,7 +43,7 @@ def config() -> None:
     """Check the settings, and have the running gateway take new ones."""
 
 
-@config.command()
+@config.command(short_help="Say what is in the settings file, or wrong.")
 @click.argument("path", required=False)
 @click.option("--config", "config_path", metavar="PATH", help="The settings file.")
 def check(path: str | None, config_path: str | None) -> None:
@@ -54,7 +54,7 @@ def check(path: str | None, config_path: str | None) -> None:
         click.echo(line)
 
 
-@config.command()
+@config.command(short_help="Say what a reload would change.")
 @json_option
 def plan(as_json: bool) -> None:
     """Say what a reload would change in the running gateway; exit status 1 if it would be refused."""
@@ -68,7 +68,7 @@ def plan(as_json: bool) -> None:
         _tell(found.changes, "A reload would change:", "These stay as they are until the next start:")
 
 
-@config.command()
+@config.command(short_help="Have the gateway read its settings again.")
 @json_option
 def reload(as_json: bool) -> None:
     """Have the running gateway read its settings again; no call is disturbed.
@@ -87,7 +87,7 @@ def reload(as_json: bool) -> None:
         raise AdminError("\n".join(found.problems))
 
 
-@config.command()
+@config.command(short_help="Show the settings in use; secrets as ***.")
 @json_option
 @config_option
 def show(as_json: bool, config_path: str | None) -> None:

@@ -15,7 +15,7 @@ from encke.doctor.doctor import examine
 _MARKS = {"ok": "ok", "note": "-", "warning": "WARN", "error": "ERROR"}
 
 
-@click.command()
+@click.command(short_help="Say what is wrong here, and what to do.")
 @click.option("--no-network", is_flag=True, help="Do not try the providers.")
 @json_option
 @config_option

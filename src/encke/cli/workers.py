@@ -19,7 +19,7 @@ def workers() -> None:
     """The processes that answer calls."""
 
 
-@workers.command()
+@workers.command(short_help="Replace the workers, one by one.")
 @json_option
 def restart(as_json: bool) -> None:
     """Replace the running gateway's workers one by one, without refusing or breaking a call.

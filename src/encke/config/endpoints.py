@@ -71,6 +71,8 @@ def split_base_url(text: str) -> BaseUrl:
         raise ValueError("has a user name or password in it; put the key into api_key")
     if "?" in text or "#" in text:
         raise ValueError("has a query or fragment; end it before the ? or #")
+    if parts.path.rstrip("/").endswith("/chat/completions"):
+        raise ValueError("ends in /chat/completions, which the gateway adds; end it before that")
     if not _PATH.fullmatch(parts.path.rstrip("/")) or {".", ".."} & set(parts.path.split("/")):
         raise ValueError("has a path that cannot be used; give a plain one such as /v1")
     host, port = _host_and_port(parts.netloc, _PORTS[parts.scheme])

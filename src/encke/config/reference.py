@@ -19,7 +19,7 @@ VARIABLES = (
     ("ENCKE_CONFIG", "`./encke.toml` if it is there", "The settings file."),
     ("ENCKE_DATA", "`./encke-data`", "The data folder: store, journals, secrets."),
     ("ENCKE_BOOTSTRAP_KEY", "none", "The first key, for containers and scripts: `sk-` and 29 characters or more."),
-    ("ENCKE_API_KEY", "none", "The key that `encke chat` presents."),
+    ("ENCKE_API_KEY", "none", "The key that `encke chat` and `encke models` present."),
     ("ENCKE_CRASHPOINT", "none", "For tests of the gateway only: where its processes shall die."),
 )
 

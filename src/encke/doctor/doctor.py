@@ -26,6 +26,7 @@ def examine(config_path: str | None, environ: Mapping[str, str], *, network: boo
     state, trouble = _state(paths)
     found += trouble
     found += guarded("python", machine.programs)
+    found += guarded("compiled", lambda: machine.compiled(None if state is None else bool(state.get("compiled"))))
     found += guarded("gateway", lambda: gateway(paths, state))
     if made is not None:
         found += guarded("port", lambda: port(config, state))

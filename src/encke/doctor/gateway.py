@@ -63,13 +63,16 @@ def _plan(paths: DataPaths) -> Iterator[Finding]:
 
 
 def port(config: Config, state: State | None) -> Iterator[Finding]:
-    """Whether the address can be listened on, or is the running gateway's."""
+    """Whether the address can be listened on, or is the running gateway's; or that a start here would take another."""
     host, number = config.server.address
     if state is not None:
         ours = str(state["listen"]).rpartition(":")[2]
         if number in (0, int(ours)):
             yield Finding("port", "ok", f"{state['listen']} is the running gateway's")
-            return
+        else:
+            text = f"the gateway listens on {state['listen']}; a start in this shell would, on {config.server.listen}"
+            yield Finding("port", "note", text, "if that is not meant: set ENCKE_LISTEN here as it was set there")
+        return
     with contextlib.ExitStack() as held:
         try:
             for sock in listen(host, number, 1):

@@ -28,16 +28,22 @@ _REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)")
 
 
 def programs() -> Iterator[Finding]:
-    """This program, Python, the packages it needs, and whether the data plane is compiled."""
+    """This program, Python, and the packages it needs."""
     level = "ok" if sys.version_info[:2] >= OLDEST_PYTHON else "error"
     text = f"Encke {__version__} on Python {platform.python_version()} ({platform.system()} {platform.machine()})"
     yield Finding("python", level, text, "" if level == "ok" else "install Python 3.11 or newer")  # type: ignore[arg-type]
     yield from _packages()
-    if (life.__file__ or "").endswith(".py"):
-        todo = "build it with tools/compile, and see docs/performance.md"
-        yield Finding("compiled", "note", "the data plane runs as plain Python, at about half the speed", todo)
-    else:
-        yield Finding("compiled", "ok", "the data plane is compiled")
+
+
+def compiled(running: bool | None) -> Iterator[Finding]:
+    """Whether the data plane is compiled: that of the running gateway, None if none runs; else that of a start."""
+    own = not (life.__file__ or "").endswith(".py")
+    if running or (running is None and own):
+        yield Finding("compiled", "ok", "the data plane is compiled" + (", in the running gateway" if running else ""))
+        return
+    text = "a start with this command would run" if running is None else "the running gateway runs"
+    todo = "start it with make serve, which compiles the data plane where a C compiler is; see docs/running.md"
+    yield Finding("compiled", "note", f"{text} plain Python, at about half the speed", todo)
 
 
 def _packages() -> Iterator[Finding]:

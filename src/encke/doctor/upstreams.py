@@ -24,8 +24,8 @@ AT_ONCE = 16
 
 @dataclass(slots=True)
 class Visit:
-    """A visit to one provider. `steps` has what went well, in words; `days` how long its certificate is good yet;
-    `skew` how far its clock is ahead, in seconds."""
+    """A visit to one provider. `steps` has what went well the last time, in words; `days` how long its certificate is
+    good yet; `skew` how far its clock is ahead, in seconds."""
 
     provider: Provider
     steps: list[str] = field(default_factory=list)
@@ -46,12 +46,13 @@ def upstreams(providers: Sequence[tuple[Provider, Sequence[bytes]]]) -> list[Fin
 
 def _visit(visit: Visit, heads: Sequence[bytes]) -> Iterator[Finding]:
     name = visit.provider.name
-    statuses: list[int] = []
+    answers: list[tuple[int, str]] = []
     try:
         for head in heads or (b"",):
+            visit.steps.clear()
             with _reach(visit) as sock:
                 if head:
-                    statuses.append(_ask(visit, sock, head))
+                    answers.append((_ask(visit, sock, head), ", ".join(visit.steps)))
     except _Trouble as trouble:
         steps = f" ({', '.join(visit.steps)})" if visit.steps else ""
         yield Finding("upstream", "error", f"{name}: {trouble.text}{steps}", trouble.todo)
@@ -59,12 +60,11 @@ def _visit(visit: Visit, heads: Sequence[bytes]) -> Iterator[Finding]:
     if visit.days is not None and visit.days < EXPIRY_DAYS:
         text = f"{name}: its certificate is good for {max(visit.days, 0):.0f} days only"
         yield Finding("upstream", "warning", text, "see to it that it is renewed")
-    steps = ", ".join(visit.steps)
-    if not statuses:
-        yield Finding("upstream", "ok", f"{name}: {steps}; it has no cheap call to try the key with")
-    for number, status in enumerate(statuses):
+    if not answers:
+        yield Finding("upstream", "ok", f"{name}: {', '.join(visit.steps)}; it has no cheap call to try the key with")
+    for number, (status, steps) in enumerate(answers):
         credential = visit.provider.credentials[number] if visit.provider.credentials else None
-        which = f" {credential.name or number + 1}" if credential is not None and len(statuses) > 1 else ""
+        which = f" {credential.name or number + 1}" if credential is not None and len(answers) > 1 else ""
         level, text, todo = _verdict(status, f"key{which}" if credential is not None else "call")
         yield Finding("upstream", level, f"{name}: {steps}, {text}", todo)
 

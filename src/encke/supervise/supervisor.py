@@ -22,7 +22,7 @@ from encke.compose import Composition, Recomposition
 from encke.config.changes import flatten, shown
 from encke.core.addresses import is_loopback
 from encke.core.paths import DataPaths
-from encke.supervise.board import Board
+from encke.supervise.board import COMPILED, Board
 from encke.supervise.control import Answer, Control
 from encke.supervise.doom import Doom
 from encke.supervise.engine import Engine, EngineCare, Say
@@ -70,7 +70,7 @@ class Supervisor:
         self._operators = operators
         self._shared = is_loopback(self._listen)
         self._board = Board(4 * len(listeners) + 4)
-        self._restarts: Counter[str] = Counter()
+        self._restarts: Counter[str] = Counter(worker=0, keeper=0, engine=0)
         self._say = say
         self._on_ready = on_ready
         self._paths = DataPaths(made.config.data_dir)
@@ -355,6 +355,7 @@ class Supervisor:
         engine = self._engine
         return {
             "version": __version__,
+            "compiled": COMPILED == "yes",
             "supervisor": os.getpid(),
             "keeper": _pid(self._keeper),
             "workers": [_pid(place) for place in self._fleet.places],

@@ -180,6 +180,20 @@ def test_the_port_is_taken(start: Start, data: Path, no_model: Path) -> None:
     end(second, data)
 
 
+def test_the_port_for_operators_is_taken(start: Start, no_model: Path) -> None:
+    """By the API itself, or by another program: the setting to change is named."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        free = other.getsockname()[1]
+        other.listen()
+        more = {"ENCKE_LISTEN": "0.0.0.0:0", "ENCKE_ADMIN_LISTEN": f"127.0.0.1:{free}"}
+        said = refused(start("--config", str(no_model), **more))
+    assert f"port {free} is taken" in said and f"ENCKE_ADMIN_LISTEN=127.0.0.1:{free + 1}" in said
+    same = {"ENCKE_LISTEN": f"0.0.0.0:{free}", "ENCKE_ADMIN_LISTEN": f"127.0.0.1:{free}"}
+    said = refused(start("--config", str(no_model), **same))
+    assert "server.listen already" in said and "another program" not in said
+
+
 def test_a_log_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
     """A file for access lines that cannot be opened is named before anything is started."""
     (tmp_path / "file").write_text("")

@@ -156,9 +156,12 @@ def _listen_for_operators(
     if address is None or is_loopback(everybody.getsockname()[0]):
         return None
     try:
-        (listener,) = listen(*address, 1)
+        (listener,) = listen(*address, 1, "admin_listen")
     except ListenError as error:
-        raise AdminError(f'server.admin_listen: {error}; or set ENCKE_ADMIN_LISTEN, "off" for none') from None
+        if address[1] and address[1] == everybody.getsockname()[1]:
+            text = f"server.admin_listen: port {address[1]} is that of server.listen already; give one of them another"
+            raise AdminError(f"{text}, or set ENCKE_ADMIN_LISTEN=off") from None
+        raise AdminError(f"for /metrics, {error}; ENCKE_ADMIN_LISTEN=off does without") from None
     return held.enter_context(listener)
 
 

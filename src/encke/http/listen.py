@@ -12,8 +12,8 @@ class ListenError(Exception):
     """The address cannot be listened on; the message says why and what to do."""
 
 
-def listen(host: str, port: int, count: int) -> list[socket.socket]:
-    """`count` listening sockets on one address, port 0 for any free one. Raises ListenError.
+def listen(host: str, port: int, count: int, setting: str = "listen") -> list[socket.socket]:
+    """`count` listening sockets on one address, port 0 for any free one. Raises ListenError, which names the setting.
 
     They belong to the supervisor: a worker that is killed leaves its queue of connections to the next.
     """
@@ -22,13 +22,13 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
         address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)[0][4]
     except socket.gaierror:
         raise ListenError(
-            f"server.listen: the host {host!r} cannot be resolved; use an address such as 127.0.0.1"
+            f"server.{setting}: the host {host!r} cannot be resolved; use an address such as 127.0.0.1"
         ) from None
     try:
         # First without SO_REUSEPORT: with it, a second gateway would share the port silently.
         probe = _bound(family, address, reuse_port=False)
     except OSError as error:
-        raise ListenError(_why(error, host, port)) from None
+        raise ListenError(_why(error, host, port, setting)) from None
     address = probe.getsockname()
     probe.close()
     sockets: list[socket.socket] = []
@@ -40,7 +40,7 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
     except OSError as error:
         for sock in sockets:
             sock.close()
-        raise ListenError(_why(error, host, port)) from None
+        raise ListenError(_why(error, host, port, setting)) from None
     return sockets
 
 
@@ -58,16 +58,17 @@ def _bound(family: int, address: object, *, reuse_port: bool) -> socket.socket:
     return sock
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _why(error: OSError, host: str, port: int, setting: str) -> str:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    variable = f"ENCKE_{setting.upper()}"
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} is taken: another program listens on {where}. Stop it, or choose another port with "
-            f"ENCKE_LISTEN={where.rpartition(':')[0]}:{port + 1 if port < 65535 else 0} or server.listen in encke.toml"
+            f"{variable}={where.rpartition(':')[0]}:{port + 1 if port < 65535 else 0} or server.{setting} in encke.toml"
         )
     if error.errno == errno.EACCES:
         return (
-            f"listening on {where} is not permitted; ports below 1024 need privileges. Choose another with ENCKE_LISTEN"
+            f"listening on {where} is not permitted; ports below 1024 need privileges. Choose another with {variable}"
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where} is no address of this machine; use 127.0.0.1 (this machine only) or 0.0.0.0 (every network)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -40,9 +41,9 @@ class Site:
         catalogue = Catalogue(frozenset({"lab"}), {})
         self._log = AccessLog(self._fd)
         desk = Desk(catalogue, {}, self.journal, self._log, _fail)
-        admission = Admission()
-        admission.update(1, b"pepper", {digest(b"pepper", KEY): Grant("pub", "test", 0)})
-        app = WorkerApp(desk, admission, Discovery(catalogue, {}, {}), ())
+        self.admission = Admission()
+        self.admission.update(1, b"pepper", {digest(b"pepper", KEY): Grant("pub", "test", 0)})
+        app = WorkerApp(desk, self.admission, Discovery(catalogue, {}, {}), ())
         members: set[ServerConnection] = set()
 
         def connection() -> asyncio.Protocol:
@@ -52,6 +53,7 @@ class Site:
             return await thread.loop.create_server(connection, "127.0.0.1", 0)
 
         self.server = thread.await_(start())
+        self.revoke = lambda: thread.call(lambda: self.admission.update(2, b"pepper", {}))
         self.port: int = self.server.sockets[0].getsockname()[1]
 
     def entries(self) -> list[Entry]:
@@ -99,3 +101,21 @@ def test_a_crash_in_a_call_leaves_nothing_untold(site: Site, stream: bool, capfd
     ]
     said = capfd.readouterr().err
     assert said.count('"event":"crash"') == 1 and "ZeroDivisionError" in said and "caller's words" not in said
+
+
+def test_a_key_that_is_revoked_while_the_body_comes(site: Site) -> None:
+    """The head was let in; the call is not: who sends a body slowly, or a call ahead of time, keeps no key alive."""
+    body = json.dumps(chat(model="unknown")).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}"
+    )
+    with Client(site.port) as client:
+        client.send(head.encode() + b"\r\n\r\n" + body[:10])
+        time.sleep(0.1)
+        site.revoke()
+        client.send(body[10:])
+        answer = client.read()
+    assert (answer.status, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert [(one["status"], one["code"], one["outcome"]) for one in site.lines()] == [
+        (401, "invalid_api_key", "rejected")
+    ]

@@ -13,6 +13,7 @@ from encke.keys.secret import digest, typo
 
 KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
 MAX_REMEMBERED: Final = 4096
+MAX_VALUE: Final = 256  # of a value that is remembered: a key may stand behind 60 KB of spaces, 4096 times
 
 _QUERY_KEY: Final = re.compile(rb"(?:^|&)(?:key|api_key|api-key|access_token|token)=sk-", re.I)
 _HOW: Final = "Send it as `Authorization: Bearer sk-…`."
@@ -52,7 +53,9 @@ class Admission:
         key = self._extract(request, authorization)
         grant = self._look_up(key)
         # Only what stood in this header by itself: an empty one beside another that holds the key must open nothing.
-        if authorization is not None and not _others(headers) and len(self._seen) < MAX_REMEMBERED:
+        if authorization is None or _others(headers) or len(authorization) > MAX_VALUE:
+            return grant
+        if len(self._seen) < MAX_REMEMBERED:
             self._seen[authorization] = grant
         return grant
 

@@ -33,11 +33,12 @@ _EXPOSED: Final = (
 class Admitted:
     """What `check` found out about a request."""
 
-    __slots__ = ("grant", "match")
+    __slots__ = ("epoch", "grant", "match")
 
-    def __init__(self, found: Match | None) -> None:
+    def __init__(self, found: Match | None, epoch: int) -> None:
         self.match = found
         self.grant: Grant | None = None
+        self.epoch = epoch  # of the keys it was looked up in
 
 
 class WorkerApp:
@@ -87,7 +88,7 @@ class WorkerApp:
         found = match(request.path)
         if found is None and self._metrics is not None and request.path == METRICS_PATH and _is_ours(request):
             found = METRICS
-        request.route = admitted = Admitted(found)
+        request.route = admitted = Admitted(found, self._admission.version)
         if found is None:
             return Fault("not_found", self._unknown(request))
         route = found.route
@@ -111,9 +112,18 @@ class WorkerApp:
         """Answer it."""
         admitted = request.route
         assert isinstance(admitted, Admitted) and admitted.match is not None
-        found = admitted.match
-        call = Call(self._ids.new(), request, connection, found.route.name, admitted.grant)
+        found, grant = admitted.match, admitted.grant
+        refused: Fault | None = None
+        if grant is not None and (admitted.epoch != self._admission.version or grant.expires is not None):
+            # Its body has taken its time, or it has stood behind another call: the key may be good no more.
+            try:
+                grant = self._admission.admit(request)
+            except Fault as fault:
+                refused, grant = fault, None
+        call = Call(self._ids.new(), request, connection, found.route.name, grant)
         call.cors = self._cors(request)
+        if refused is not None:
+            return self._reject(call, refused)
         if found.route.kind == "inference" and request.method == "POST":
             return live(self._desk, call)
         return self._answer(found, call)
@@ -133,6 +143,11 @@ class WorkerApp:
     def crashed(self, connection: ServerConnection, error: BaseException) -> None:
         """A fault of ours: it goes to the log."""
         report(error)
+
+    async def _reject(self, call: Call, fault: Fault) -> None:
+        call.outcome = "rejected"
+        call.fail(fault)
+        tell(self._desk, call)
 
     # The answers that are not calls to a model.
 

@@ -6,11 +6,13 @@ import json
 from email.utils import formatdate
 from typing import Any
 
+import msgspec
 import pytest
 
 from encke.core.faults import FAULTS, Fault
 from encke.dialects.openai_chat.faults import (
     MAX_TEXT,
+    fault_in_stream,
     parse_fault,
     parse_retry_after,
     redact,
@@ -233,3 +235,10 @@ def test_the_envelope(code: str) -> None:
     }
     event = render_stream_fault(fault, "the-id")
     assert event.startswith(b"data: {") and event.endswith(b"}\n\n") and event.count(b"\n") == 2
+
+
+@pytest.mark.parametrize("code", ["\u00b2", "4\u00b20", "1" * 5000, "\u0664\u0660\u0660"])
+def test_a_code_of_odd_digits_in_a_stream(code: str) -> None:
+    """Not everything that Python calls a digit is one to int(), and not every number is short."""
+    raw = msgspec.Raw(json.dumps({"message": "x", "code": code}).encode())
+    assert fault_in_stream(raw).code in ("upstream_error", "upstream_invalid_request")

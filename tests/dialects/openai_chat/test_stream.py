@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -285,3 +286,26 @@ def test_a_known_event_is_not_decoded() -> None:
     assert tap.feed(b'{"choices":[{"delta":{"content":"one"}}]}') == CONTENT and tap._before.endswith(b'"content":"')
     assert tap.feed(b'{"choices":[{"delta":{"content":"three"}}]}') == CONTENT
     assert (tap.content_bytes, tap._learned) == (8, 1)
+
+
+@pytest.mark.parametrize("finish", ['"stop"', "null", "1"])
+def test_choices_without_end(finish: str) -> None:
+    """Who numbers choices for ever is not listened to: they would all be remembered, and compared with each other."""
+    choices = ",".join(f'{{"index":{index},"finish_reason":{finish}}}' for index in range(30_000))
+    tap = ChatTap(False)
+    began = time.process_time()
+    assert tap.feed(f'{{"choices":[{choices}]}}'.encode()) == ERROR
+    assert time.process_time() - began < 0.5
+    assert tap.fault is not None and tap.fault.code == "upstream_bad_response"
+    tap = ChatTap(False)
+    assert all(tap.feed(chunk({"content": "x"}, "stop", index)) == CONTENT for index in range(128))
+    assert tap.finished
+
+
+def test_a_choice_of_odd_types_is_waited_for() -> None:
+    """It begins after the others have ended: the answer is not whole."""
+    tap = ChatTap(False)
+    tap.feed(chunk({"content": "x"}, "stop"))
+    assert tap.finished
+    tap.feed(b'{"choices":[{"index":1,"delta":{"content":"y"},"finish_reason":7}]}')
+    assert not tap.finished

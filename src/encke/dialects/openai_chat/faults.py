@@ -143,7 +143,7 @@ def fault_in_stream(raw: msgspec.Raw) -> Fault:
 
 
 def _status(value: object) -> int:
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and len(value) == 3 and value.isdecimal():
         value = int(value)
     return value if isinstance(value, int) and 400 <= value <= 599 else 0
 

@@ -11,14 +11,20 @@ from encke.dialects.openai_chat.stream import CONTENT_KEYS
 
 _any: Final = msgspec.json.Decoder()
 
-# The texts of an answer, wherever they stand; the last may lack its end.
+# Larger bodies are not decoded: millions of empty lists would stop everybody else for seconds, and take 25 times the
+# memory of their text.
+LARGE: Final = 1 << 18
+
+# The texts of an answer, wherever they stand; the last may lack its end. (Possessive: nothing is kept to come back to.)
 _TEXTS: Final = re.compile(
-    rb'"(?:content|reasoning_content|reasoning|refusal|text|arguments)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)', re.DOTALL
+    rb'"(?:content|reasoning_content|reasoning|refusal|text|arguments)"\s*+:\s*+"([^"\\]*+(?:\\.[^"\\]*+)*+)', re.DOTALL
 )
 
 
 def content_bytes(body: bytes) -> int:
     """The answer's own text in `body`, in bytes of JSON; of a body that is cut off, as much of it as there is."""
+    if len(body) > LARGE:
+        return _of_part(body)
     try:
         value = _any.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

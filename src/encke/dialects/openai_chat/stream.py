@@ -33,6 +33,8 @@ CONTENT_KEYS: Final = (
 
 # Events of one stream are the same to the byte but for a piece of text: so many times a tap learns what stands around.
 MAX_LEARNED: Final = 8
+# Choices of one stream. Nobody offers more than 128; who numbers them without end would have each remembered.
+MAX_CHOICES: Final = 256
 _PROBE: Final = b'"encke"'
 _TEXTS: Final = ("content", "reasoning_content", "reasoning")
 
@@ -116,9 +118,13 @@ class ChatTap:
             if choice.finish_reason is not None:
                 self._finish(choice.index, choice.finish_reason)
                 flags = CONTENT
+                if len(self._seen) > MAX_CHOICES:
+                    return self._too_many()
             elif choice.index not in self._seen:
                 self._seen.add(choice.index)
                 self.finished = False
+                if len(self._seen) > MAX_CHOICES:
+                    return self._too_many()
             if self._content(choice):
                 flags = CONTENT
         if usage is not None:
@@ -146,12 +152,19 @@ class ChatTap:
             self._before, self._after = before + b'"', b'"' + after
 
     def _finish(self, index: int, reason: str) -> None:
-        self._seen.add(index)
-        if self._finished is _NONE:
-            self._finished = set()  # not before: an idle stream need not keep an empty one
-        self._finished.add(index)
         self.finish_reason = reason
-        self.finished = self._finished >= self._seen
+        if index not in self._finished:
+            self._seen.add(index)
+            if self._finished is _NONE:
+                self._finished = set()  # not before: an idle stream need not keep an empty one
+            self._finished.add(index)
+            self.finished = len(self._finished) == len(self._seen)
+
+    def _too_many(self) -> int:
+        self.fault = Fault(
+            "upstream_bad_response", f"The provider's stream has more than {MAX_CHOICES} choices.", verdict="next"
+        )
+        return ERROR
 
     def _content(self, choice: Choice) -> bool:
         """Count a choice's content; True if there is any that is not white space."""
@@ -205,6 +218,8 @@ class ChatTap:
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 flags |= self._odd_choice(choice)
+                if len(self._seen) > MAX_CHOICES:
+                    return self._too_many()
         if usage is not None:
             self.usage_at = self.content_bytes
         return flags
@@ -212,7 +227,9 @@ class ChatTap:
     def _odd_choice(self, choice: dict[str, Any]) -> int:
         index = choice.get("index")
         index = index if isinstance(index, int) else 0
-        self._seen.add(index)
+        if index not in self._seen:
+            self._seen.add(index)
+            self.finished = False
         if isinstance(choice.get("finish_reason"), str):
             self._finish(index, choice["finish_reason"])
             return CONTENT

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from encke.catalogue.catalogue import Catalogue
 from encke.testing import wire
 from encke.testing.request import Request
 from encke.testing.script import Script, Send, Sleep
 from encke.testing.upstream import FakeUpstream
+from encke.worker.models import Discovery, _Item
 from tests.support.client import chat
 from tests.support.gateway import KEY, Gateway, lab
 
@@ -134,3 +136,11 @@ def test_configured_models_are_not_asked_for(tmp_path: Path, provider: Provider)
         assert [one["id"] for one in listed["data"]] == ["fast", "lab/only"]
         assert client.call("POST", "/v1/chat/completions", chat("hi", "only"), key=KEY).status == 200
     assert all(not call.target.endswith("/models") for call in provider.upstream.statement.calls())
+
+
+def test_what_a_provider_lists_no_more_is_forgotten() -> None:
+    """Who lists other names each time, or puts half a megabyte where a date belongs, does not fill the memory."""
+    discovery = Discovery(Catalogue(frozenset({"lab"}), {}), {}, {"lab": ()})
+    for turn in range(5):
+        discovery._take("lab", [_Item(f"m{turn}-{number}", ["x"] * 1000) for number in range(10)])
+    assert [item.created for item in discovery._details.values()] == [0] * 10

@@ -128,7 +128,11 @@ class Discovery:
 
     def _take(self, name: str, listed: list[_Item]) -> None:
         items = [item for item in listed[:MAX_MODELS] if isinstance(item.id, str) and item.id]
-        self._details.update({(name, item.id): item for item in items})
+        # In place of what it said before: who lists other names every time would have them all remembered.
+        known = {key: item for key, item in self._details.items() if key[0] != name}
+        for item in items:
+            known[name, item.id] = _Item(item.id, item.created if isinstance(item.created, int) else 0)
+        self._details = known
         self._catalogue.offer(name, (item.id for item in items))
         self._due[name] = monotonic() + FRESH_SECONDS
         self._answered.add(name)

@@ -179,3 +179,13 @@ def test_endless_events_without_content_are_too_much() -> None:
             watched.read(comment)
     assert caught.value.code == "upstream_too_large"
     assert watched.client.got == b""
+
+
+def test_small_events_without_content_are_counted_with_what_they_cost() -> None:
+    """An empty comment of three bytes takes twenty times as much while it is held."""
+    watched = Watched()
+    with pytest.raises(Fault) as caught:
+        for _ in range(10):
+            watched.read(b":\n\n" * 3000)
+    assert caught.value.code == "upstream_too_large"
+    assert watched.client.got == b""

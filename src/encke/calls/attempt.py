@@ -27,6 +27,8 @@ from encke.ledger.settlement import estimate_tokens, used, with_rest
 
 MAX_ANSWER: Final = 32 << 20
 MAX_ERROR: Final = 64 << 10
+# Pieces of less are put together: one that is held by itself takes 40 bytes beside its own.
+SMALL_PIECE: Final = 4096
 FOREVER: Final = float("inf")
 
 
@@ -82,7 +84,7 @@ class Attempt:
         self._idle_at = FOREVER
         self._connection: UpstreamConnection | None = None
         self._headers: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
+        self._body: list[bytes | bytearray] = []
         self._looked_size = 0
         self._looked_content = 0
         self._size = 0
@@ -209,7 +211,18 @@ class Attempt:
         if self._size > MAX_ANSWER:
             raise self._refusal()
         if self._size <= limit and not self._encoded:
-            self._body.append(data)
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        pieces = self._body
+        if not pieces or len(data) >= SMALL_PIECE:
+            pieces.append(data)
+            return
+        last = pieces[-1]
+        if isinstance(last, bytearray):
+            last += data
+        else:
+            pieces.append(bytearray(data))
 
     def on_read(self) -> None:
         """One read from the socket is through the parser."""
@@ -375,7 +388,7 @@ class Attempt:
     @property
     def body(self) -> bytes:
         """A whole answer's body."""
-        return self._body[0] if self._body else b""
+        return bytes(self._body[0]) if self._body else b""
 
     def _tell_usage(self, tap: ChatTap) -> None:
         self._usage_told = usage = tap.usage

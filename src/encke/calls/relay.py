@@ -16,6 +16,7 @@ from encke.http.drive import Signal
 from encke.http.server import ServerConnection
 
 MAX_HELD: Final = 1 << 20
+HELD_EACH: Final = 64  # what an event that is held takes beside its bytes
 DONE: Final = b"data: [DONE]\n\n"
 
 
@@ -77,7 +78,7 @@ class StreamRelay:
                 return False
         self._out.append(raw)
         if self._client is None:
-            self._held_size += len(raw)
+            self._held_size += len(raw) + HELD_EACH
             if flags & CONTENT:
                 self._content = True  # told in `flush`, when the parser has returned
         return False

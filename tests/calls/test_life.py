@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from encke.calls.life import Desk
+from encke.calls.life import Desk, Drained
 from encke.catalogue.catalogue import Catalogue
+from encke.http.drive import Signal
 from encke.http.server import ServerConnection, ServerLimits
 from encke.keys.grant import Grant
 from encke.keys.secret import digest
@@ -27,6 +28,14 @@ from tests.http.support import LoopThread
 from tests.support.client import Client, chat
 
 KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Waiting(Discovery):
+    """One whose providers never answer."""
+
+    async def discover(self) -> None:
+        """Wait."""
+        await Signal[None]()
 
 
 class Site:
@@ -43,8 +52,9 @@ class Site:
         desk = Desk(catalogue, {}, self.journal, self._log, _fail)
         self.admission = Admission()
         self.admission.update(1, b"pepper", {digest(b"pepper", KEY): Grant("pub", "test", 0)})
-        app = WorkerApp(desk, self.admission, Discovery(catalogue, {}, {}), ())
+        app = WorkerApp(desk, self.admission, Waiting(catalogue, {}, {}), ())
         members: set[ServerConnection] = set()
+        self.drain = lambda: thread.call(lambda: [one.cancel_call(Drained()) for one in list(members)])
 
         def connection() -> asyncio.Protocol:
             return cast(asyncio.Protocol, ServerConnection(app, thread.sweeper, ServerLimits(), members))
@@ -119,3 +129,14 @@ def test_a_key_that_is_revoked_while_the_body_comes(site: Site) -> None:
     assert [(one["status"], one["code"], one["outcome"]) for one in site.lines()] == [
         (401, "invalid_api_key", "rejected")
     ]
+
+
+def test_a_list_that_is_waited_for_when_all_is_over(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    """Who asks what models there are while the gateway stops is told so; that is no fault of ours."""
+    with Client(site.port) as client:
+        client.request("GET", "/v1/models", key=KEY)
+        time.sleep(0.1)
+        site.drain()
+        answer = client.read("GET")
+    assert (answer.status, answer.json()["error"]["code"]) == (503, "draining")
+    assert "crash" not in capfd.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from encke.calls.call import Call
-from encke.calls.life import Desk, live, tell
+from encke.calls.life import Desk, Drained, draining, live, tell
 from encke.core.addresses import is_loopback
 from encke.core.faults import Fault
 from encke.core.ids import IdMint
@@ -173,6 +173,8 @@ class WorkerApp:
                 call.respond(200, _JSON, _encode(self._discovery.find(found.model)))
         except Fault as fault:
             call.fail(fault)
+        except Drained:
+            call.fail(draining())
         if not found.route.public:
             tell(self._desk, call)
 

@@ -309,3 +309,16 @@ def test_a_choice_of_odd_types_is_waited_for() -> None:
     assert tap.finished
     tap.feed(b'{"choices":[{"index":1,"delta":{"content":"y"},"finish_reason":7}]}')
     assert not tap.finished
+
+
+def test_an_empty_finish_reason_finishes_nothing() -> None:
+    """Some providers write "" where others write null; a stream that breaks off then has not ended well."""
+    tap = ChatTap(False)
+    assert tap.feed(chunk({"role": "assistant", "content": ""}, "")) == PASS
+    assert [tap.feed(chunk({"content": text}, "")) for text in ("a", "b", "c")] == [CONTENT] * 3
+    assert tap.feed(b'{"choices":[{"index":0,"delta":{"content":"d"},"finish_reason":"","logprobs":null}]}') == CONTENT
+    assert (tap.finished, tap.content_bytes) == (False, 4)
+    assert tap.feed(b'{"choices":[{"index":"0","delta":{},"finish_reason":""}]}') == PASS
+    assert not tap.finished
+    tap.feed(chunk({}, "stop"))
+    assert tap.finished and tap.finish_reason == "stop"

@@ -115,7 +115,7 @@ class ChatTap:
             return DROP if choices is not None and has_usage and not self._wants_usage else PASS
         flags = PASS
         for choice in choices:
-            if choice.finish_reason is not None:
+            if choice.finish_reason:  # some write "" where others write null
                 self._finish(choice.index, choice.finish_reason)
                 flags = CONTENT
                 if len(self._seen) > MAX_CHOICES:
@@ -230,8 +230,9 @@ class ChatTap:
         if index not in self._seen:
             self._seen.add(index)
             self.finished = False
-        if isinstance(choice.get("finish_reason"), str):
-            self._finish(index, choice["finish_reason"])
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason:
+            self._finish(index, reason)
             return CONTENT
         delta = choice.get("delta")
         fields = delta if isinstance(delta, dict) else choice
@@ -243,7 +244,7 @@ class ChatTap:
 def _only_text(chunk: Chunk) -> tuple[str, bytes] | None:
     """The name and the JSON of the text that is all there is to an event; None if there is more to it, or less."""
     choices = chunk.choices
-    if choices is None or len(choices) != 1 or choices[0].finish_reason is not None or chunk.x_groq is not None:
+    if choices is None or len(choices) != 1 or choices[0].finish_reason or chunk.x_groq is not None:
         return None
     delta = choices[0].delta
     if delta is None or len(chunk.usage) > 4 or len(chunk.error) > 4:

@@ -50,8 +50,8 @@ class Broken:
         raise ZeroDivisionError
 
     def on_lost(self, fault: Exception, clean: bool) -> None:
-        """Never here."""
-        raise AssertionError
+        """The fault."""
+        raise ZeroDivisionError
 
     def on_crash(self, error: Exception) -> None:
         """Keep it."""
@@ -62,7 +62,15 @@ class Broken:
         raise AssertionError
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", b"HTTP/1.1 200 OK\r\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and something that nobody asked for\r\n\r\n",
+        b"no HTTP at all\r\n\r\n",
+    ],
+)
 def test_crash_is_told(answer: bytes) -> None:
     """An exception in an exchange closes the connection, is told to the exchange, and the connection is not pooled."""
 

@@ -225,7 +225,11 @@ class UpstreamConnection:
                 # The answer is whole; what follows it was not asked for, so nothing more is read from here.
                 self._keep = False
                 self._exchange = None
-                exchange.on_end()
+                try:
+                    exchange.on_end()
+                except Exception as error:
+                    self._crash(exchange, error)
+                    return
                 self._close()
                 return
             fault = self._fault or Fault(
@@ -397,7 +401,10 @@ class UpstreamConnection:
         self._fault = None
         self._close()
         if exchange is not None:
-            exchange.on_lost(fault, False)
+            try:
+                exchange.on_lost(fault, False)
+            except Exception as error:
+                self._crash(exchange, error)
 
     def _close(self) -> None:
         if not self._closed:

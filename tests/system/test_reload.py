@@ -191,6 +191,7 @@ def test_many_at_once_under_load_while_workers_die(tmp_path: Path, upstreams: li
 def test_a_stopped_worker_does_not_hold_the_gateway(tmp_path: Path, upstreams: list[UpstreamProcess]) -> None:
     """A worker that answers nothing (stopped) and is killed then: the reload goes on with the others."""
     with Gateway(tmp_path / "g", settings(upstreams[0])) as gateway:
+        gateway.wait_for(lambda: order(gateway, "config.reload")["workers"] == 2, 20, "not both workers are there")
         stuck = gateway.kill("worker", 0, signal.SIGSTOP)
         threading.Timer(1.0, os.kill, (stuck, signal.SIGKILL)).start()
         assert order(gateway, "config.reload")["workers"] == 1

@@ -54,7 +54,13 @@ class Site:
         self.admission.update(1, b"pepper", {digest(b"pepper", KEY): Grant("pub", "test", 0)})
         app = WorkerApp(desk, self.admission, Waiting(catalogue, {}, {}), ())
         members: set[ServerConnection] = set()
-        self.drain = lambda: thread.call(lambda: [one.cancel_call(Drained()) for one in list(members)])
+
+        def cancel() -> None:
+            for one in list(members):
+                one.cancel_call(Drained())
+
+        self._cancel = cancel
+        self._thread = thread
 
         def connection() -> asyncio.Protocol:
             return cast(asyncio.Protocol, ServerConnection(app, thread.sweeper, ServerLimits(), members))
@@ -63,8 +69,15 @@ class Site:
             return await thread.loop.create_server(connection, "127.0.0.1", 0)
 
         self.server = thread.await_(start())
-        self.revoke = lambda: thread.call(lambda: self.admission.update(2, b"pepper", {}))
         self.port: int = self.server.sockets[0].getsockname()[1]
+
+    def revoke(self) -> None:
+        """No key is good any more."""
+        self._thread.call(lambda: self.admission.update(2, b"pepper", {}))
+
+    def drain(self) -> None:
+        """The time of grace is over."""
+        self._thread.call(self._cancel)
 
     def entries(self) -> list[Entry]:
         """What stands in the journal."""

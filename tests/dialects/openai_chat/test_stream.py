@@ -319,6 +319,5 @@ def test_an_empty_finish_reason_finishes_nothing() -> None:
     assert tap.feed(b'{"choices":[{"index":0,"delta":{"content":"d"},"finish_reason":"","logprobs":null}]}') == CONTENT
     assert (tap.finished, tap.content_bytes) == (False, 4)
     assert tap.feed(b'{"choices":[{"index":"0","delta":{},"finish_reason":""}]}') == PASS
-    assert not tap.finished
     tap.feed(chunk({}, "stop"))
-    assert tap.finished and tap.finish_reason == "stop"
+    assert (tap.finished, tap.finish_reason) == (True, "stop")

@@ -101,6 +101,8 @@ class Worker:
         workshop = Workshop(Place(paths, loop, sweeper, Trust()), journal, access, Tally(), boot.engine)
         runtime = workshop.make(self._config, boot.provider_keys, boot.generation)
         access.redirect(runtime.access_fd)
+        if runtime.access_problem:
+            log("access_log_unavailable", {"reason": runtime.access_problem}, "worker")
         pages = Pages(boot.pages_fd)
         metrics = (lambda: metrics_text(pages)) if boot.metrics else None
         app = WorkerApp(runtime.desk, self._admission, runtime.discovery, self._config.server.cors_origins, metrics)

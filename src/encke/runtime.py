@@ -45,6 +45,7 @@ class Runtime:
     discovery: Discovery
     limits: ServerLimits
     access_fd: int | None
+    access_problem: str = ""  # why there is no access log, though one is wanted
 
     def discard(self) -> None:
         """It will not be used."""
@@ -78,8 +79,17 @@ class Workshop:
         desk = make_desk(
             config, catalogue, upstreams, self.journal, self.access, discovery.discover, redactor, self.tally
         )
-        access_fd = open_access_log(config.log.access)
-        return Runtime(config, generation, providers, upstreams, desk, discovery, make_limits(config), access_fd)
+        problem = ""
+        try:
+            access_fd = open_access_log(config.log.access)
+        except OSError as error:
+            if before is not None:
+                raise
+            # The gateway began with it: a worker that follows another serves without it rather than not at all.
+            access_fd, problem = None, error.strerror or type(error).__name__
+        return Runtime(
+            config, generation, providers, upstreams, desk, discovery, make_limits(config), access_fd, problem
+        )
 
     def _upstream(self, config: Config, provider: Provider, before: Runtime | None) -> Upstream:
         if before is None or provider.name not in before.providers:

@@ -21,6 +21,7 @@ from encke.store.port import Store, StoreError
 from encke.telemetry.metrics import Sheet
 
 TICK_SECONDS = 0.05
+IDLE_TICK_SECONDS = 0.2  # while nothing comes
 BATCH = 1000
 FIRST_SEGMENTS = 3
 CHECKPOINT_SECONDS = 1.0
@@ -79,8 +80,9 @@ class Keeper:
         self._flusher.start()
         try:
             while not self._closing:
+                before = self._shipped
                 self.tick(loop.time())
-                await asyncio.sleep(TICK_SECONDS)
+                await asyncio.sleep(TICK_SECONDS if self._shipped != before else IDLE_TICK_SECONDS)
         finally:
             self._flusher.stop()
 

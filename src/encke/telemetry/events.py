@@ -63,6 +63,9 @@ EVENTS: dict[str, Event] = {
     "journal_not_made": Event("error", "keeper", "A worker's journal could not be made; it asks again.", "reason"),
     "journal_not_flushed": Event("error", "keeper", "A journal could not be flushed to the disk.", "file, reason"),
     "keys_not_pushed": Event("error", "keeper", "Workers do not know the last change of keys yet.", "reason"),
+    "access_log_unavailable": Event(
+        "error", "worker", "The access log cannot be opened any more; this worker serves without one.", "reason"
+    ),
     "fenced": Event("error", "worker", "The keeper took this worker for dead; it ends, another follows.", "epoch"),
     "loop": Event("error", "worker", "The event loop had to report something.", "message"),
     "crash": Event("error", "worker", "A fault of the gateway inside a call: its type, and where.", "type, at"),

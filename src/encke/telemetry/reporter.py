@@ -45,8 +45,8 @@ class Reporter:
 
     def _tick(self) -> None:
         self._lags.append(max(asyncio.get_running_loop().time() - self._due, 0.0))
+        self._schedule()  # first: whatever becomes of this writing, there is a next
         self.write()
-        self._schedule()
 
     def write(self) -> None:
         """Show what there is now; nothing for a process that has no page."""

@@ -174,6 +174,20 @@ def test_the_clock(encke: Run, tmp_path: Path, ahead: float, level: str) -> None
     assert found["level"] == level and done.exit_code == 0
 
 
+def test_the_port_for_operators(encke: Run, tmp_path: Path) -> None:
+    """It is looked at where there is one of its own: taken by another program, or the same as that of the API."""
+    file = tmp_path / "d.toml"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        for listen, words in (("0.0.0.0:0", "is taken"), ("127.0.0.1:0", "is free")):
+            file.write_text(to_toml({"server": {"listen": listen, "admin_listen": f"127.0.0.1:{port}"}}))
+            (found,) = findings(encke("doctor", "--json", "--no-network", "--config", str(file)).output, "port")
+            assert words in found["text"]
+    file.write_text(to_toml({"server": {"listen": f"0.0.0.0:{port}", "admin_listen": f"127.0.0.1:{port}"}}))
+    (found,) = findings(encke("doctor", "--json", "--no-network", "--config", str(file)).output, "port")
+    assert found["level"] == "error" and "server.listen already" in found["text"]
+
+
 def test_bad_settings_do_not_end_it(encke: Run, tmp_path: Path) -> None:
     """They are findings, and what does not need them is looked at all the same."""
     file = tmp_path / "d.toml"
@@ -211,7 +225,7 @@ def test_beside_a_running_gateway(tmp_path: Path) -> None:
         assert "running gateway" in findings(done.stdout, "compiled")[0]["text"]
         elsewhere = beside(gateway, "doctor", "--json", "--no-network", ENCKE_LISTEN="127.0.0.1:1")
         (found,) = findings(elsewhere.stdout, "port")
-        assert found["level"] == "note" and f":{gateway.port};" in found["text"] and "127.0.0.1:1" in found["text"]
+        assert found["level"] == "note" and f":{gateway.port}," in found["text"] and "127.0.0.1:1" in found["text"]
         assert findings(done.stdout, "database")[0]["level"] == "ok"
         gateway.config.write_text(gateway.config.read_text() + "[routing]\nretries = 9\n")
         assert (

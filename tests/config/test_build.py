@@ -113,6 +113,7 @@ PROBLEMS = [
     ("[models.fast]", '1: models.fast.targets: are missing; write targets = [{ provider = "…", model = "…" }]'),
     ("[models.fast]\ntargets = []", "2: models.fast.targets: must be a list of at least one table; "
      'write targets = [{ provider = "…", model = "…" }]'),
+    ('[models]\nfast = "lab/m"', "2: models.fast: must be a table, not a string"),
     ("[models.fast]\ntargets = [1]", "2: models.fast.targets[0]: must be a table, not a whole number"),
     ('[[models.fast.targets]]\nmodel = "m"', "1: models.fast.targets[0].provider: is missing; "
      "every target names a provider and a model"),

@@ -22,7 +22,7 @@ from encke.config.load import main_environ
 from encke.core.addresses import is_loopback
 from encke.core.crash import Crash, crash_at
 from encke.core.paths import DataPaths
-from encke.http.listen import ListenError, listen
+from encke.http.listen import ListenError, listen, listen_for_operators
 from encke.keeper.keeper import FIRST_SEGMENTS
 from encke.keys.pepper import load_pepper
 from encke.store.sqlite import SqliteStore
@@ -156,13 +156,9 @@ def _listen_for_operators(
     if address is None or is_loopback(everybody.getsockname()[0]):
         return None
     try:
-        (listener,) = listen(*address, 1, "admin_listen")
+        return held.enter_context(listen_for_operators(address, everybody))
     except ListenError as error:
-        if address[1] and address[1] == everybody.getsockname()[1]:
-            text = f"server.admin_listen: port {address[1]} is that of server.listen already; give one of them another"
-            raise AdminError(f"{text}, or set ENCKE_ADMIN_LISTEN=off") from None
-        raise AdminError(f"for /metrics, {error}; ENCKE_ADMIN_LISTEN=off does without") from None
-    return held.enter_context(listener)
+        raise AdminError(str(error)) from None
 
 
 class Banner:

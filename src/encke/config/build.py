@@ -124,7 +124,8 @@ class Builder:
             self._add(where, f"the model's name {error}")
         table = self._table(value, where)
         values: dict[str, Any] = self._values("models.NAME", table, where, nested=("targets",))
-        return ModelSettings(targets=self._targets(table, where), **values)
+        targets = self._targets(table, where) if isinstance(value, dict) else ()  # one problem is enough
+        return ModelSettings(targets=targets, **values)
 
     def _targets(self, table: Table, where: Where) -> tuple[TargetSettings, ...]:
         raw = table.get("targets")

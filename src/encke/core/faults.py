@@ -77,7 +77,7 @@ FAULTS: Final[dict[str, FaultKind]] = {
     ),
     "unavailable": FaultKind(503, "overloaded_error", "gateway", True, "The gateway cannot record calls just now."),
     "draining": FaultKind(
-        503, "overloaded_error", "gateway", True, "The gateway is shutting down; another may answer."
+        503, "overloaded_error", "gateway", True, "The gateway, or this process of it, is stopping; another may answer."
     ),
     "upstream_timeout": FaultKind(504, "timeout_error", "upstream", True, "The provider did not answer in time."),
     "upstream_idle": FaultKind(504, "timeout_error", "upstream", True, "The provider fell silent in the middle."),

@@ -10,9 +10,10 @@ from encke import __version__
 from encke.admin.context import AdminError
 from encke.admin.steer import connect, steer
 from encke.config.settings import Config
+from encke.core.addresses import is_loopback
 from encke.core.paths import DataPaths
 from encke.doctor.finding import Finding
-from encke.http.listen import ListenError, listen
+from encke.http.listen import ListenError, listen, listen_for_operators
 
 State = Mapping[str, Any]
 
@@ -70,13 +71,15 @@ def port(config: Config, state: State | None) -> Iterator[Finding]:
         if number in (0, int(ours)):
             yield Finding("port", "ok", f"{state['listen']} is the running gateway's")
         else:
-            text = f"the gateway listens on {state['listen']}; a start in this shell would, on {config.server.listen}"
+            text = f"the gateway listens on {state['listen']}, a start in this shell would on {config.server.listen}"
             yield Finding("port", "note", text, "if that is not meant: set ENCKE_LISTEN here as it was set there")
         return
     with contextlib.ExitStack() as held:
         try:
-            for sock in listen(host, number, 1):
-                held.enter_context(sock)
+            everybody = held.enter_context(listen(host, number, 1)[0])
+            admin = config.server.admin_address
+            if admin is not None and not is_loopback(everybody.getsockname()[0]):
+                held.enter_context(listen_for_operators(admin, everybody))
         except ListenError as error:
             yield Finding("port", "error", str(error))
             return

@@ -44,6 +44,18 @@ def listen(host: str, port: int, count: int, setting: str = "listen") -> list[so
     return sockets
 
 
+def listen_for_operators(address: tuple[str, int], everybody: socket.socket) -> socket.socket:
+    """The socket of `/metrics`, beside that of the API. Raises ListenError, which also says how to do without."""
+    try:
+        (listener,) = listen(*address, 1, "admin_listen")
+    except ListenError as error:
+        if address[1] and address[1] == everybody.getsockname()[1]:
+            text = f"server.admin_listen: port {address[1]} is that of server.listen already; give one of them another"
+            raise ListenError(f"{text}, or set ENCKE_ADMIN_LISTEN=off") from None
+        raise ListenError(f"for /metrics, {error}; ENCKE_ADMIN_LISTEN=off does without") from None
+    return listener
+
+
 def _bound(family: int, address: object, *, reuse_port: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

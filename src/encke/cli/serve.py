@@ -54,14 +54,14 @@ def serve(config_path: str | None) -> None:
         first = _first_key(made, paths, crash)
         crash("serve.key_made")
         host, port = listeners[0].getsockname()[:2]
-        _say(f"Encke is starting on {_url(host, port)} with its data in {paths.root}")
         banner = Banner(made, environ, f"{_url(host, port)}/v1", first)
 
         def again(old: Composition) -> Recomposition:
             return recompose(old, config_path, environ)
 
+        starting = f"Encke is starting on {_url(host, port)} with its data in {paths.root}"
         try:
-            status = Supervisor(made, environ, listeners, operators, _say, banner.show, again).run()
+            status = Supervisor(made, environ, listeners, operators, _say, banner.show, again).run(starting)
         finally:
             banner.show_key_at_the_end()
     sys.exit(status)

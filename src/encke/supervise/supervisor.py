@@ -98,8 +98,8 @@ class Supervisor:
 
     # The life of the process.
 
-    def run(self) -> int:
-        """Until SIGINT or SIGTERM; the exit status."""
+    def run(self, starting: str) -> int:
+        """Until SIGINT or SIGTERM; the exit status. `starting` is said once a signal would be heeded."""
         # A core would hold keys and prompts; children inherit it. (Debuggers and profilers still work: whoever is this
         # user can read the keys where they lie anyway.)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -113,6 +113,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
             signal.signal(number, lambda number, frame: self._signals.append(number))
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self._say(starting)
         try:
             self._control = Control(self._paths.supervisor_sock, self._selector, self._obey)
         except OSError as error:

@@ -11,7 +11,8 @@ from typing import Any
 
 from encke.admin.steer import steer
 from encke.core.paths import DataPaths
-from tests.support.gateway import Gateway
+from encke.testing.process import UpstreamProcess
+from tests.support.gateway import Gateway, lab
 
 
 def encke(gateway: Gateway, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -28,6 +29,11 @@ def encke(gateway: Gateway, *args: str, **env: str) -> subprocess.CompletedProce
 def order(gateway: Gateway, name: str) -> Any:
     """The same without a process for it: what the gateway answers. Raises AdminError when it says no."""
     return steer(DataPaths(gateway.data), name)
+
+
+def settings(upstream: UpstreamProcess, **server: Any) -> dict[str, Any]:
+    """Two workers, no embedded model."""
+    return {**lab(upstream.url), "local": {"enabled": False}, "server": {"workers": 2, **server}}
 
 
 def events(gateway: Gateway, name: str) -> list[dict[str, Any]]:

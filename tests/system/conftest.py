@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from encke.testing.process import UpstreamProcess
 from tests.support.terminal import Terminal
 
 ENCKE = str(Path(sys.executable).with_name("encke"))
@@ -41,3 +42,10 @@ def start(tmp_path: Path, data: Path) -> Iterator[Start]:
             return running.enter_context(Terminal(command, tmp_path, environment(data, **more)))
 
         yield run
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[UpstreamProcess]:
+    """A fake upstream with an interpreter of its own, which outlives the gateway."""
+    with UpstreamProcess(tmp_path / "upstream") as running:
+        yield running

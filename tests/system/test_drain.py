@@ -5,32 +5,17 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from encke.testing.process import UpstreamProcess
 from tests.support.client import Client, chat
-from tests.support.gateway import KEY, Gateway, lab
+from tests.support.gateway import KEY, Gateway
+from tests.support.operate import settings
 from tests.system.conftest import READY, Start
 from tests.system.test_processes import entries_of
 
 ENDLESS = 'behave: {"name": "slow_chunks", "chunks": 4000, "interval": 0.05}'
 STREAMS = 200
-
-
-@pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[UpstreamProcess]:
-    """A provider."""
-    with UpstreamProcess(tmp_path / "upstream") as running:
-        yield running
-
-
-def settings(upstream: UpstreamProcess, **server: Any) -> dict[str, Any]:
-    """Two workers, no embedded model."""
-    return {**lab(upstream.url), "local": {"enabled": False}, "server": {"workers": 2, **server}}
 
 
 def probe(port: int) -> int:

@@ -22,13 +22,6 @@ FAILING = ("500", "429", "html_200", "half_json", "empty_stream", "error_first_i
 
 
 @pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[UpstreamProcess]:
-    """A fake upstream with an interpreter of its own."""
-    with UpstreamProcess(tmp_path / "upstream") as running:
-        yield running
-
-
-@pytest.fixture
 def gateway(tmp_path: Path, upstream: UpstreamProcess) -> Iterator[Gateway]:
     """Two workers, a plain model, and models that fail over to it."""
     models = {

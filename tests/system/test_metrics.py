@@ -5,11 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from encke.core.faults import FAULTS
@@ -17,23 +14,11 @@ from encke.telemetry.metrics import METRICS
 from encke.telemetry.tally import CLASSES, OUTCOMES, ROUTES
 from encke.testing.process import UpstreamProcess
 from tests.support.client import Client, chat
-from tests.support.gateway import KEY, Gateway, lab
-from tests.support.operate import order
+from tests.support.gateway import KEY, Gateway
+from tests.support.operate import order, settings
 
 ENDLESS = 'behave: {"name": "slow_chunks", "chunks": 4000, "interval": 0.05}'
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-@pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[UpstreamProcess]:
-    """A provider."""
-    with UpstreamProcess(tmp_path / "upstream") as running:
-        yield running
-
-
-def settings(upstream: UpstreamProcess, **server: Any) -> dict[str, Any]:
-    """Two workers, no embedded model."""
-    return {**lab(upstream.url), "local": {"enabled": False}, "server": {"workers": 2, **server}}
 
 
 def scrape(port: int) -> Samples:

@@ -21,13 +21,6 @@ CLIENTS = 200
 
 
 @pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[UpstreamProcess]:
-    """A fake upstream that outlives everything."""
-    with UpstreamProcess(tmp_path / "upstream") as running:
-        yield running
-
-
-@pytest.fixture
 def gateway(tmp_path: Path, upstream: UpstreamProcess) -> Iterator[Gateway]:
     """Two workers, access lines in a file."""
     settings = {

@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +16,13 @@ from encke.admin.context import AdminError
 from encke.testing.process import UpstreamProcess
 from tests.conftest import Count, Size
 from tests.support.client import Client, chat
-from tests.support.gateway import KEY, Gateway, lab
-from tests.support.operate import encke, events, order
+from tests.support.gateway import KEY, Gateway
+from tests.support.operate import encke, events, order, settings
 from tests.system.test_processes import entries_of
 
 SLOW = 'behave: {"name": "slow_chunks", "chunks": 20, "interval": 0.05}'
 LONG = 'behave: {"name": "slow_chunks", "chunks": 100, "interval": 0.05}'
 ENDLESS = 'behave: {"name": "slow_chunks", "chunks": 4000, "interval": 0.05}'
-
-
-@pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[UpstreamProcess]:
-    """A provider."""
-    with UpstreamProcess(tmp_path / "upstream") as running:
-        yield running
-
-
-def settings(upstream: UpstreamProcess, **server: Any) -> dict[str, Any]:
-    """Two workers, no embedded model."""
-    return {**lab(upstream.url), "local": {"enabled": False}, "server": {"workers": 2, **server}}
 
 
 class Callers:

@@ -22,16 +22,25 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning: int = 0
     audio_output: int = 0
     estimated: bool = False
+    image_input: int = 0
+    image_output: int = 0
 
     @property
     def total_input(self) -> int:
-        """Tokens read: fresh, from a cache, into a cache, audio."""
-        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.audio_input
+        """Tokens read: fresh, from a cache, into a cache, audio, images."""
+        return (
+            self.input
+            + self.cache_read
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.audio_input
+            + self.image_input
+        )
 
     @property
     def total_output(self) -> int:
-        """Tokens written: said, thought, audio."""
-        return self.output + self.reasoning + self.audio_output
+        """Tokens written: said, thought, audio, images."""
+        return self.output + self.reasoning + self.audio_output + self.image_output
 
 
 NO_USAGE = Usage()

@@ -7,11 +7,13 @@ with attempt 0 and no target.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from encke.core.usage import NO_USAGE, Usage
+
+NOTHING: Final = msgspec.Raw(b"\xc0")  # msgpack's nil
 
 # How an attempt ended. The words follow the billing table: what was used is recorded, whoever ended it.
 Status = Literal[
@@ -55,6 +57,9 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     received: int = 0  # bytes of upstream's body
     client_request_id: str = ""
     credential: str = ""  # the name of the provider's credential, where the settings give it one
+    project: int = 1  # the key's project
+    # What the cost is charged to, found out at admission and kept past midnight: msgpack [[limit, window], …], or nil.
+    accounts: msgspec.Raw = NOTHING
 
 
 class Intent(msgspec.Struct, array_like=True, frozen=True):
@@ -74,3 +79,6 @@ class Intent(msgspec.Struct, array_like=True, frozen=True):
     slot: int  # the progress slot that this attempt writes to
     client_request_id: str = ""
     credential: str = ""
+    project: int = 1
+    accounts: msgspec.Raw = NOTHING  # as of `Entry`
+    price: msgspec.Raw = NOTHING  # `Price.packed`; nothing where the model has none

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import astuple
 
 from encke.core.usage import Usage
-from encke.ledger.entry import Entry
+from encke.ledger.entry import NOTHING, Entry
 
 COLUMNS = (
     *("call", "attempt", "key", "route", "asked", "provider", "model", "status", "reason", "http_status"),
     *("stream", "final", "started", "dispatched", "first_us", "total_us"),
     *("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_input"),
     *("output", "reasoning", "audio_output", "estimated"),
-    *("cost", "price_version", "received", "client_request_id", "credential"),
+    *("cost", "price_version", "received", "client_request_id", "credential", "project"),
+    # Not where they stand in Entry and Usage: columns are only added at the end.
+    *("charge", "image_input", "image_output"),
 )
 
 AT_ONCE: Final = 16
@@ -35,19 +38,20 @@ MOST_COST: Final = 10**16
 Row = tuple[Any, ...]
 
 _USAGE_AT: Final[int] = Entry.__struct_fields__.index("usage")
+_IMAGES_AT: Final[int] = Usage.__struct_fields__.index("image_input")
 
 
-def row_of(e: Entry) -> Row:
-    """The values to bind for one entry."""
-    row = astuple(e)
+def row_of(e: Entry, charge: int = 0) -> Row:
+    """The values to bind for one entry. `charge` is the id of the set of accounts it is charged to."""
+    row = astuple(e)[:-1]
     u = e.usage
     usage: Row = astuple(u)
     # Whole numbers are all within 0 and MOST if all of their bits together are.
-    inputs: int = u.input | u.cache_read | u.cache_write_5m | u.cache_write_1h | u.audio_input
-    others: int = u.output | u.reasoning | u.audio_output | e.first_us | e.total_us
+    inputs: int = u.input | u.cache_read | u.cache_write_5m | u.cache_write_1h | u.audio_input | u.image_input
+    others: int = u.output | u.reasoning | u.audio_output | u.image_output | e.first_us | e.total_us
     if not 0 <= inputs | others <= MOST:
-        return _cut_down(row, usage)
-    return (*row[:_USAGE_AT], *usage, *row[_USAGE_AT + 1 :])
+        row, usage = _cut_down(row, usage)
+    return (*row[:_USAGE_AT], *usage[:_IMAGES_AT], *row[_USAGE_AT + 1 :], charge, *usage[_IMAGES_AT:])
 
 
 def batches(entries: Sequence[Entry]) -> tuple[list[list[Any]], list[Row]]:
@@ -62,17 +66,19 @@ def batches(entries: Sequence[Entry]) -> tuple[list[list[Any]], list[Row]]:
     return many, [row_of(entry) for entry in entries[whole:]]
 
 
-def _cut_down(row: Row, usage: Row) -> Row:
-    counts = tuple(min(max(count, 0), MOST) for count in (*row[_USAGE_AT - 2 : _USAGE_AT], *usage[:-1]))
-    cost, *rest = row[_USAGE_AT + 1 :]
+def _cut_down(row: Row, usage: Row) -> tuple[Row, Row]:
+    usage = tuple(count if count is True or count is False else min(max(count, 0), MOST) for count in usage)
+    times = tuple(min(max(count, 0), MOST) for count in row[_USAGE_AT - 2 : _USAGE_AT])
+    none, cost, *rest = row[_USAGE_AT:]
     cost = None if cost is None else min(max(cost, 0), MOST_COST)
-    return (*row[: _USAGE_AT - 2], *counts, usage[-1], cost, *rest)
+    return (*row[: _USAGE_AT - 2], *times, none, cost, *rest), usage
 
 
-def entry_of(row: Row) -> Entry:
-    """The entry that a row of COLUMNS holds."""
+def entry_of(row: Row, accounts: msgspec.Raw = NOTHING) -> Entry:
+    """The entry that a row of COLUMNS holds. `accounts` are those of its `charge`."""
     named: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    del named["charge"]
     for flag in ("stream", "final", "estimated"):
         named[flag] = bool(named[flag])
     usage = Usage(**{field: named.pop(field) for field in Usage.__struct_fields__})
-    return Entry(**named, usage=usage)
+    return Entry(**named, usage=usage, accounts=accounts)

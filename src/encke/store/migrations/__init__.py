@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-STEPS = ("0001_first.sql", "0002_credential.sql", "0003_no_marks.sql")
+STEPS = (
+    "0001_first.sql",
+    "0002_credential.sql",
+    "0003_no_marks.sql",
+    "0004_grants.sql",
+    "0005_money.sql",
+    "0006_leases.sql",
+)
 
 
 def sql(step: str) -> str:

@@ -1,0 +1,82 @@
+"""Money: prices are whole pico-dollars per token, amounts whole nano-dollars. No floats, anywhere.
+
+A pico-dollar per token is a micro-dollar per million tokens, so price lists ($0.0375 per million = 37,500) convert
+exactly. The cost of an attempt is the sum of tokens times price, rounded up once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from encke.core.usage import Usage
+
+NANO: Final = 10**9  # nano-dollars in a dollar
+PICO_IN_NANO: Final = 1000
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(tuple[str, tuple[int, ...], tuple[tuple[int, tuple[int, ...]], ...]])
+
+# The order of a price's rates. `request` is nano-dollars for each request, the others pico-dollars per token.
+RATES: Final = (
+    "input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_input", "image_input",
+    "output", "reasoning", "audio_output", "image_output", "request",
+)  # fmt: skip
+
+
+class Price:
+    """What a model's tokens cost. `rates` in the order of `RATES`; `tiers` are (above so many tokens read,
+    rates), rising.
+
+    In a tier all of a request's tokens cost the tier's rates. `packed` is the whole as msgpack, for a journal's record.
+    """
+
+    __slots__ = ("free", "packed", "rates", "tiers", "version")
+
+    def __init__(
+        self, version: str, rates: tuple[int, ...], tiers: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    ) -> None:
+        self.version = version
+        self.rates = rates
+        self.tiers = tiers
+        self.free = not any(rates) and not any(any(each) for _, each in tiers)
+        self.packed = _pack((version, rates, tiers))
+
+    def cost(self, usage: Usage) -> int:
+        """Nano-dollars, rounded up."""
+        rates = self.rates
+        if self.tiers:
+            total = usage.total_input
+            for above, each in self.tiers:
+                if total > above:
+                    rates = each
+        pico = (
+            usage.input * rates[0]
+            + usage.cache_read * rates[1]
+            + usage.cache_write_5m * rates[2]
+            + usage.cache_write_1h * rates[3]
+            + usage.audio_input * rates[4]
+            + usage.image_input * rates[5]
+            + usage.output * rates[6]
+            + usage.reasoning * rates[7]
+            + usage.audio_output * rates[8]
+            + usage.image_output * rates[9]
+        )
+        return -(-pico // PICO_IN_NANO) + rates[10]
+
+    def bound(self, read: int, written: int, worst: bool) -> int:
+        """Nano-dollars that so many tokens read and written cost at text's rates; at the dearest of all if `worst`."""
+        rates = self.rates
+        if not worst:
+            return -(-(read * rates[0] + written * rates[6]) // PICO_IN_NANO) + rates[10]
+        lists = [rates, *(each for _, each in self.tiers)]
+        into = max(max(each[:6]) for each in lists)
+        out = max(max(each[6:10]) for each in lists)
+        return -(-(read * into + written * out) // PICO_IN_NANO) + max(each[10] for each in lists)
+
+
+def unpack(packed: bytes) -> Price:
+    """A price that was packed. Raises msgspec.DecodeError."""
+    version, rates, tiers = _unpack.decode(packed)
+    return Price(version, rates, tiers)

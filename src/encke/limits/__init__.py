@@ -1,0 +1,1 @@
+"""What a caller may spend: windows of time, rates, holds, and the leases a worker has on them."""

@@ -124,7 +124,6 @@ UNMIRRORED: dict[str, str] = {
     "core/clock.py": "two names for the standard library's clocks",
     "core/crash.py": "places where processes die: tests/durability/test_crash_points.py",
     "core/faults.py": "a table, compared with the page made of it: tests/docs/test_facts.py",
-    "core/money.py": "prices times tokens: tests/catalogue/test_prices.py",
     "core/usage.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "dialects/openai_chat/wire.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "http/fetch.py": "one request for a list of models: tests/clients",

@@ -28,6 +28,7 @@ class FaultKind(NamedTuple):
 
 
 _INVALID: Final = "invalid_request_error"
+_DENIED: Final = "permission_error"
 
 FAULTS: Final[dict[str, FaultKind]] = {
     "invalid_json": FaultKind(400, _INVALID, "caller", False, "The body is not one JSON object in UTF-8."),
@@ -45,6 +46,9 @@ FAULTS: Final[dict[str, FaultKind]] = {
     "missing_api_key": FaultKind(401, _INVALID, "caller", False, "No key was sent."),
     "invalid_api_key": FaultKind(401, _INVALID, "caller", False, "The key is malformed, unknown or revoked."),
     "expired_api_key": FaultKind(401, _INVALID, "caller", False, "The key has expired."),
+    "model_not_allowed": FaultKind(403, _DENIED, "caller", False, "The key may not use this model."),
+    "route_not_allowed": FaultKind(403, _DENIED, "caller", False, "The key may not use this route."),
+    "address_not_allowed": FaultKind(403, _DENIED, "caller", False, "The key may not be used from this address."),
     "model_not_found": FaultKind(
         404, _INVALID, "caller", False, "No model of that name; the message lists the nearest."
     ),
@@ -53,11 +57,29 @@ FAULTS: Final[dict[str, FaultKind]] = {
         405, _INVALID, "caller", False, "The path exists, the method does not; see `Allow`."
     ),
     "request_timeout": FaultKind(408, _INVALID, "caller", False, "The request did not arrive in time."),
+    "idempotency_conflict": FaultKind(
+        409, _INVALID, "caller", False, "The Idempotency-Key was used with another body, or its answer is not kept."
+    ),
+    "idempotency_in_progress": FaultKind(
+        409, _INVALID, "caller", True, "The first call with this Idempotency-Key is still running."
+    ),
     "request_too_large": FaultKind(413, _INVALID, "caller", False, "The body is larger than `server.max_body`."),
     "unsupported_media_type": FaultKind(
         415, _INVALID, "caller", False, "The body is encoded, or its content type is not JSON."
     ),
     "headers_too_large": FaultKind(431, _INVALID, "caller", False, "More than 64 KiB or 100 fields of headers."),
+    "unpriced_model": FaultKind(
+        400, _INVALID, "caller", False, "The model has no price and a budget applies; see `price` in the settings."
+    ),
+    "rate_limit_exceeded": FaultKind(
+        429, "rate_limit_error", "caller", True, "A limit of requests, tokens or concurrent calls is reached."
+    ),
+    "insufficient_quota": FaultKind(
+        429, "insufficient_quota", "caller", False, "A budget is spent; the message says which, and until when."
+    ),
+    "budget_exceeded": FaultKind(
+        429, "insufficient_quota", "caller", False, "A budget ran out during a stream (an error event)."
+    ),
     "upstream_rate_limited": FaultKind(
         429, "rate_limit_error", "upstream", True, "The provider said 429 and no target is left."
     ),

@@ -159,7 +159,6 @@ UNMIRRORED: dict[str, str] = {
     "testing/script.py": _FAKE,
     "testing/statement.py": _FAKE,
     "worker/app.py": _GATEWAY,
-    "worker/link.py": _PROCESS,
     "worker/models.py": "lists of models, as clients ask for them: tests/clients",
     "core/addresses.py": _SCRAPED,
     "supervise/board.py": _SCRAPED,

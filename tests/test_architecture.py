@@ -121,7 +121,7 @@ UNMIRRORED: dict[str, str] = {
     "config/problems.py": "how problems are told, in full: tests/config/test_load.py",
     "config/reference.py": "the page made of it is compared: tests/docs/test_facts.py",
     "config/settings.py": _SHAPES + "tests/config/test_schema.py",
-    "core/clock.py": "two names for the standard library's clocks",
+    "core/clock.py": "two names for the standard library's clocks, and one form of a moment: tests/admin/test_times.py",
     "core/crash.py": "places where processes die: tests/durability/test_crash_points.py",
     "core/faults.py": "a table, compared with the page made of it: tests/docs/test_facts.py",
     "core/usage.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",

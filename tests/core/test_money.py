@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encke.core.money import RATES, Price, unpack
+from encke.core.money import NANO, RATES, Price, dollars, shown, unpack
 from encke.core.usage import Usage
 
 _RATES = st.tuples(*[st.integers(0, 10**9)] * len(RATES))
@@ -32,3 +33,20 @@ def test_cost_is_the_sum_rounded_up_once(
     assert 0 <= price.cost(usage) - exact < 1
     assert unpack(price.packed).cost(usage) == price.cost(usage)
     assert price.bound(usage.total_input, usage.total_output, True) >= price.cost(usage)
+
+
+@given(st.integers(-(1 << 63), 1 << 63))
+def test_amounts_are_written_exactly(nano: int) -> None:
+    """Plain decimals without needless zeros, exponents or a minus before nothing; sentences have cents at least."""
+    text = dollars(nano)
+    assert Decimal(text) * NANO == nano
+    assert "e" not in text.lower() and text != "-0" and (("." not in text) or text[-1] != "0")
+    said = shown(nano)
+    assert Decimal(said.replace("$", "")) * NANO == nano and len(said.partition(".")[2]) >= 2
+    assert said.startswith("-$" if nano < 0 else "$")
+
+
+def test_amounts_as_people_know_them() -> None:
+    """Cents, dollars, and a nano-dollar."""
+    assert [dollars(nano) for nano in (0, 1, 25 * NANO, NANO // 2, -NANO)] == ["0", "0.000000001", "25", "0.5", "-1"]
+    assert [shown(nano) for nano in (0, 1, 25 * NANO, NANO // 2)] == ["$0.00", "$0.000000001", "$25.00", "$0.50"]

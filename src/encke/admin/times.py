@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from encke.admin.context import AdminError
 from encke.config.problems import quote
+from encke.core.clock import iso as iso
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
@@ -29,11 +30,6 @@ def ahead_or_at(text: str, now: int, what: str) -> int:
     if found <= now:
         raise AdminError(f"{what} {quote(text)} is not in the future; it is {iso(now)} now")
     return found
-
-
-def iso(ms: int) -> str:
-    """`2026-01-31T12:00:00Z`."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _span(text: str, what: str) -> int | None:

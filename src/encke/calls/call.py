@@ -145,7 +145,11 @@ def retry_fields(fault: Fault) -> str:
         after = min(max(after, 1.0), 600.0)
         retry = retry and after <= 60.0
         fields = f"retry-after: {int(-(-after // 1))}\r\nretry-after-ms: {int(after * 1000)}\r\n"
-    fields += f"x-should-retry: {'true' if retry else 'false'}\r\n"
+    own = ""
     for name, value in fault.headers:
-        fields += f"{name}: {value}\r\n"
+        if name == "x-should-retry":
+            retry = value == "true"  # it knows more than its row
+        else:
+            own += f"{name}: {value}\r\n"
+    fields += f"x-should-retry: {'true' if retry else 'false'}\r\n{own}"
     return fields

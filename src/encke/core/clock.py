@@ -1,8 +1,9 @@
-"""Two clocks: wall time for records, monotonic time for durations."""
+"""Two clocks: wall time for records, monotonic time for durations; and how a moment is written."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 
 def now_ms() -> int:
@@ -11,3 +12,8 @@ def now_ms() -> int:
 
 
 monotonic = time.monotonic
+
+
+def iso(ms: int) -> str:
+    """UTC milliseconds as people read them: `2026-01-31T12:00:00Z`."""
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

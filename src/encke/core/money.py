@@ -76,6 +76,20 @@ class Price:
         return -(-(read * into + written * out) // PICO_IN_NANO) + max(each[10] for each in lists)
 
 
+def dollars(nano: int) -> str:
+    """An amount exactly, as a decimal of dollars without needless zeros: `0`, `0.000123456`, `-1.5`."""
+    whole, rest = divmod(abs(nano), NANO)
+    sign = "-" if nano < 0 else ""
+    return f"{sign}{whole}.{rest:09}".rstrip("0").rstrip(".")
+
+
+def shown(nano: int) -> str:
+    """An amount exactly, for a sentence: `$25.00`, `$0.000123456`, `-$1.50`."""
+    whole, rest = divmod(abs(nano), NANO)
+    digits = f"{rest:09}".rstrip("0").ljust(2, "0")
+    return f"{'-' if nano < 0 else ''}${whole}.{digits}"
+
+
 def unpack(packed: bytes) -> Price:
     """A price that was packed. Raises msgspec.DecodeError."""
     version, rates, tiers = _unpack.decode(packed)

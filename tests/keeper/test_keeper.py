@@ -235,7 +235,7 @@ def test_a_store_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert (await peer.until("hold")) == {"held": False}
         renewed: list[bool] = []
 
-        def fail(entries: object) -> int:
+        def fail(entries: object, epoch: int) -> None:
             raise StoreError("the disk is full")
 
         with monkeypatch.context() as broken:

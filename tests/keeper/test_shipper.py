@@ -16,7 +16,7 @@ from encke.keeper.keeper import Keeper
 from encke.keeper.shipper import MAX_PENDING, find_journals, new_journal
 from encke.ledger.entry import Entry
 from encke.ledger.journal import KIND_ENTRY, Journal
-from encke.store.port import StoreError
+from encke.store.port import Appended, StoreError
 from encke.store.sqlite import SqliteStore
 from tests.ledger.test_journal import entry, intent
 
@@ -273,9 +273,9 @@ def test_entries_written_while_the_store_is_busy(house: House, monkeypatch: pyte
     house.write(range(3))
     append, number = house.store.append, 3
 
-    def slowly(entries: Sequence[Entry]) -> int:
+    def slowly(entries: Sequence[Entry], epoch: int) -> Appended:
         nonlocal number
-        added = append(entries)
+        added = append(entries, epoch)
         while house.journal.begun < 2:
             house.write(range(number, number + 1))
             number += 1

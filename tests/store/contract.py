@@ -11,11 +11,12 @@ from encke.core.ids import IdMint
 from encke.core.usage import Usage
 from encke.keys.grant import Grant
 from encke.ledger.entry import Entry
-from encke.store.port import GroupBy, NameTaken, Store, StoredKey
+from encke.store.port import Appended, GroupBy, NameTaken, Store, StoredKey
 
 MIDNIGHT = 1_798_761_600_000  # 2027-01-01T00:00:00Z
 DAY = 86_400_000
 mint = IdMint()
+pack = msgspec.msgpack.encode
 
 
 def entry(call: str | None = None, attempt: int = 1, started: int = MIDNIGHT, **fields: object) -> Entry:
@@ -51,6 +52,11 @@ def key(number: int, **fields: object) -> tuple[StoredKey, bytes]:
     """A key and its digest."""
     stored = StoredKey(f"KEY{number:09d}", f"name {number}", 1_000 + number)
     return msgspec.structs.replace(stored, **fields), bytes([number]) * 32
+
+
+def accounts(*each: tuple[int, int]) -> msgspec.Raw:
+    """What an entry is charged to, as a worker writes it."""
+    return msgspec.Raw(pack(each))
 
 
 class StoreContract:
@@ -136,18 +142,18 @@ class StoreContract:
         odd = "a\x00b\u2028\U0001f600'\";--"
         second = entry(call, 2, cost=None, asked=odd, client_request_id="", stream=False)
         first = entry(call, 1, final=False, status="failed", usage=Usage(estimated=True), cost=0)
-        assert store.append([second, first]) == 2
+        assert store.append([second, first]).count == 2
         assert store.entries(call) == [first, second]
         assert store.entries("nothing") == []
 
     def test_append_is_idempotent(self, store: Store) -> None:
         """What is there already is left as it is, also within one batch; only new entries are counted."""
         one, two = entry(), entry()
-        assert store.append([one, one]) == 1
-        assert store.append([msgspec.structs.replace(one, cost=9), two]) == 1
+        assert store.append([one, one]).count == 1
+        assert store.append([msgspec.structs.replace(one, cost=9), two]).count == 1
         assert store.entries(one.call) == [one]
-        assert store.append([one, two]) == 0
-        assert store.append([]) == 0
+        assert store.append([one, two]) == Appended(0, {})
+        assert store.append([]) == Appended(0, {})
 
     def test_a_failed_batch_leaves_nothing(self, store: Store) -> None:
         """If one entry of a batch cannot be stored, the others are not either."""
@@ -155,17 +161,69 @@ class StoreContract:
         with pytest.raises(TypeError):
             store.append([good, entry(status=object())])
         assert store.entries(good.call) == []
-        assert store.append([good]) == 1
+        assert store.append([good]).count == 1
 
     def test_absurd_numbers_do_not_stop_the_batch(self, store: Store) -> None:
         """Token counts beyond 64 bits, or below zero, are cut down; the entries beside them are stored as they are."""
         absurd = entry(usage=Usage(input=2**80, output=-5), cost=2**90, total_us=2**70)
         good = entry()
-        assert store.append([absurd, good]) == 2
+        assert store.append([absurd, good]).count == 2
         (found,) = store.entries(absurd.call)
         assert 0 < found.usage.input < 2**60 and found.usage.output == 0 and found.total_us < 2**60
         assert store.entries(good.call) == [good]
         assert store.usage(0, 2**60)[0].input > found.usage.input
+
+    # Accounts
+
+    def test_costs_are_posted_to_accounts(self, store: Store) -> None:
+        """What an entry costs is charged to all of its accounts; unpriced and free ones charge nothing; the accounts
+        come back with the entry."""
+        both, one = accounts((1, 0), (2, 86_400_000)), accounts((2, 0))
+        costly = entry(accounts=both, cost=100)
+        more = [
+            entry(accounts=one, cost=None),
+            entry(accounts=both, cost=7),
+            entry(accounts=one, cost=0),
+            entry(cost=9),
+        ]
+        assert store.append([costly, *more]) == Appended(5, {(1, 0): 107, (2, 86_400_000): 107})
+        assert store.append([entry(accounts=one, cost=5)]) == Appended(1, {(2, 0): 5})
+        assert [store.posted(*at) for at in ((1, 0), (2, 86_400_000), (2, 0), (3, 0))] == [107, 107, 5, 0]
+        assert [store.entries(each.call) for each in (costly, *more)] == [[each] for each in (costly, *more)]
+
+    def test_costs_are_posted_once(self, store: Store) -> None:
+        """Entries that come again, whole batches or among others, or twice in one, are charged once."""
+        entries = [entry(accounts=accounts((1, 0)), cost=10**number) for number in range(6)]
+        assert store.append(entries[:3]).posted == {(1, 0): 111}
+        assert store.append(entries[:3]) == Appended(0, {})
+        assert store.append([entries[4], *entries[:4], entries[4]]) == Appended(2, {(1, 0): 11_000})
+        changed = msgspec.structs.replace(entries[5], cost=1)
+        assert store.append([*entries, changed]) == Appended(1, {(1, 0): 100_000})
+        assert store.posted(1, 0) == 111_111
+        assert store.usage(0, 2**60)[0].cost == 111_111
+
+    def test_a_failed_batch_posts_nothing(self, store: Store) -> None:
+        """What a batch brought that failed is forgotten: new accounts too, and the next batch is right."""
+        new = accounts((9, 0), (8, 0))
+        with pytest.raises(TypeError):
+            store.append([entry(accounts=new, asked="new"), entry(route=object())])
+        assert store.posted(9, 0) == 0
+        assert store.append([entry(accounts=new, asked="new", cost=3)]).posted == {(8, 0): 3, (9, 0): 3}
+
+    def test_accounts_that_are_none(self, store: Store) -> None:
+        """Accounts that no worker writes do not stop the entries behind them; one named twice is charged
+        once."""
+        values: list[object] = [{}, [[1]], "x", [["a", 1]], []]
+        strange = [msgspec.Raw(pack(value)) for value in values]
+        entries = [entry(accounts=each) for each in (*strange, accounts((1, 0), (1, 0)))]
+        assert store.append(entries) == Appended(6, {(1, 0): 1_234})
+
+    def test_absurd_costs_do_not_overflow(self, store: Store) -> None:
+        """An account at the end of its figures stays there, and takes further entries."""
+        for _ in range(3):
+            store.append([entry(cost=2**80, accounts=accounts((1, 0))) for _ in range(30_000)])
+        assert 2**61 < store.posted(1, 0) < 2**63
+        assert store.append([entry()]).count == 1
 
     # Usage
 

@@ -94,7 +94,7 @@ def test_full_disk(path: Path) -> None:
         store.append([entry() for _ in range(2000)])
     assert store.entries(one.call) == [one]
     store._db.execute("PRAGMA max_page_count = 100000")
-    assert store.append([entry() for _ in range(2000)]) == 2000
+    assert store.append([entry() for _ in range(2000)]).count == 2000
     store.close()
 
 

@@ -144,7 +144,7 @@ class Keeper:
         while journal.pending:
             batch = journal.pending[:BATCH]
             try:
-                self._store.append(batch)
+                self._store.append(batch, journal.epoch)
             except StoreError as error:
                 if not self._troubled:
                     self._troubled = True

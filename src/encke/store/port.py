@@ -38,6 +38,13 @@ class LiveKeys(NamedTuple):
     grants: dict[bytes, Grant]
 
 
+class Appended(msgspec.Struct, frozen=True):
+    """How many entries were new, and what these cost every account: (limit id, window) to nano-dollars, never 0."""
+
+    count: int
+    posted: dict[tuple[int, int], int]
+
+
 class UsageRow(msgspec.Struct, frozen=True):
     """Sums over the entries of one group.
 
@@ -86,9 +93,13 @@ class Store(Protocol):
     def version(self) -> int:
         """A counter that rises with every change to the keys."""
 
-    def append(self, entries: Sequence[Entry]) -> int:
-        """Add entries. One whose (call, attempt) is there already is left out. Returns how many were added. Does not
-        wait for whoever else may hold the store."""
+    def append(self, entries: Sequence[Entry], epoch: int = 0) -> Appended:
+        """Add entries. One whose (call, attempt) is there already is left out. What those that are new cost is added to
+        their accounts, and to the leases of the worker of this `epoch` (0: nobody's). Does not wait for whoever else
+        may hold the store."""
+
+    def posted(self, limit: int, window: int) -> int:
+        """What an account has been charged, in nano-dollars."""
 
     def entries(self, call: str) -> list[Entry]:
         """The entries of one call, by attempt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,10 @@ COLUMNS = (
     *("charge", "image_input", "image_output"),
 )
 
+# Disjoint: what is counted in one stands in no other.
+BUCKETS: Final = tuple(field for field in Usage.__struct_fields__ if field != "estimated")
+ENTRIES: Final = "entries.*, charges.accounts FROM entries JOIN charges ON charges.id = charge"
+
 AT_ONCE: Final = 16
 
 _ROW: Final = f"({','.join('?' * len(COLUMNS))})"
@@ -31,9 +36,9 @@ INSERT_MANY: Final = f"INSERT INTO entries VALUES {','.join([_ROW] * AT_ONCE)}{_
 
 # Upstreams report tokens, and may report nonsense. A number beyond every possible answer is cut down to this, so that
 # it can neither be refused by SQLite (64 bits), which would stop the shipping of all entries behind it, nor overflow a
-# sum. The cost of such a row is nonsense too; at $100 per million tokens it would stay below the second figure.
+# sum. The cost of such a row is nonsense too, and cut down to $100,000.
 MOST: Final = (1 << 36) - 1
-MOST_COST: Final = 10**16
+MOST_COST: Final = 10**14
 
 Row = tuple[Any, ...]
 
@@ -49,21 +54,16 @@ def row_of(e: Entry, charge: int = 0) -> Row:
     # Whole numbers are all within 0 and MOST if all of their bits together are.
     inputs: int = u.input | u.cache_read | u.cache_write_5m | u.cache_write_1h | u.audio_input | u.image_input
     others: int = u.output | u.reasoning | u.audio_output | u.image_output | e.first_us | e.total_us
-    if not 0 <= inputs | others <= MOST:
+    if not 0 <= inputs | others <= MOST or not 0 <= (e.cost or 0) <= MOST_COST:
         row, usage = _cut_down(row, usage)
     return (*row[:_USAGE_AT], *usage[:_IMAGES_AT], *row[_USAGE_AT + 1 :], charge, *usage[_IMAGES_AT:])
 
 
-def batches(entries: Sequence[Entry]) -> tuple[list[list[Any]], list[Row]]:
+def batches(rows: Sequence[Row]) -> tuple[list[list[Any]], Sequence[Row]]:
     """What to bind to INSERT_MANY, and then to INSERT for the rest."""
-    whole = len(entries) - len(entries) % AT_ONCE
-    many: list[list[Any]] = []
-    for start in range(0, whole, AT_ONCE):
-        values: list[Any] = []
-        for entry in entries[start : start + AT_ONCE]:
-            values += row_of(entry)
-        many.append(values)
-    return many, [row_of(entry) for entry in entries[whole:]]
+    whole = len(rows) - len(rows) % AT_ONCE
+    many = [list(chain.from_iterable(rows[start : start + AT_ONCE])) for start in range(0, whole, AT_ONCE)]
+    return many, rows[whole:]
 
 
 def _cut_down(row: Row, usage: Row) -> tuple[Row, Row]:

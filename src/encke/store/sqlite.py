@@ -12,9 +12,10 @@ from encke.keys.grant import Grant
 from encke.ledger.entry import Entry
 from encke.store.migrate import check_current, migrate
 from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, writing
-from encke.store.port import GroupBy, LiveKeys, NameTaken, StoredKey, StoreError, UsageRow
+from encke.store.port import Appended, GroupBy, LiveKeys, NameTaken, StoredKey, StoreError, UsageRow
+from encke.store.posting import Books, charged
 from encke.store.reports import usage
-from encke.store.rows import INSERT, INSERT_MANY, batches, entry_of
+from encke.store.rows import ENTRIES, entry_of
 from encke.store.trouble import plainly
 
 _KEY = "SELECT public_id, name, created, expires, revoked FROM keys "
@@ -29,6 +30,7 @@ class SqliteStore:
     def __init__(self, db: apsw.Connection, path: Path, before_commit: Callable[[], None] | None = None) -> None:
         self._db = db
         self._before_commit = before_commit
+        self._books = Books()
         self.path = path
 
     @classmethod
@@ -42,6 +44,7 @@ class SqliteStore:
         # First the old one: connections of one process share what SQLite knows of the file, that it was read-only too.
         with contextlib.suppress(apsw.Error):
             self._db.close(True)
+        self._books.forget()
         self._db = _open(self.path, False, self._before_commit, APPEND_MS)
 
     @classmethod
@@ -126,25 +129,30 @@ class SqliteStore:
 
     # Entries
 
-    def append(self, entries: Sequence[Entry]) -> int:
+    def append(self, entries: Sequence[Entry], epoch: int = 0) -> Appended:
         """See `Store`."""
         with plainly(self.path):
             self._db.set_busy_timeout(APPEND_MS)
             try:
                 with writing(self._db):
-                    before = self._db.total_changes()
-                    many, rest = batches(entries)
-                    self._db.executemany(INSERT_MANY, many)
-                    self._db.executemany(INSERT, rest)
-                    return self._db.total_changes() - before
+                    return self._books.append(self._db, entries, epoch)
+            except BaseException:
+                self._books.forget()
+                raise
             finally:
                 self._db.set_busy_timeout(BUSY_MS)
 
+    def posted(self, limit: int, window: int) -> int:
+        """See `Store`."""
+        query = "SELECT posted FROM accounts WHERE limit_id = ? AND window = ?"
+        with plainly(self.path):
+            return self._db.execute(query, (limit, window)).get or 0
+
     def entries(self, call: str) -> list[Entry]:
         """See `Store`."""
+        query = f"SELECT {ENTRIES} WHERE call = ? ORDER BY attempt"
         with plainly(self.path):
-            rows = self._db.execute("SELECT * FROM entries WHERE call = ? ORDER BY attempt", (call,))
-            return [entry_of(row) for row in rows]
+            return [entry_of(row[:-1], charged(row[-1])) for row in self._db.execute(query, (call,))]
 
     def usage(self, since: int, until: int, by: GroupBy | None = None) -> list[UsageRow]:
         """See `Store`."""

@@ -26,7 +26,7 @@ MODULES = (
     "dialects/openai_chat/faults dialects/openai_chat/parse dialects/openai_chat/render dialects/openai_chat/stream",
     "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
-    "calls/attempt calls/call calls/life calls/refusal calls/relay calls/upstream",
+    "calls/attempt calls/call calls/life calls/refusal calls/relay calls/replies calls/upstream",
     "worker/admission worker/app worker/routes",
     "keeper/shipper store/rows",
 )

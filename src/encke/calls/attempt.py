@@ -8,6 +8,7 @@ from typing import Final
 
 from encke.calls.call import Call
 from encke.calls.relay import StreamRelay
+from encke.calls.replies import KeepingRelay
 from encke.calls.upstream import Target
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
@@ -351,6 +352,9 @@ class Attempt:
     def _start_relay(self) -> StreamRelay:
         parsed = self.call.parsed
         assert parsed is not None
+        once = self.call.once
+        if once is not None:
+            return KeepingRelay(parsed.include_usage, self.opened, once)
         return StreamRelay(parsed.include_usage, self.opened)
 
     def _complete(self) -> None:

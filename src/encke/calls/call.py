@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from encke.calls.replies import Kept, Once
 from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
@@ -38,9 +39,11 @@ class Call:
         "grant",
         "id",
         "next_keepalive",
+        "once",
         "outcome",
         "parsed",
         "provider",
+        "replayed",
         "request",
         "route",
         "started",
@@ -75,11 +78,22 @@ class Call:
         self.usage: Usage = NO_USAGE
         self.first_at = 0.0
         self.next_keepalive = float("inf")
+        self.once: Once | None = None  # where it is made under an Idempotency-Key
+        self.replayed = ""  # the id of the call whose answer this is once more
 
     def respond(self, status: int, content_type: str, body: bytes, extra: str = "") -> None:
         """Send a whole answer."""
         self.status = status
         self.client.respond(status, f"content-type: {content_type}\r\n{extra}{self._fields()}", body)
+
+    def replay(self, kept: Kept) -> None:
+        """Send an answer that was given before."""
+        self.replayed = kept.call
+        if not kept.stream:
+            self.respond(200, kept.content_type, kept.body)
+            return
+        self.open_stream(b"")
+        self.client.end_stream(kept.body)
 
     def open_stream(self, first: bytes) -> None:
         """Send the head of a stream with what has come of it; only the latter when keep-alives have sent the head."""
@@ -123,6 +137,8 @@ class Call:
         )
         if self.client_request_id:
             fields += f"x-client-request-id: {self.client_request_id}\r\n"
+        if self.replayed:
+            fields += f"x-encke-replayed: {self.replayed}\r\n"
         if self.asked:
             fields += f"{_names(self.asked, self.provider)}x-encke-attempts: {self.attempts}\r\n"
         return fields

@@ -24,6 +24,7 @@ from typing import Final
 
 from encke.calls.attempt import Attempt, StreamCare
 from encke.calls.call import Call
+from encke.calls.replies import HEADER, Once, Replies, name_of
 from encke.calls.upstream import Target, Upstream
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.clock import monotonic
@@ -65,6 +66,8 @@ class Desk:
     rng: random.Random = field(default_factory=random.Random)
     # Our credentials, which an upstream's error may quote.
     redactor: Redactor = field(default_factory=lambda: Redactor(()))
+    # For calls with an Idempotency-Key; None: it is not heeded.
+    replies: Replies | None = None
     # By identity, since hashing a model costs more than all the rest; the model is kept so that its id stays its own.
     _targets: dict[int, tuple[list[Target], list[Target], Model]] = field(default_factory=dict)
 
@@ -88,16 +91,10 @@ async def live(desk: Desk, call: Call) -> None:
     tally.calls += 1
     try:
         read(desk, call)
-        targets = await find_targets(desk, call)
-        attempt = await open_answer(desk, call, targets)
-        if attempt.relay is None:
-            answer_whole(call, attempt)
+        if HEADER in call.request.headers and desk.replies is not None:
+            await answer_once(desk, call, desk.replies)
         else:
-            tally.streams += 1
-            try:
-                await relay_stream(call, attempt)
-            finally:
-                tally.streams -= 1
+            await answer(desk, call)
     except Fault as fault:
         if call.attempts == 0:
             note_refusal(desk, call, fault)
@@ -116,6 +113,39 @@ async def live(desk: Desk, call: Call) -> None:
     finally:
         tally.calls -= 1
     tell(desk, call)
+
+
+async def answer(desk: Desk, call: Call) -> None:
+    """Phases 4 to 10."""
+    targets = await find_targets(desk, call)
+    attempt = await open_answer(desk, call, targets)
+    if attempt.relay is None:
+        await answer_whole(call, attempt)
+        return
+    desk.tally.streams += 1
+    try:
+        await relay_stream(call, attempt)
+    finally:
+        desk.tally.streams -= 1
+
+
+async def answer_once(desk: Desk, call: Call, replies: Replies) -> None:
+    """The same under an Idempotency-Key: run, or answered from what was kept, which is no call to anybody."""
+    grant, headers = call.grant, call.request.headers
+    assert grant is not None
+    once = Once(replies, call.id, name_of(grant, call.route, headers[HEADER]))
+    kept = await once.begin(call.request.body, headers)
+    if kept is not None:
+        call.outcome = "replayed"
+        call.replay(kept)
+        return
+    call.once = once
+    try:
+        await answer(desk, call)
+    except Exception:
+        # Before the caller is told: who tries again at once is not to find it still running.
+        await once.free()
+        raise
 
 
 def crash(desk: Desk, call: Call, error: Exception) -> None:
@@ -236,10 +266,15 @@ def after(desk: Desk, attempt: Attempt, fault: Fault, stale: bool, others: bool,
     return step if step.verdict != "again" or attempt.target.healthy else STOP
 
 
-def answer_whole(call: Call, attempt: Attempt) -> None:
+async def answer_whole(call: Call, attempt: Attempt) -> None:
     """Phase 10 for an answer that is no stream, then the answer."""
+    once = call.once
+    if once is not None:
+        await once.keep(attempt.content_type, False, attempt.body)
     call.outcome = "complete"
     attempt.settle("complete", "", final=True)
+    if once is not None:
+        await once.done()
     call.respond(200, attempt.content_type, attempt.body)
 
 
@@ -265,9 +300,14 @@ async def relay_stream(call: Call, attempt: Attempt) -> None:
     except BaseException:
         attempt.settle("truncated", "internal_error", final=True)
         raise
+    once = call.once
     if end.fault is None:
+        if once is not None:
+            await once.keep("text/event-stream", True, end.tail)
         call.outcome = "complete"
         attempt.settle("complete", "", final=True)
+        if once is not None:
+            await once.done()
         client.end_stream(end.tail)
     else:
         call.outcome = "truncated"
@@ -369,6 +409,7 @@ def tell(desk: Desk, call: Call) -> None:
             call.outcome,
             call.code,
             call.client_request_id,
+            call.replayed,
         )
     )
 

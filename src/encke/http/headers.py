@@ -26,13 +26,23 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
         b"access-control-request-method",
         b"access-control-request-headers",
         b"x-request-id",
+        b"idempotency-key",
     }
 )
 
-# These say who asks, how long the body is, or where it goes: twice, with different values, is an attack or a broken
-# client.
+# These say who asks, how long the body is, where it goes, or whether it was sent before: twice, with different values,
+# is an attack or a broken client.
 SINGLE_REQUEST_HEADERS: Final = frozenset(
-    {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"host", b"content-type", b"content-length"}
+    {
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"host",
+        b"content-type",
+        b"content-length",
+        b"idempotency-key",
+    }
 )
 
 # These are sent once or the request is refused (RFC 9112, sections 3.2 and 6.1; the parser itself sees to

@@ -94,5 +94,11 @@ class KnownHeads:
 
 
 def _other(headers: dict[bytes, bytes]) -> bool:
-    """Whether the head says something about framing beside its length, or about what follows it."""
-    return b"transfer-encoding" in headers or b"expect" in headers or b"upgrade" in headers
+    """Whether the head says something about framing beside its length, or about what follows it; or is made for one
+    call only."""
+    return (
+        b"transfer-encoding" in headers
+        or b"expect" in headers
+        or b"upgrade" in headers
+        or b"idempotency-key" in headers
+    )

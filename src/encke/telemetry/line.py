@@ -29,3 +29,4 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     outcome: str = ""
     code: str = ""
     client_request_id: str = ""
+    replayed: str = ""

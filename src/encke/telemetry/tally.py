@@ -33,7 +33,7 @@ ATTEMPTS: Final[tuple[float, ...]] = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
 # Closed sets, so that labels are bounded; what is not in one counts as its last.
 ROUTES: Final = ("chat", "completions", "embeddings", "moderations", "models", "model", "none")
 CLASSES: Final = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
-OUTCOMES: Final = ("complete", "truncated", "client_closed", "rejected", "refused", "uncertain", "failed")
+OUTCOMES: Final = ("complete", "replayed", "truncated", "client_closed", "rejected", "refused", "uncertain", "failed")
 
 INFERENCE: Final = 4  # so many of them are calls to models
 

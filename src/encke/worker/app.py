@@ -26,7 +26,7 @@ _JSON: Final = "application/json"
 _encode: Final = msgspec.json.Encoder().encode
 _EXPOSED: Final = (
     "x-request-id, x-cometapi-request-id, x-client-request-id, openai-processing-ms, x-encke-model, x-encke-provider, "
-    "x-encke-attempts, x-encke-models-missing, x-should-retry, retry-after, retry-after-ms"
+    "x-encke-attempts, x-encke-replayed, x-encke-models-missing, x-should-retry, retry-after, retry-after-ms"
 )
 
 

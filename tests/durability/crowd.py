@@ -1,8 +1,11 @@
-"""Callers who write down what they saw: `python -m tests.durability.crowd PORT LOG STREAMS KEY`, until its input ends.
+"""Callers who write down what they saw: `python -m tests.durability.crowd PORT LOG STREAMS KEYS`, until its input ends.
+
+KEYS are separated by commas; callers take them in turn.
 
 One JSON line for every call that was begun, when it is over:
 
-    {"nonce": …, "stream": …, "status": 200 or null, "call": x-request-id or null, "end": …, "content": bytes, "at": ms}
+    {"nonce": …, "stream": …, "status": 200 or null, "call": x-request-id or null, "end": …, "content": bytes, "at": ms,
+     "code": of the error, "cost": x-encke-cost}
 
 `end` is "whole" when the terminal event, or the last byte of a whole answer, was seen; "error" for an error event or a
 status other than 200; "broken" for everything else. A nonce stands in the message, from where the upstream's statement
@@ -33,6 +36,8 @@ class Seen:
     end: str = "broken"
     content: int = 0
     at: int = 0
+    code: str = ""  # of the error
+    cost: str = ""  # x-encke-cost
 
 
 class Caller:
@@ -65,7 +70,7 @@ class Caller:
         seen = Seen(f"n{self._number}x{self._made}", self._rng.random() < 0.85)
         writer.write(self._request(seen))
         try:
-            await asyncio.wait_for(self._answer(reader, seen), PATIENCE)
+            await asyncio.wait_for(answer(reader, seen), PATIENCE)
         finally:
             seen.at = time.time_ns() // 1_000_000
             self._log.append(seen)
@@ -84,38 +89,43 @@ class Caller:
         head += f"x-request-id: {seen.nonce}\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
         return head.encode() + data
 
-    async def _answer(self, reader: asyncio.StreamReader, seen: Seen) -> None:
-        status, headers = _head(await reader.readuntil(b"\r\n\r\n"))
-        seen.status, seen.call = status, headers.get("x-request-id")
-        if headers.get("transfer-encoding") != "chunked":
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
-            seen.end = "error" if status != 200 else "whole"
-            if status == 200:
-                seen.content = len(json.loads(body)["choices"][0]["message"]["content"])
-            return
-        rest, ended = b"", False
-        while size := int(await reader.readuntil(b"\r\n"), 16):
-            *events, rest = (rest + await reader.readexactly(size)).split(b"\n\n")
-            await reader.readexactly(2)
-            for event in events:
-                ended |= self._event(event, seen)
-        await reader.readexactly(2)
-        if ended and seen.end == "broken":
-            seen.end = "whole"
 
-    def _event(self, event: bytes, seen: Seen) -> bool:
-        """Count its content; true for the last one."""
-        data = event.removeprefix(b"data: ")
-        if data == b"[DONE]":
-            seen.end = "whole"  # seen, whatever becomes of the connection
-            return True
-        if event.startswith(b"data: "):
-            value = json.loads(data)
-            if value.get("error"):
-                seen.end = "error"
-            for choice in value.get("choices", ()):
-                seen.content += len(choice["delta"].get("content") or "")
-        return False
+async def answer(reader: asyncio.StreamReader, seen: Seen) -> None:
+    """Read an answer and note what it was. Raises EOFError or OSError when it breaks off."""
+    status, headers = _head(await reader.readuntil(b"\r\n\r\n"))
+    seen.status, seen.call, seen.cost = status, headers.get("x-request-id"), headers.get("x-encke-cost", "")
+    if headers.get("transfer-encoding") != "chunked":
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        seen.end = "error" if status != 200 else "whole"
+        if status == 200:
+            seen.content = len(json.loads(body)["choices"][0]["message"]["content"])
+        else:
+            seen.code = json.loads(body)["error"]["code"] or ""
+        return
+    rest, ended = b"", False
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        *events, rest = (rest + await reader.readexactly(size)).split(b"\n\n")
+        await reader.readexactly(2)
+        for event in events:
+            ended |= _event(event, seen)
+    await reader.readexactly(2)
+    if ended and seen.end == "broken":
+        seen.end = "whole"
+
+
+def _event(event: bytes, seen: Seen) -> bool:
+    """Count its content; true for the last one."""
+    data = event.removeprefix(b"data: ")
+    if data == b"[DONE]":
+        seen.end = "whole"  # seen, whatever becomes of the connection
+        return True
+    if event.startswith(b"data: "):
+        value = json.loads(data)
+        if value.get("error"):
+            seen.end, seen.code = "error", value["error"].get("code") or ""
+        for choice in value.get("choices", ()):
+            seen.content += len(choice["delta"].get("content") or "")
+    return False
 
 
 def _head(data: bytes) -> tuple[int, dict[str, str]]:
@@ -124,10 +134,10 @@ def _head(data: bytes) -> tuple[int, dict[str, str]]:
     return int(line.split(" ")[1]), {name.lower(): value for name, value in pairs}
 
 
-async def main(port: int, path: Path, streams: int, key: str) -> None:
+async def main(port: int, path: Path, streams: int, keys: list[str]) -> None:
     """Call until standard input ends, then let what is under way come to its end."""
     log: list[Seen] = []
-    callers = [Caller(number, port, key, log) for number in range(streams)]
+    callers = [Caller(number, port, keys[number % len(keys)], log) for number in range(streams)]
     tasks = [asyncio.create_task(caller.run()) for caller in callers]
     stdin = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
@@ -147,4 +157,4 @@ async def main(port: int, path: Path, streams: int, key: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
+    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4].split(",")))

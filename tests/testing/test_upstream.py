@@ -57,6 +57,18 @@ def test_max_tokens_is_honoured_unless_told_otherwise(upstream: FakeUpstream) ->
     assert (long["choices"][0]["finish_reason"], long["usage"]["completion_tokens"]) == ("stop", 9)
 
 
+def test_what_a_piece_is_worth(upstream: FakeUpstream) -> None:
+    """Pieces may have a text of their own and count as several tokens; the usage may be any object."""
+    behave = 'behave: {"chunks": 9, "each": 20, "piece": "abc"}'
+    told = 'behave: {"usage": {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 3}}}'
+    with Client(upstream.port) as client:
+        answer = client.call("POST", CHAT, chat(behave, max_tokens=59)).json()
+        assert client.call("POST", CHAT, chat(told)).json()["usage"]["prompt_tokens_details"] == {"cached_tokens": 3}
+    assert answer["choices"][0]["message"]["content"] == "Helloabc"
+    assert answer["usage"]["completion_tokens"] == 40
+    assert ended(upstream.statement, 1).tokens == 40
+
+
 def test_the_statement_tells_the_request(upstream: FakeUpstream) -> None:
     """Headers, hash and parsed fields of what came, under the number of the call and of the connection."""
     body = json.dumps(chat("token:abc123", model="m7", max_completion_tokens=5)).encode()

@@ -10,7 +10,9 @@ Otherwise the answer is polite: a chat completion, or the list of models. To ref
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import msgspec
 
@@ -28,7 +30,7 @@ BEHAVIOURS: dict[str, Behaviour] = {**ODDITIES, **FAULTS}
 _PATH = re.compile(r"/behave/(\w+)/")
 _MODEL = re.compile(r"fault-([\w-]+)\Z")
 _EARLY = re.compile(rb'"model"\s*:\s*"fault-(early[\w-]+)"')
-_MESSAGE = re.compile(r"behave:\s*(\{.*?\})", re.DOTALL)
+_MESSAGE = re.compile(r"behave:\s*(?=\{)")
 
 
 def named(request: Request, options: Options) -> Script:
@@ -64,8 +66,16 @@ def _options(request: Request) -> Options:
     path, model = _PATH.match(request.path), _MODEL.search(request.model or "")
     name = path.group(1) if path else _name(model.group(1)) if model else "polite"
     found = _MESSAGE.search(request.last_user)
-    given = msgspec.json.decode(found.group(1)) if found else {}
+    given = _first_object(request.last_user[found.end() :]) if found else {}
     return msgspec.convert({"name": name, **given}, Options)
+
+
+def _first_object(text: str) -> Any:
+    """The JSON at the beginning of a text, whatever comes after it."""
+    try:
+        return json.JSONDecoder().raw_decode(text)[0]
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def _name(text: str) -> str:

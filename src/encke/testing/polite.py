@@ -1,7 +1,8 @@
 """The honest answer to a chat completion, in parts, so that behaviours can spoil any of them.
 
 The content starts with the nonce the caller put into its last user message (`token:abc123`), and every later piece
-repeats it, so that an answer which reaches the wrong caller is seen. One piece of content counts as one output token.
+repeats it, so that an answer which reaches the wrong caller is seen. A piece of content counts as one output token,
+unless `each` says otherwise.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What a request or a rule may say about its answer. `name` picks the behaviour; the others dial it."""
 
     name: str = "polite"
-    chunks: int = 4  # pieces of content, so output tokens
+    chunks: int = 4  # pieces of content
+    each: int = 1  # output tokens in each
     after: int = 2  # a fault in the middle comes after this many pieces
     interval: float = 0.0  # seconds between pieces of a stream
     first_delay: float = 0.0  # seconds before the head
     content: str | None = None  # the first piece, instead of the nonce
+    piece: str | None = None  # every further piece, instead of the nonce and a number
     prompt_tokens: int | None = None  # usage claimed, instead of counted
     completion_tokens: int | None = None
+    usage: dict[str, Any] | None = None  # the whole of it, instead of those two
     honour_max: bool = True  # false: write more than max_tokens allows
     seconds: int = 7  # for Retry-After
     megabytes: int = 64  # for big bodies
@@ -48,19 +52,27 @@ class Answer:
 
     def __post_init__(self) -> None:
         request, options = self.request, self.options
-        bound = request.max_tokens if options.honour_max and request.max_tokens is not None else options.chunks
-        count = min(options.chunks, max(bound, 0))
+        bound = options.chunks
+        if options.honour_max and request.max_tokens is not None:
+            bound = max(request.max_tokens, 0) // options.each
+        count = min(options.chunks, bound)
         self.finish = "length" if count < options.chunks else "stop"
         first = options.content or (f"token:{request.nonce}" if request.nonce else "Hello")
-        self.pieces = [first, *(f" {request.nonce or 'word'}.{n}" for n in range(1, count))][:count]
+        further = (options.piece or f" {request.nonce or 'word'}.{n}" for n in range(1, count))
+        self.pieces = [first, *further][:count]
         claimed = options.completion_tokens
-        self.usage = usage(self.prompt_tokens, count if claimed is None else claimed)
+        self.usage = options.usage or usage(self.prompt_tokens, self.tokens if claimed is None else claimed)
 
     @property
     def prompt_tokens(self) -> int:
         """Claimed by the options, else one for every four bytes of the body."""
         given = self.options.prompt_tokens
         return max(len(self.request.body) // 4, 1) if given is None else given
+
+    @property
+    def tokens(self) -> int:
+        """In all pieces."""
+        return len(self.pieces) * self.options.each
 
     @property
     def content(self) -> str:
@@ -100,7 +112,7 @@ class Answer:
         """Every SSE event of the stream with its output tokens, without `[DONE]`."""
         eol = self.options.eol
         plain = [(wire.event(one, eol), 0) for one in (self.opening(), *self.closing())]
-        return [plain[0], *((wire.event(one, eol), 1) for one in self.contents()), *plain[1:]]
+        return [plain[0], *((wire.event(one, eol), self.options.each) for one in self.contents()), *plain[1:]]
 
 
 def usage(prompt: int, completion: int) -> dict[str, Any]:
@@ -124,7 +136,7 @@ def stream(answer: Answer, events: list[tuple[bytes, int]], end: bytes = wire.LA
 
 def whole(answer: Answer, body: bytes, status: int = 200, headers: wire.Headers = ()) -> list[Step]:
     """An answer in one piece, with Content-Length."""
-    tokens = len(answer.pieces) if status == 200 else 0
+    tokens = answer.tokens if status == 200 else 0
     return [*delay(answer.options), Send(wire.http_response(status, [wire.JSON, *headers], body), tokens)]
 
 

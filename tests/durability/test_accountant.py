@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.support.accountant import Audit, Books, Statement, Tariff, at_rest, audit, window_of
+from encke.core.usage import Usage
+from encke.ledger.entry import Entry
+from encke.store.sqlite import SqliteStore
+from tests.support.accountant import (
+    Audit,
+    Books,
+    Statement,
+    Tariff,
+    at_rest,
+    audit,
+    conserved,
+    read_books,
+    read_statement,
+    window_of,
+)
 
 NOON = 1_795_434_000_000  # 2026-11-23, 11:40 UTC
 MONTH = 1_793_491_200_000  # 2026-11-01
@@ -152,6 +169,40 @@ def test_a_mistake(name: str) -> None:
     change(case)
     problems = case.audit().problems
     assert any(words in problem for problem in problems), problems
+
+
+def test_books_as_they_lie_on_the_disk(tmp_path: Path) -> None:
+    """What the store writes is what the accountant reads, while the store is open too."""
+    store = SqliteStore.open(tmp_path / "encke.db")
+    accounts = msgspec.Raw(msgspec.msgpack.encode([[7, MONTH]]))
+    entry = Entry(
+        *("c1", 1, "k", "chat", "lab/m", "lab", "m", "complete", "stop", 200, True, True, NOON, NOON, 1, 1),
+        *(Usage(input=30, output=2), 600_000, "v", 100, "n1"),
+        accounts=accounts,
+    )
+    store.append([entry])
+    log = tmp_path / "upstream.jsonl"
+    log.write_text(
+        '{"type":"received","call":1,"method":"POST","nonce":"n1","body_bytes":99,"at_ns":1}\n'
+        '{"type":"outcome","call":1,"prompt_tokens":30,"tokens":2}\n{"type":"outc'
+    )
+    books = read_books(tmp_path / "encke.db")
+    books.limits[7] = LIMIT
+    assert audit(read_statement(log), books, PRICES, []).problems == []
+    assert books.accounts == {(7, MONTH): 600_000} and books.hours[0]["cost"] == 600_000
+    assert conserved(tmp_path / "encke.db", rest=True) == []
+    store.close()
+    for change, words in {
+        "UPDATE entries SET cost = cost + 1": "by its entries",
+        "UPDATE hours SET cost = cost + 2": "the hours say",
+        "INSERT INTO accounts VALUES (9, 0, 5)": "account (9, 0)",
+        "INSERT INTO leases VALUES (1, 7, 0, 5, 4)": "a lease is left",
+    }.items():
+        db = sqlite3.connect(tmp_path / "encke.db")
+        db.execute(change)
+        db.commit()
+        db.close()
+        assert any(words in problem for problem in conserved(tmp_path / "encke.db", rest=True)), words
 
 
 def test_leases_that_are_left() -> None:

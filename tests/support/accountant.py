@@ -35,6 +35,9 @@ BUCKETS = {
     "audio_input": "input", "image_input": "input", "output": "", "reasoning": "output", "audio_output": "output",
     "image_output": "output",
 }  # fmt: skip
+SUMMED = ("cost", "input", "cache_read", "output", "reasoning")
+_SUMS = ", ".join(f"sum({name}) AS {name}" for name in SUMMED)
+
 # A row with one of these may stand for a request that the provider never got: recorded, and not sent.
 MAYBE_NOT_SENT = {"orphan", "uncertain", "failed", "client_closed"}
 
@@ -274,8 +277,7 @@ def _conserved(books: Books, found: Audit) -> Iterator[str]:
 
 
 def _total(rows: list[Row]) -> dict[str, int]:
-    names = ("cost", "input", "cache_read", "output", "reasoning")
-    return {name: sum(row[name] or 0 for row in rows) for name in names}
+    return {name: sum(row[name] or 0 for row in rows) for name in SUMMED}
 
 
 def _window(row: Row, account: Account, books: Books) -> Iterator[str]:
@@ -304,6 +306,33 @@ def window_of(period: str, moment: int) -> int:
 def at_rest(books: Books) -> list[str]:
     """When all processes have ended in order, no allowance is out there."""
     return [f"a lease is left: {row}" for row in books.leases if row["granted"] > row["posted"]]
+
+
+def conserved(store: Path, *, rest: bool = False) -> list[str]:
+    """What does not add up within the database alone, cheaply; `rest`: and what is left though all has come to rest."""
+    db = sqlite3.connect(f"file:{store}?mode=ro", uri=True, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    try:
+        db.execute("BEGIN")
+        entries = [dict(row) for row in db.execute(f"SELECT charge, {_SUMS} FROM entries GROUP BY charge")]  # noqa: S608
+        charges = {row["id"]: json.loads(row["accounts"]) for row in _all(db, "charges")}
+        posted = {(row["limit_id"], row["window"]): row["posted"] for row in _all(db, "accounts")}
+        sums: Counter[Account] = Counter()
+        for row in entries:
+            for limit, window in charges[row["charge"]]:
+                sums[limit, window] += row["cost"] or 0
+        problems = [
+            f"account {account}: {sums[account]} by its entries, {posted.get(account, 0)} posted"
+            for account in sums.keys() | posted.keys()
+            if sums[account] != posted.get(account, 0)
+        ]
+        hours = [dict(row) for row in db.execute(f"SELECT {_SUMS} FROM hours")]  # noqa: S608
+        if _total(entries) != _total(hours):
+            problems.append(f"the hours say {_total(hours)}, the entries {_total(entries)}")
+        leases = _all(db, "leases") if rest else []
+        return problems + [f"a lease is left: {row}" for row in leases if row["granted"] > row["posted"]]
+    finally:
+        db.close()
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.accountant import conserved
 from tests.support.canaries import canary
 from tests.support.client import Client
 from tests.support.evidence import EVIDENCE
@@ -26,7 +27,8 @@ class Gateway:
 
     `settings` is the configuration as nested dicts; `server.listen` is set unless given. `env` is added to a small
     environment. `folder` keeps configuration, log and data, so a second Gateway on the same folder is a restart.
-    Raises AssertionError with the log when the gateway does not come up or leaves processes behind.
+    Raises AssertionError with the log when the gateway does not come up or leaves processes behind, or, stopped in
+    order, a ledger that does not add up.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Gateway:
         self.config = folder / "encke.toml"
         self._log = folder / "gateway.log"
         given = settings or {}
+        self.store = self.data / str(given.get("store", {}).get("url", "sqlite:encke.db")).partition(":")[2]
         self.write_config({**given, "server": {"listen": "127.0.0.1:0", **given.get("server", {})}})
         (self.data / "run.json").unlink(missing_ok=True)
         self.process = self._start(env or {})
@@ -138,6 +141,8 @@ class Gateway:
             self._end_all()
             problem = f"the gateway did not stop in order: {error}; left: {left}"
             raise AssertionError(f"{problem}\n{self.log[-4000:]}") from None
+        problems = conserved(self.store, rest=True) if self.store.exists() else []
+        assert not problems, f"the ledger does not add up: {problems[:5]}\n{self.log[-2000:]}"
         return status
 
     def wait_for(self, condition: Callable[[], object], seconds: float, problem: str) -> None:

@@ -62,11 +62,11 @@ def test_what_a_piece_is_worth(upstream: FakeUpstream) -> None:
     behave = 'behave: {"chunks": 9, "each": 20, "piece": "abc"}'
     told = 'behave: {"usage": {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 3}}}'
     with Client(upstream.port) as client:
-        answer = client.call("POST", CHAT, chat(behave, max_tokens=59)).json()
         assert client.call("POST", CHAT, chat(told)).json()["usage"]["prompt_tokens_details"] == {"cached_tokens": 3}
+        answer = client.call("POST", CHAT, chat(behave, max_tokens=59)).json()
     assert answer["choices"][0]["message"]["content"] == "Helloabc"
     assert answer["usage"]["completion_tokens"] == 40
-    assert ended(upstream.statement, 1).tokens == 40
+    assert ended(upstream.statement, 2).tokens == 40
 
 
 def test_the_statement_tells_the_request(upstream: FakeUpstream) -> None:

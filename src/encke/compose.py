@@ -27,6 +27,7 @@ from encke.core.faults import Fault
 from encke.core.paths import DataPaths
 from encke.core.redact import Redactor
 from encke.dialects.openai_chat.wire import ROUTES
+from encke.http.drive import Signal
 from encke.http.headers import visible
 from encke.http.pool import Endpoint, Pool
 from encke.http.server import ServerLimits
@@ -328,6 +329,7 @@ def make_desk(
     discover: Callable[[], Awaitable[None]],
     redactor: Redactor,
     tally: Tally,
+    sync: Callable[[], Signal[None]] | None = None,
 ) -> Desk:
     """What calls need of their worker."""
     routing = config.routing
@@ -341,6 +343,7 @@ def make_desk(
         care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),
         redactor=redactor,
         tally=tally,
+        sync=sync,
     )
 
 

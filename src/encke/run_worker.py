@@ -38,6 +38,7 @@ from encke.worker.app import WorkerApp
 from encke.worker.link import KeeperLink, Snapshot
 from encke.worker.operator import OperatorApp, metrics_text
 from encke.worker.orders import Orders
+from encke.worker.syncing import GroupSync
 
 BACKLOG = 4096
 ORPHAN_GRACE = 3.0  # seconds for open calls when the supervisor was killed
@@ -63,6 +64,7 @@ class Worker:
         self._service: Service | None = None
         self._fenced = False
         self._journal: Journal | None = None
+        self._sync: GroupSync | None = None
         self._crash = crash_at(boot.crash)
 
     async def run(self) -> int:
@@ -98,7 +100,8 @@ class Worker:
     ) -> None:
         boot = self._boot
         access = AccessLog(None)
-        workshop = Workshop(Place(paths, loop, sweeper, Trust()), journal, access, Tally(), boot.engine)
+        sync = self._sync.wait if self._sync is not None else None
+        workshop = Workshop(Place(paths, loop, sweeper, Trust()), journal, access, Tally(), boot.engine, sync)
         runtime = workshop.make(self._config, boot.provider_keys, boot.generation)
         access.redirect(runtime.access_fd)
         if runtime.access_problem:
@@ -130,6 +133,8 @@ class Worker:
         orders.close()
         access.flush()
         service.close()
+        if self._sync is not None:
+            self._sync.close()
         journal.close()
 
     async def _serve_operators(
@@ -202,6 +207,8 @@ class Worker:
         journal = self._journal = (
             Journal(path) if self._boot.crash is None else CrashingJournal(path, self._crash, loop.call_soon)
         )
+        if self._config.store.durability == "strict":
+            self._sync = GroupSync(journal, lambda event, fields: log(event, fields, "worker"), self._crash)
         # The segments are told next, in the same read or a later one.
         asyncio.get_running_loop().create_task(_when_it_has_segments(journal, made))
         return journal

@@ -6,7 +6,7 @@ A call keeps the desk it began with, so calls under way end with the settings th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from encke.calls.life import Desk
@@ -25,6 +25,7 @@ from encke.compose import (
 )
 from encke.config.secret import Secret
 from encke.config.settings import Config
+from encke.http.drive import Signal
 from encke.http.server import ServerLimits
 from encke.ledger.journal import Journal
 from encke.providers.provider import Provider
@@ -62,6 +63,7 @@ class Workshop:
     access: AccessLog
     tally: Tally
     engine: EngineAddress | None
+    sync: Callable[[], Signal[None]] | None = None
 
     def make(self, config: Config, keys: Mapping[str, str], generation: int, before: Runtime | None = None) -> Runtime:
         """A runtime, taking over from the one before whatever has not changed.
@@ -77,7 +79,15 @@ class Workshop:
             discovery.inherit(before.discovery)
         redactor = make_redactor(providers)
         desk = make_desk(
-            config, catalogue, upstreams, self.journal, self.access, discovery.discover, redactor, self.tally
+            config,
+            catalogue,
+            upstreams,
+            self.journal,
+            self.access,
+            discovery.discover,
+            redactor,
+            self.tally,
+            self.sync,
         )
         problem = ""
         try:

@@ -37,6 +37,8 @@ NTH = {
     "worker.settling": 3,
     "worker.torn": 4,
     "worker.settled": 5,
+    "worker.syncing": 9,
+    "worker.synced": 8,
 }
 CHILDREN = [place for place in PLACES if place.startswith(("worker.", "keeper."))]
 # In the order in which a first start comes to them. The commits are the steps of the schema, then the key; each start
@@ -59,14 +61,14 @@ def reached(log: str) -> list[str]:
 
 
 def test_every_place_in_worker_and_keeper(tmp_path: Path, size: Size, count: Count) -> None:
-    """Each place once (20 times with --soak), under load."""
+    """Each place once (20 times with --soak), under load, in strict durability, which has places of its own."""
     times = size(1, soak=20)
     early = [place for place in CHILDREN if place in NEED_A_DEATH]
     places = [*early, *(place for place in CHILDREN if place not in NEED_A_DEATH)] * times
     points = ",".join(f"{place}:{NTH.get(place, 1)}" for place in places)
     rng = random.Random(3)
     began = time.monotonic()
-    with Siege(tmp_path, 60, 4, {"ENCKE_CRASHPOINT": points}) as siege:
+    with Siege(tmp_path, 60, 4, {"ENCKE_CRASHPOINT": points}, store={"durability": "strict"}) as siege:
         deadline = time.monotonic() + size(180, soak=3000)
         while len(left := missing(places, reached(siege.gateway.log))) > 0:
             assert time.monotonic() < deadline, f"never reached: {left}\n{siege.gateway.log[-3000:]}"

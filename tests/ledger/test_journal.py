@@ -270,3 +270,47 @@ def test_a_file_too_short_for_a_segment_is_refused(tmp_path: Path, size: int) ->
     path.write_bytes((MAGIC + bytes(24))[:size])
     with pytest.raises(ValueError, match="is not a journal segment"):
         SegmentReader(path)
+
+
+def test_pages_are_written_again(tmp_path: Path) -> None:
+    """After a failed sync: every page that holds something changes, and none of them is another afterwards."""
+    journal = journal_of(tmp_path, 3)
+    journal.strict = True
+    for number in range(700):
+        slot = journal.take_slot()
+        journal.intend(intent(number, slot))
+        journal.settle(entry(number), slot)
+    paths = list(journal.unsynced)
+    assert [path.name[-10:] for path in paths] == ["000001.seg", "000002.seg"]
+    before = [path.read_bytes() for path in paths]
+    stamps = [path.stat().st_mtime_ns for path in paths]
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY)
+        os.fdatasync(fd)
+        os.close(fd)
+    time.sleep(0.02)
+    journal.touch()
+    assert [path.read_bytes() for path in paths] == before
+    assert all(path.stat().st_mtime_ns > stamp for path, stamp in zip(paths, stamps, strict=True))
+    journal.clean(1)
+    assert journal.unsynced == paths[1:]
+    paths[0].unlink()
+    journal.unsynced.insert(0, paths[0])
+    journal.touch()  # one that is in the store and gone
+    journal.clean(5)
+    assert journal.unsynced == paths[1:]
+    journal.close()
+
+
+def test_two_reasons_to_admit_nothing(tmp_path: Path) -> None:
+    """The keeper's and the disk's: it goes on when both are gone."""
+    journal = journal_of(tmp_path)
+    slot = journal.take_slot()
+    for held, doubted in ((True, False), (True, True), (False, True)):
+        journal.hold(held)
+        journal.doubt(doubted)
+        with pytest.raises(Fault, match="cannot record"):
+            journal.intend(intent(1, slot))
+    journal.doubt(False)
+    journal.intend(intent(1, slot))
+    journal.close()

@@ -31,7 +31,7 @@ from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.core.redact import Redactor, without_keys
 from encke.dialects.openai_chat.parse import parse_request
-from encke.http.drive import rest
+from encke.http.drive import Signal, rest
 from encke.http.server import ClientGone
 from encke.ledger.entry import Entry, Status
 from encke.ledger.journal import Journal
@@ -48,6 +48,18 @@ MAX_REMEMBERED: Final = 4096
 
 class Drained(Exception):
     """The gateway stops and the call's time of grace is over."""
+
+
+class Unsynced(Fault):
+    """What was settled could not be written to the disk, and nobody may see the end of it (`durability = "strict"`)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "unavailable",
+            "The answer has come, but its record could not be written to the disk, without which it is not given out "
+            '(store.durability = "strict"). The call was made, and what it cost is charged.',
+            headers=(("x-should-retry", "false"),),
+        )
 
 
 @dataclass(slots=True)
@@ -68,6 +80,8 @@ class Desk:
     redactor: Redactor = field(default_factory=lambda: Redactor(()))
     # For calls with an Idempotency-Key; None: it is not heeded.
     replies: Replies | None = None
+    # Strict durability: what has been settled so far is on the disk when the signal happens; it may fail with Unsynced.
+    sync: Callable[[], Signal[None]] | None = None
     # By identity, since hashing a model costs more than all the rest; the model is kept so that its id stays its own.
     _targets: dict[int, tuple[list[Target], list[Target], Model]] = field(default_factory=dict)
 
@@ -95,11 +109,14 @@ async def live(desk: Desk, call: Call) -> None:
             await answer_once(desk, call, desk.replies)
         else:
             await answer(desk, call)
+    except Unsynced as fault:
+        call.fail(fault)
     except Fault as fault:
         if call.attempts == 0:
             note_refusal(desk, call, fault)
         call.outcome = call.outcome or "rejected"
-        call.fail(masked(desk, fault))
+        if call.attempts == 0 or await tried_to_sync(desk):
+            call.fail(masked(desk, fault))
     except ClientGone:
         call.outcome = "client_closed"
         if call.attempts == 0:
@@ -120,11 +137,11 @@ async def answer(desk: Desk, call: Call) -> None:
     targets = await find_targets(desk, call)
     attempt = await open_answer(desk, call, targets)
     if attempt.relay is None:
-        await answer_whole(call, attempt)
+        await answer_whole(desk, call, attempt)
         return
     desk.tally.streams += 1
     try:
-        await relay_stream(call, attempt)
+        await relay_stream(desk, call, attempt)
     finally:
         desk.tally.streams -= 1
 
@@ -266,19 +283,41 @@ def after(desk: Desk, attempt: Attempt, fault: Fault, stale: bool, others: bool,
     return step if step.verdict != "again" or attempt.target.healthy else STOP
 
 
-async def answer_whole(call: Call, attempt: Attempt) -> None:
+async def synced(sync: Callable[[], Signal[None]]) -> None:
+    """Strict durability: wait for the disk before the client can see the end. Raises Unsynced, ClientGone."""
+    try:
+        await sync()
+    except Drained:
+        await sync()  # the answer is whole: it need not be taken away for a few milliseconds
+
+
+async def tried_to_sync(desk: Desk) -> bool:
+    """As `synced` before an error is told, which is told in any case; False when the client is gone."""
+    try:
+        if desk.sync is not None:
+            await synced(desk.sync)
+    except ClientGone:
+        return False
+    except (Drained, Fault):
+        pass
+    return True
+
+
+async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
     """Phase 10 for an answer that is no stream, then the answer."""
     once = call.once
     if once is not None:
         await once.keep(attempt.content_type, False, attempt.body)
     call.outcome = "complete"
     attempt.settle("complete", "", final=True)
+    if desk.sync is not None:
+        await synced(desk.sync)
     if once is not None:
         await once.done()
     call.respond(200, attempt.content_type, attempt.body)
 
 
-async def relay_stream(call: Call, attempt: Attempt) -> None:
+async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
     """Phases 9 and 10: what was held, then events as they come, then the entry, then the end."""
     relay = attempt.relay
     assert relay is not None
@@ -306,6 +345,8 @@ async def relay_stream(call: Call, attempt: Attempt) -> None:
             await once.keep("text/event-stream", True, end.tail)
         call.outcome = "complete"
         attempt.settle("complete", "", final=True)
+        if desk.sync is not None:
+            await synced(desk.sync)
         if once is not None:
             await once.done()
         client.end_stream(end.tail)

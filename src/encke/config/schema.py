@@ -105,6 +105,12 @@ SETTINGS: tuple[Row, ...] = (
         "How long the store may be away; at four fifths calls are refused, and nothing is lost.",
         restart=True,
     ),
+    Row(
+        "store.durability",
+        choice("process", "strict"),
+        "What a call's record has outlived before the caller sees the end: the processes, or the power too.",
+        restart=True,
+    ),
     Row("routing.retries", whole(0, 10), "Further attempts after a failed one; 0 turns them off."),
     Row("routing.breaker", choice("on", "off"), "Whether a failing target is left alone for a while."),
     Row("routing.retry_uncertain", kinds.FLAG, "Whether to try again when a provider may already have done the work."),

@@ -62,6 +62,7 @@ class Store(msgspec.Struct, frozen=True):
     journal_segment: int = 16 * MiB
     journal_limit: int = 4096 * MiB
     journal_age: float = 21600.0
+    durability: Literal["process", "strict"] = "process"
 
 
 class Routing(msgspec.Struct, frozen=True):

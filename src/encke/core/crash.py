@@ -47,6 +47,8 @@ PLACES: Final[dict[str, str]] = {
     "worker.settling": "the answer is whole, or broken off; its entry is about to be written",
     "worker.torn": "the entry's body was written, its length not",
     "worker.settled": "the entry was written, and the caller has not seen the end",
+    "worker.syncing": "in strict durability, the journal is about to be brought to the disk",
+    "worker.synced": "it was, and no caller has seen the end",
     "worker.segment": "a segment is full, the next not begun",
     "worker.segment_begun": "the next segment was begun, and has nothing in it",
 }

@@ -145,7 +145,7 @@ class Journal:
         self._slots = _map(slots)
         self._free = list(range(SLOT_COUNT - 1, -1, -1))
         self._intents = [0] * SLOT_COUNT  # the sequence of the intent that holds a slot
-        self._segments: deque[mmap.mmap] = deque()
+        self._segments: deque[tuple[Path, mmap.mmap]] = deque()
         self._map: mmap.mmap | None = None
         self._size = 0
         self._at = 0
@@ -153,12 +153,17 @@ class Journal:
         self._open = 0  # intents whose entry is not written yet
         self._spare = 0  # bytes in segments not begun
         self._margin = OPEN_MARGIN  # records for which there must be room beside the entries of open intents
+        self._held = self._doubted = False
+        # `strict`: somebody brings it to the disk, and is told here of files written into since (`clean`),
+        # the present one last.
+        self.strict = False
+        self.unsynced: list[Path] = []
         self.begun = 0  # segments begun
 
     def add_segment(self, path: Path) -> None:
         """A segment the keeper has made."""
         mapped = _map(path)
-        self._segments.append(mapped)
+        self._segments.append((path, mapped))
         self._spare += len(mapped) - HEADER.size - MAX_RECORD
 
     @property
@@ -186,7 +191,31 @@ class Journal:
 
     def hold(self, held: bool) -> None:
         """Admit no more attempts, or do again. Those under way have their room."""
-        self._margin = HELD_MARGIN if held else OPEN_MARGIN
+        self._held = held
+        self._margin = HELD_MARGIN if held or self._doubted else OPEN_MARGIN
+
+    def doubt(self, doubted: bool) -> None:
+        """As `hold`, for another reason: it is not known whether the disk takes what is written."""
+        self._doubted = doubted
+        self._margin = HELD_MARGIN if doubted or self._held else OPEN_MARGIN
+
+    def clean(self, files: int) -> None:
+        """So many of `unsynced`, the first ones, are on the disk; the file that is being written stays."""
+        del self.unsynced[: max(min(files, len(self.unsynced) - 1), 0)]
+
+    def touch(self) -> None:
+        """Change the unsynced files' pages without changing them: the kernel takes those whose writing has failed for
+        clean, and would not write them again.
+        """
+        for path in self.unsynced[:-1]:
+            try:
+                mapped = _map(path)
+            except FileNotFoundError:
+                continue  # it is in the store, and gone
+            _touch(mapped, len(mapped))
+            mapped.close()
+        if self._map is not None:
+            _touch(self._map, self._at)
 
     def take_slot(self) -> int:
         """A progress slot for an attempt. Raises Fault unavailable when all are taken."""
@@ -222,7 +251,7 @@ class Journal:
 
     def close(self) -> None:
         """Let the files go."""
-        for mapped in (self._slots, self._map, *self._segments):
+        for mapped in (self._slots, self._map, *[segment for _, segment in self._segments]):
             if mapped is not None:
                 mapped.close()
 
@@ -246,7 +275,9 @@ class Journal:
     def _begin_segment(self) -> None:
         if not self._segments:
             raise Fault("unavailable", "The gateway's journal is full.", retry_after=1.0)
-        self._map = self._segments.popleft()
+        path, self._map = self._segments.popleft()
+        if self.strict:
+            self.unsynced.append(path)
         self._size = len(self._map)
         self._spare -= self._size - HEADER.size - MAX_RECORD
         self._at = HEADER.size
@@ -259,6 +290,11 @@ def _map(path: Path) -> mmap.mmap:
         return mmap.mmap(fd, os.fstat(fd).st_size)
     finally:
         os.close(fd)
+
+
+def _touch(mapped: mmap.mmap, size: int) -> None:
+    for at in range(0, size, mmap.PAGESIZE):
+        mapped[at] = mapped[at]
 
 
 class SegmentReader:

@@ -24,6 +24,7 @@ from encke.core.paths import DataPaths
 from encke.http.known import KnownHeads
 from encke.http.server import ServerConnection
 from encke.http.sweep import Sweeper
+from encke.keys.snapshot import Part, Received
 from encke.ledger.crashing import CrashingJournal
 from encke.ledger.journal import Journal
 from encke.runtime import Workshop
@@ -35,7 +36,7 @@ from encke.telemetry.reporter import Reporter
 from encke.telemetry.tally import Tally
 from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
-from encke.worker.link import KeeperLink, Snapshot
+from encke.worker.link import KeeperLink
 from encke.worker.operator import OperatorApp, metrics_text
 from encke.worker.orders import Orders
 from encke.worker.syncing import GroupSync
@@ -56,7 +57,8 @@ class Worker:
         use_log(self._config)
         self._stop = asyncio.Event()
         self._connections: set[ServerConnection] = set()
-        self._admission = Admission()
+        self._received = Received()
+        self._admission = Admission(self._received)
         self._slots_fd = -1
         self._leave = asyncio.Event()  # accept no more: to stop, or to retire
         self._longest = FOREVER  # that calls may take at the end, whatever the settings say
@@ -195,8 +197,11 @@ class Worker:
         stopped.cancel()
         return made.result() if made.done() else None
 
-    def _take_snapshot(self, snapshot: Snapshot) -> None:
-        self._admission.update(snapshot.version, snapshot.pepper, dict(snapshot.grants))
+    def _take_snapshot(self, part: Part | None) -> None:
+        if part is None:
+            self._received.lost()
+        elif self._received.take(part):
+            self._admission.renew()
 
     def _take_slots(self, path: Path, made: asyncio.Future[Journal]) -> Journal:
         # Held as long as this process lives: the keeper takes a journal whose slots are not locked for a dead worker's.

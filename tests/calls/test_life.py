@@ -16,8 +16,7 @@ from encke.calls.life import Desk, Drained
 from encke.catalogue.catalogue import Catalogue
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection, ServerLimits
-from encke.keys.grant import Grant
-from encke.keys.secret import digest
+from encke.keys.snapshot import Part
 from encke.ledger.entry import Entry
 from encke.ledger.journal import Journal, SegmentReader, make_segment, make_slots, segment_path
 from encke.telemetry.access import AccessLog
@@ -25,6 +24,7 @@ from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
 from encke.worker.models import Discovery
 from tests.http.support import LoopThread
+from tests.support.admit import known
 from tests.support.client import Client, chat
 
 KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -50,8 +50,9 @@ class Site:
         catalogue = Catalogue(frozenset({"lab"}), {})
         self._log = AccessLog(self._fd)
         desk = Desk(catalogue, {}, self.journal, self._log, _fail)
-        self.admission = Admission()
-        self.admission.update(1, b"pepper", {digest(b"pepper", KEY): Grant("pub", "test", 0)})
+        self.known = known(b"pepper", {"pub": KEY})
+        self.admission = Admission(self.known)
+        self.admission.renew()
         app = WorkerApp(desk, self.admission, Waiting(catalogue, {}, {}), ())
         members: set[ServerConnection] = set()
 
@@ -73,7 +74,8 @@ class Site:
 
     def revoke(self) -> None:
         """No key is good any more."""
-        self._thread.call(lambda: self.admission.update(2, b"pepper", {}))
+        self.known.take(Part(2, None, b"pepper"))
+        self._thread.call(self.admission.renew)
 
     def drain(self) -> None:
         """The time of grace is over."""

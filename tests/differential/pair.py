@@ -13,16 +13,14 @@ from encke.compose import Place, Trust, compose
 from encke.core.paths import DataPaths
 from encke.http.known import KnownHeads
 from encke.http.server import ServerConnection
-from encke.keys.grant import Grant
-from encke.keys.secret import digest
 from encke.ledger.journal import Journal, make_segment, make_slots
 from encke.runtime import Workshop
 from encke.telemetry.access import AccessLog
 from encke.telemetry.tally import Tally
-from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
 from tests.differential.asgi import AsgiApp
 from tests.http.support import LoopThread
+from tests.support.admit import admitting
 from tests.support.gateway import KEY, to_toml
 
 PEPPER = b"p" * 32
@@ -41,8 +39,7 @@ class Pair:
         self._journal = Journal(make_slots(folder, 1))
         self._journal.add_segment(make_segment(folder, 1, 1, 8 << 20))
 
-        admission = Admission()
-        admission.update(1, PEPPER, {digest(PEPPER, KEY): Grant("0123456789AB", "differential", 0)})
+        admission = admitting(PEPPER, {"0123456789AB": KEY})
         place = Place(DataPaths(config.data_dir), loop, self._thread.sweeper, Trust())
         workshop = Workshop(place, self._journal, AccessLog(None), Tally(), None)
         self._runtime = runtime = self._thread.call(lambda: workshop.make(config, {}, 1))

@@ -12,17 +12,15 @@ from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import FAULTS, Fault
 from encke.http.known import KnownHeads
 from encke.http.server import FOREVER, Request, ServerConnection, ServerLimits
-from encke.keys.grant import Grant
-from encke.keys.secret import digest
 from encke.ledger.journal import Journal, make_segment, make_slots
 from encke.telemetry.access import AccessLog
-from encke.worker.admission import Admission
 from encke.worker.app import WorkerApp
 from encke.worker.models import Discovery
 from tests.fuzz.answers import Answer, read_answers
 from tests.fuzz.bits import Bits, cut
 from tests.fuzz.files import scratch
 from tests.fuzz.transport import FakeTransport, sweeper
+from tests.support.admit import admitting
 
 PEPPER = b"p" * 32
 KEY = "sk-fuzz-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -79,8 +77,7 @@ def make_journal(name: int) -> Journal:
 @cache
 def app() -> WorkerApp:
     """A worker's application with one key, one model whose provider is never reached, and one origin."""
-    admission = Admission()
-    admission.update(1, PEPPER, {digest(PEPPER, KEY): Grant("0123456789AB", "fuzz", 0)})
+    admission = admitting(PEPPER, {"0123456789AB": KEY})
     catalogue = Catalogue(frozenset({"lab"}), {"m": Model("m", (TargetName("lab", "m"),))})
     discovery = Discovery(catalogue, {}, {})
     desk = Desk(catalogue, {}, make_journal(2), AccessLog(None), discovery.discover)

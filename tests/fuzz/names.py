@@ -10,11 +10,11 @@ from encke.config.endpoints import split_base_url, split_listen
 from encke.core.faults import Fault
 from encke.http.headers import visible
 from encke.http.server import Request
-from encke.keys.grant import Grant
 from encke.keys.secret import acceptable, digest, minted, public_id, typo
-from encke.worker.admission import KEY_HEADERS, Admission
+from encke.worker.admission import KEY_HEADERS
 from encke.worker.routes import match
 from tests.fuzz.bits import Bits
+from tests.support.admit import admitting
 
 PEPPER = b"p" * 32
 GOOD = "sk-own-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -43,8 +43,7 @@ def key(data: bytes) -> None:
 def admission(data: bytes) -> None:
     """A call is admitted only with a known key in one of the places, and with no other one; else 400 or 401."""
     bits = Bits(data)
-    admits = Admission()
-    admits.update(1, PEPPER, {digest(PEPPER, GOOD): Grant("0123456789AB", "good", 0)})
+    admits = admitting(PEPPER, {"0123456789AB": GOOD})
     request = Request()
     chosen, has_query = bits.number(16), bits.number(2)
     parts = bits.rest.replace(b"GOOD", GOOD.encode()).split(b"\n")

@@ -16,8 +16,6 @@ from encke.core.faults import FAULTS, Fault
 from encke.http.client import UpstreamConnection
 from encke.http.pool import Endpoint, Pool
 from encke.http.server import ServerConnection
-from encke.keys.grant import Grant
-from encke.keys.secret import digest
 from encke.ledger.journal import Journal
 from encke.routing.retry import RetryPolicy
 from encke.telemetry.access import AccessLog
@@ -28,6 +26,7 @@ from tests.fuzz.answers import Answer, read_answers
 from tests.fuzz.bits import Bits, cut
 from tests.fuzz.client_side import KEY, LIMITS, PEPPER, Watched, make_journal
 from tests.fuzz.transport import FakeTransport, sweeper
+from tests.support.admit import admitting
 
 BODIES = (
     b'{"model":"m","messages":[]}',
@@ -140,9 +139,7 @@ def _journal() -> Journal:
 
 @cache
 def _admission() -> Admission:
-    admission = Admission()
-    admission.update(1, PEPPER, {digest(PEPPER, KEY): Grant("0123456789AB", "fuzz", 0)})
-    return admission
+    return admitting(PEPPER, {"0123456789AB": KEY})
 
 
 class Seen(NamedTuple):

@@ -16,6 +16,7 @@ from encke.admin.frames import FrameDecoder, encode
 from encke.core.paths import DataPaths
 from encke.keeper.gauge import NO_CAP, JournalCap
 from encke.keeper.keeper import FIRST_SEGMENTS, Keeper, KeeperConnection
+from encke.keys.granting import Changes
 from encke.ledger.journal import Journal
 from encke.store.port import StoreError
 from encke.store.sqlite import SqliteStore
@@ -153,27 +154,27 @@ def test_a_worker_is_given_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_a_change_of_keys_reaches_workers_before_its_answer(tmp_path: Path) -> None:
-    """The new snapshot is pushed; one that cannot be read at once is pushed later, and told."""
+    """What has changed is pushed; what cannot be read at once is pushed later, and told."""
 
     async def scene(office: Office) -> None:
         peer, _ = await office.worker()
         command = await office.peer()
         command.send("command", {"name": "keys.create", "args": {"name": "one"}}, 1)
         assert "result" in await command.until("reply")
-        assert len((await peer.until("snapshot"))["grants"]) == 1
-        live_keys, away = office.store.live_keys, True
+        assert len((await peer.until("snapshot"))["keys"]) == 1
+        changes, away = office.store.changes, True
 
-        def read() -> Any:
+        def read(since: int | None = None) -> Changes:
             if away:
                 raise StoreError("locked")
-            return live_keys()
+            return changes(since)
 
-        office.store.live_keys = read  # type: ignore[method-assign]
+        office.store.changes = read  # type: ignore[method-assign]
         command.send("command", {"name": "keys.create", "args": {"name": "two"}}, 2)
         assert "result" in await command.until("reply")
         await office.until(lambda: ("keys_not_pushed", {"reason": "locked"}) in office.events)
         away = False
-        assert len((await peer.until("snapshot"))["grants"]) == 2
+        assert len((await peer.until("snapshot"))["keys"]) == 1
 
     run(tmp_path, scene)
 

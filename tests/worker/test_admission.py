@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
 from encke.http.server import Request
-from encke.keys.grant import Grant
+from encke.keys.granting import KeyRow, LevelRow, pack
 from encke.keys.secret import digest, mint
+from encke.keys.snapshot import Part, Received
 from encke.worker.admission import MAX_REMEMBERED, Admission
 
 PEPPER = b"p" * 32
 GOOD = mint().secret
 OLD = mint().secret
-GRANTS = {
-    digest(PEPPER, GOOD): Grant("good", "good", 1),
-    digest(PEPPER, OLD): Grant("old", "old", 1, expires=now_ms() - 1),
-}
+LEVELS: dict[str, Any] = {"organisations": [(1, LevelRow("default"))], "projects": [(1, LevelRow("default", 1))]}
+
+
+def rows(**keys: KeyRow | None) -> list[tuple[bytes, bytes | None]]:
+    """Keys, by `good` and `old`, as they are sent."""
+    secrets = {"good": GOOD, "old": OLD}
+    return [(digest(PEPPER, secrets[name]), pack(row) if row is not None else None) for name, row in keys.items()]
+
+
+def known(**keys: KeyRow | None) -> Received:
+    """A snapshot that holds these."""
+    made = Received()
+    made.take(Part(1, None, PEPPER, keys=rows(**keys), **LEVELS))
+    return made
+
+
+def change(admission: Admission, received: Received, **keys: KeyRow | None) -> None:
+    """The next snapshot."""
+    received.take(Part(received.version + 1, received.version, PEPPER, keys=rows(**keys)))
+    admission.renew()
 
 
 @pytest.fixture
-def admission() -> Admission:
+def received() -> Received:
+    """A snapshot with a good key and an expired one."""
+    return known(good=KeyRow("good", "good", 1, 1), old=KeyRow("old", "old", 1, 1, expires=now_ms() - 1))
+
+
+@pytest.fixture
+def admission(received: Received) -> Admission:
     """One that has a snapshot."""
-    made = Admission()
-    made.update(1, PEPPER, dict(GRANTS))
+    made = Admission(received)
+    made.renew()
     return made
 
 
@@ -94,19 +118,19 @@ def test_a_remembered_empty_header_opens_nothing(admission: Admission, empty: st
     assert code(admission, request(b"", authorization=empty)) == "missing_api_key"
 
 
-def test_revoked_with_the_next_snapshot(admission: Admission) -> None:
+def test_revoked_with_the_next_snapshot(admission: Admission, received: Received) -> None:
     """A key that is in no snapshot any more is refused at once, though it was remembered; back again, it serves."""
     asked = request(authorization=f"Bearer {GOOD}")
     admission.admit(asked)
-    admission.update(2, PEPPER, {})
+    change(admission, received, good=None)
     assert code(admission, asked) == "invalid_api_key"
-    admission.update(3, PEPPER, dict(GRANTS))
+    change(admission, received, good=KeyRow("good", "good", 1, 1))
     assert admission.admit(asked).public_id == "good"
 
 
-def test_expiry_is_looked_at_each_time(admission: Admission) -> None:
+def test_expiry_is_looked_at_each_time(admission: Admission, received: Received) -> None:
     """A key that is remembered expires all the same."""
-    admission.update(2, PEPPER, {digest(PEPPER, GOOD): Grant("good", "good", 1, expires=now_ms() + 80)})
+    change(admission, received, good=KeyRow("good", "good", 1, 1, expires=now_ms() + 80))
     asked = request(authorization=f"Bearer {GOOD}")
     assert admission.admit(asked).public_id == "good"
     time.sleep(0.1)
@@ -115,7 +139,7 @@ def test_expiry_is_looked_at_each_time(admission: Admission) -> None:
 
 def test_no_snapshot_is_503_never_401() -> None:
     """Before the first snapshot nobody is told that their key is wrong."""
-    assert code(Admission(), request(authorization=f"Bearer {GOOD}")) == "unavailable"
+    assert code(Admission(Received()), request(authorization=f"Bearer {GOOD}")) == "unavailable"
 
 
 def test_what_is_remembered_is_bounded(admission: Admission) -> None:

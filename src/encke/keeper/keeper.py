@@ -7,8 +7,6 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, cast
 
-import msgspec
-
 from encke.admin.commands import COMMANDS, run
 from encke.admin.context import AdminError, Context
 from encke.admin.frames import Frame, FrameDecoder, FrameError, encode
@@ -16,6 +14,7 @@ from encke.core.crash import Crash, nowhere
 from encke.core.paths import DataPaths
 from encke.keeper.flusher import Flusher, Tell
 from encke.keeper.gauge import NO_CAP, Gauge, JournalCap
+from encke.keeper.keyring import Keyring
 from encke.keeper.shipper import WorkerJournal, find_journals, new_journal
 from encke.store.port import Store, StoreError
 from encke.telemetry.metrics import Sheet
@@ -45,7 +44,7 @@ class Keeper:
     ) -> None:
         self.context = Context(store, pepper)
         self._store = store
-        self._pepper = pepper
+        self._keyring = Keyring(store, pepper)
         self._folder = paths.journal
         self._size = segment_size
         self._tell = tell
@@ -225,9 +224,11 @@ class Keeper:
         if journal is None:
             journal = self._journals[epoch] = new_journal(self._folder, epoch, FIRST_SEGMENTS, self._size)
             self._crash("keeper.journal_made")
+        if self._keyring.version < 0:
+            self._keyring.refresh()
         journal.linked = True
         link.epoch = epoch
-        link.send("snapshot", self._snapshot())
+        self._update(link)
         link.send("slots", {"path": str(journal.slots)})
         for path in journal.segments:
             link.send("segment", {"path": str(path)})
@@ -250,22 +251,22 @@ class Keeper:
         return {"result": result}
 
     def push(self) -> None:
-        """Send the present snapshot to every worker; later, if the store cannot be read just now."""
+        """Bring every worker up to date; later, if the store cannot be read just now."""
         self._unpushed = True
         try:
-            snapshot = self._snapshot()
+            self._keyring.refresh()
         except StoreError as error:
             self.trouble("keys_not_pushed", error)
             return
         self._unpushed = False
         for link in self._links:
             if link.epoch is not None:
-                link.send("snapshot", snapshot)
+                self._update(link)
 
-    def _snapshot(self) -> dict[str, Any]:
-        live = self._store.live_keys()
-        grants = [[digest, msgspec.to_builtins(grant)] for digest, grant in live.grants.items()]
-        return {"version": live.version, "pepper": self._pepper, "grants": grants}
+    def _update(self, link: KeeperConnection) -> None:
+        for frame in self._keyring.frames(link.version):
+            link.write(frame)
+        link.version = self._keyring.version
 
     def trouble(self, what: str, error: Exception) -> None:
         """Something could not be done for a worker."""
@@ -273,10 +274,12 @@ class Keeper:
 
 
 class KeeperConnection(asyncio.Protocol):
-    """One connection: a worker's after its hello, else a command's. `epoch` is the worker's."""
+    """One connection: a worker's after its hello, else a command's. `epoch` is the worker's, `version` that of the keys
+    it has been told."""
 
     def __init__(self, keeper: Keeper) -> None:
         self.epoch: int | None = None
+        self.version = -1
         self._keeper = keeper
         self._decoder = FrameDecoder()
         self._transport: asyncio.Transport | None = None
@@ -320,8 +323,12 @@ class KeeperConnection(asyncio.Protocol):
 
     def send(self, kind: str, payload: dict[str, Any]) -> None:
         """Send a message."""
+        self.write(encode(kind, 0, payload))
+
+    def write(self, frame: bytes) -> None:
+        """Send a message that is encoded."""
         if self._transport is not None:
-            self._transport.write(encode(kind, 0, payload))
+            self._transport.write(frame)
 
     def close(self) -> None:
         """End the connection."""

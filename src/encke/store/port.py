@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from encke.keys.grant import Grant
 from encke.ledger.entry import Entry
+from encke.store.levels import Levels
+from encke.store.levels import LiveKeys as LiveKeys
+from encke.store.levels import StoredKey as StoredKey
 
 GroupBy = Literal["key", "model", "provider", "credential", "day"]
 
@@ -18,24 +20,7 @@ class StoreError(Exception):
 
 
 class NameTaken(Exception):
-    """A live key of that name, or a key with that public id or digest, exists already."""
-
-
-class StoredKey(msgspec.Struct, frozen=True):
-    """A key as the store holds it: never the secret. `revoked` null: live."""
-
-    public_id: str
-    name: str
-    created: int
-    expires: int | None = None
-    revoked: int | None = None
-
-
-class LiveKeys(NamedTuple):
-    """All keys that are not revoked (expired ones too: the answer to them differs), by digest, and the version."""
-
-    version: int
-    grants: dict[bytes, Grant]
+    """Something live of that name, or a key with that public id or digest, exists already."""
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -69,29 +54,8 @@ class UsageRow(msgspec.Struct, frozen=True):
     unpriced: int
 
 
-class Store(Protocol):
-    """The port. Every method may raise StoreError."""
-
-    def add_key(self, key: StoredKey, digest: bytes) -> None:
-        """Add a key. Raises NameTaken."""
-
-    def list_keys(self) -> list[StoredKey]:
-        """All keys, revoked ones too, oldest first."""
-
-    def key_by_digest(self, digest: bytes) -> StoredKey | None:
-        """The key with this digest, revoked or not."""
-
-    def key(self, ref: str) -> StoredKey | None:
-        """The key with this public id or name. Of several of one name: the live one, else the one revoked last."""
-
-    def revoke_key(self, public_id: str, at: int) -> bool:
-        """Revoke a live key for good; false if it is not there or not live."""
-
-    def live_keys(self) -> LiveKeys:
-        """What the workers' snapshot of keys is made from."""
-
-    def version(self) -> int:
-        """A counter that rises with every change to the keys."""
+class Store(Levels, Protocol):
+    """The port. Every method may raise StoreError. Keys and what they belong to: `Levels`."""
 
     def append(self, entries: Sequence[Entry], epoch: int = 0) -> Appended:
         """Add entries. One whose (call, attempt) is there already is left out. What those that are new cost is added to

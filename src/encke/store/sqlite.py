@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import apsw
 
-from encke.keys.grant import Grant
 from encke.ledger.entry import Entry
 from encke.store.migrate import check_current, migrate
 from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, writing
-from encke.store.port import Appended, GroupBy, LiveKeys, NameTaken, StoredKey, StoreError, UsageRow
+from encke.store.port import Appended, GroupBy, UsageRow
 from encke.store.posting import Books, charged
 from encke.store.reports import usage
 from encke.store.rows import ENTRIES, entry_of
+from encke.store.sqlite_levels import SqliteLevels
 from encke.store.trouble import plainly
-
-_KEY = "SELECT public_id, name, created, expires, revoked FROM keys "
 
 # The keeper comes again with the same entries in a moment, and has other things to do than to wait for a lock.
 APPEND_MS = 20
 
 
-class SqliteStore:
+class SqliteStore(SqliteLevels):
     """A `Store`. Not for several threads; one writer at a time, as many readers as you like."""
 
     def __init__(self, db: apsw.Connection, path: Path, before_commit: Callable[[], None] | None = None) -> None:
@@ -58,74 +56,6 @@ class SqliteStore:
                 db.close()
                 raise
         return cls(db, path)
-
-    @contextlib.contextmanager
-    def _write(self) -> Iterator[apsw.Connection]:
-        with plainly(self.path), writing(self._db):
-            yield self._db
-
-    # Keys
-
-    def add_key(self, key: StoredKey, digest: bytes) -> None:
-        """See `Store`."""
-        try:
-            with self._write() as db:
-                db.execute(
-                    "INSERT INTO keys (public_id, name, digest, created, expires, revoked) VALUES (?, ?, ?, ?, ?, ?)",
-                    (key.public_id, key.name, digest, key.created, key.expires, key.revoked),
-                )
-                _changed(db)
-        except StoreError as error:
-            if isinstance(error.__cause__, apsw.ConstraintError):
-                raise NameTaken(key.name) from None
-            raise
-
-    def list_keys(self) -> list[StoredKey]:
-        """See `Store`."""
-        with plainly(self.path):
-            return [StoredKey(*row) for row in self._db.execute(_KEY + "ORDER BY created, public_id")]
-
-    def key_by_digest(self, digest: bytes) -> StoredKey | None:
-        """See `Store`."""
-        return self._one_key(_KEY + "WHERE digest = ?", digest)
-
-    def key(self, ref: str) -> StoredKey | None:
-        """See `Store`."""
-        order = "ORDER BY public_id = ?1 DESC, revoked IS NULL DESC, revoked DESC LIMIT 1"
-        return self._one_key(_KEY + "WHERE public_id = ?1 OR name = ?1 " + order, ref)
-
-    def _one_key(self, query: str, value: str | bytes) -> StoredKey | None:
-        with plainly(self.path):
-            row = self._db.execute(query, (value,)).fetchone()
-        return StoredKey(*row) if row else None
-
-    def revoke_key(self, public_id: str, at: int) -> bool:
-        """See `Store`."""
-        with self._write() as db:
-            db.execute("UPDATE keys SET revoked = ? WHERE public_id = ? AND revoked IS NULL", (at, public_id))
-            done = db.changes() == 1
-            if done:
-                _changed(db)
-        return done
-
-    def live_keys(self) -> LiveKeys:
-        """See `Store`."""
-        live = "SELECT digest, public_id, name, created, expires FROM keys WHERE revoked IS NULL"
-        # A plain BEGIN: both reads see one state, and a reader takes no write lock.
-        with plainly(self.path):
-            self._db.execute("BEGIN")
-            try:
-                return LiveKeys(self._version(), {row[0]: Grant(*row[1:]) for row in self._db.execute(live)})
-            finally:
-                self._db.execute("COMMIT")
-
-    def version(self) -> int:
-        """See `Store`."""
-        with plainly(self.path):
-            return self._version()
-
-    def _version(self) -> int:
-        return int(self._db.execute("SELECT value FROM counters WHERE name = 'keys'").get)
 
     # Entries
 
@@ -198,7 +128,3 @@ def _open(
             db.close()
             raise
     return db
-
-
-def _changed(db: apsw.Connection) -> None:
-    db.execute("UPDATE counters SET value = value + 1 WHERE name = 'keys'")

@@ -10,6 +10,7 @@ from encke.core.faults import Fault
 from encke.http.server import Request
 from encke.keys.grant import Grant
 from encke.keys.secret import digest, typo
+from encke.keys.snapshot import Received
 
 KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
 MAX_REMEMBERED: Final = 4096
@@ -22,25 +23,22 @@ _HOW: Final = "Send it as `Authorization: Bearer sk-…`."
 class Admission:
     """Keys to grants, from the snapshot that the keeper pushes: a revoked key is gone with the next push."""
 
-    def __init__(self) -> None:
-        self._pepper = b""
-        self._grants: dict[bytes, Grant] = {}
+    def __init__(self, known: Received) -> None:
+        self._known = known
         # Authorization values seen, so that the digest is computed once per snapshot and key. Only good ones are
         # remembered, and all are forgotten with the snapshot they came from.
         self._seen: dict[bytes, Grant] = {}
-        self.version = -1
+        self.version = -1  # another one after each `renew`
 
     @property
     def ready(self) -> bool:
         """Whether there is a snapshot."""
         return self.version >= 0
 
-    def update(self, version: int, pepper: bytes, grants: dict[bytes, Grant]) -> None:
-        """A new snapshot."""
-        self._pepper = pepper
-        self._grants = grants
+    def renew(self) -> None:
+        """Something has changed of what is known of keys."""
         self._seen = {}
-        self.version = version
+        self.version += 1
 
     def admit(self, request: Request) -> Grant:
         """The grant of a request's key. Raises Fault missing_, invalid_ or expired_api_key, or invalid_value."""
@@ -76,7 +74,7 @@ class Admission:
     def _look_up(self, key: str) -> Grant:
         if not self.ready:
             raise Fault("unavailable", "The gateway is starting; it has no keys yet.", retry_after=1.0)
-        grant = self._grants.get(digest(self._pepper, key))
+        grant = self._known.grants.find(digest(self._known.pepper, key))
         if grant is None:
             why = typo(key)
             if why is None and not key.startswith("sk-"):

@@ -15,7 +15,7 @@ import msgspec
 
 from encke.admin.frames import Frame, FrameDecoder, FrameError, encode
 from encke.http.drive import Signal
-from encke.keys.grant import Grant
+from encke.keys.snapshot import OutOfStep, Part
 from encke.ledger.journal import Journal
 
 RETRY_SECONDS = 0.1
@@ -23,14 +23,6 @@ FIRST_RETRIES = 20
 FIRST_RETRY_SECONDS = 0.01  # somebody may be waiting for an answer
 LOOK_SECONDS = 0.1
 SPARES = 2
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """What the keeper pushes: all live keys by digest, and the pepper that makes digests."""
-
-    version: int
-    pepper: bytes
-    grants: list[tuple[bytes, Grant]]
 
 
 class KeeperAway(Exception):
@@ -54,7 +46,8 @@ class _Question:
 
 
 class KeeperLink(asyncio.Protocol):
-    """Keeps one connection to the keeper. `on_snapshot` gets every push, `on_slots` the first file of slots.
+    """Keeps one connection to the keeper. `on_snapshot` gets every part of a push, and None with each new
+    connection, which begins at the beginning; `on_slots` the first file of slots.
 
     `leases` tells what this worker has been given of each account, for the hello, as [[limit, window, amount], ...];
     `on_recall` gets [[limit, window], ...] and a round, and answers with what it can do without.
@@ -64,7 +57,7 @@ class KeeperLink(asyncio.Protocol):
         self,
         socket: Path,
         epoch: int,
-        on_snapshot: Callable[[Snapshot], None],
+        on_snapshot: Callable[[Part | None], None],
         on_slots: Callable[[Path], Journal],
         on_fenced: Callable[[], None],
         leases: Callable[[], list[list[int]]] = list,
@@ -121,6 +114,7 @@ class KeeperLink(asyncio.Protocol):
         """Say who we are, and which segments we have."""
         self._transport = cast(asyncio.Transport, transport)
         self._decoder = FrameDecoder()
+        self._on_snapshot(None)
         self._asked_for = 0
         # Slots without a segment count too: a keeper that does not know them took this process for dead.
         known = len(self._segments) or int(self._journal is not None)
@@ -194,7 +188,7 @@ class KeeperLink(asyncio.Protocol):
         try:
             for frame in self._decoder.feed(data):
                 self._take(frame)
-        except FrameError:
+        except (FrameError, OutOfStep):
             if self._transport is not None:
                 self._transport.abort()
 
@@ -203,7 +197,7 @@ class KeeperLink(asyncio.Protocol):
         if frame.id:
             self._answered(frame)
         elif frame.kind == "snapshot":
-            self._on_snapshot(msgspec.convert(payload, Snapshot))
+            self._on_snapshot(msgspec.convert(payload, Part))
         elif frame.kind == "slots":
             if self._journal is None:
                 self._journal = self._on_slots(Path(payload["path"]))

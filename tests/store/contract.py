@@ -288,6 +288,34 @@ class StoreContract:
         by_model = [(row.group, row.name, row.calls) for row in store.usage(0, 2**60, "model")]
         assert by_model == [("fast", "", 3), ("odd", "", 2)]
 
+    # Leases
+
+    def test_leases_come_back(self, store: Store) -> None:
+        """What was granted is set, not added to; a worker's rows go together, and other workers' stay."""
+        assert store.leases() == [] and store.rates() == []
+        store.grant([(7, 1, 0, 500), (7, 2, MIDNIGHT, 90), (8, 1, 0, 20)], [(3, 1_000), (4, -5)])
+        store.grant([(7, 1, 0, 400)], [(3, 2_000)])
+        store.grant([], [])
+        assert sorted(store.leases()) == [(7, 1, 0, 400, 0), (7, 2, MIDNIGHT, 90, 0), (8, 1, 0, 20, 0)]
+        assert sorted(store.rates()) == [(3, 2_000), (4, -5)]
+        store.forget_leases(7)
+        store.forget_leases(99)
+        assert store.leases() == [(8, 1, 0, 20, 0)]
+
+    def test_granting_and_posting_leave_each_other_alone(self, store: Store) -> None:
+        """What entries cost is added to the worker's lease; a later grant keeps that, and so does an earlier one."""
+        charge = msgspec.Raw(msgspec.msgpack.encode([[1, 0]]))
+        store.grant([(7, 1, 0, 500)], [])
+        store.append([entry(accounts=charge, cost=30)], 7)
+        store.grant([(7, 1, 0, 600)], [])
+        store.append([entry(accounts=charge, cost=5)], 7)
+        store.append([entry(accounts=charge, cost=11)], 8)
+        store.grant([(8, 1, 0, 40)], [])
+        assert sorted(store.leases()) == [(7, 1, 0, 600, 35), (8, 1, 0, 40, 11)]
+        assert store.posted(1, 0) == 46
+        store.forget_leases(7)
+        assert store.posted(1, 0) == 46
+
     def test_housekeeping_keeps_everything(self, store: Store) -> None:
         """Checkpoints lose nothing and may come at any time."""
         calls = []

@@ -31,7 +31,9 @@ def traffic(store: SqliteStore, disk: Disk, seed: int) -> list[tuple[int, str, l
     for number in range(40):
         kind = rng.random()
         batch: list[Entry] = []
-        if kind < 0.7:
+        if kind < 0.2:
+            store.grant([(7, number % 3, 0, number)], [(number % 3, number)])
+        elif kind < 0.7:
             batch = [entry() for _ in range(rng.choice((1, 3, 40)))]
             store.append(batch)
         elif kind < 0.8:
@@ -71,10 +73,14 @@ def test_the_power_goes_at_any_moment(tmp_path: Path, size: Size, count: Count) 
                 assert len(set(there)) <= 1, "a batch is there in part"
                 found["entries there"] += sum(there)
                 found["entries told"] += len(batch) * (moment <= at)
+            # Grants need not outlive the power, but none is there in part.
+            granted = sorted((row.limit, row.granted) for row in after.leases())
+            assert granted == sorted(after.rates()), "a grant is there in part"
+            found["grants there"] += len(granted)
             after.close()
     told = ", ".join(f"{number} {what}" for what, number in found.items())
     count(f"power, store: {points // seeds * seeds} crashes: {told}")
-    assert found["entries told"] > 0
+    assert found["entries told"] > 0 and found["grants there"] > 0
 
 
 FAILURES: dict[str, type[apsw.Error]] = {

@@ -1,9 +1,9 @@
 """Rates: so many per minute, as a bucket that holds a minute's worth and fills evenly (GCRA, in whole numbers).
 
 A bucket is one number, its `tat` ("theoretical arrival time", ITU-T I.371): the moment at which it will be full again,
-UTC microseconds. Taking n moves it n·T on, where T is a minute divided by `amount`, rounded up for each taking: so within
-any time t no more than amount + amount·t/minute is ever taken. No bucket is emptier than empty, so a clock that was put back
-(`mended`) locks nobody out for longer than a minute.
+UTC microseconds. Taking n moves it n·T on, where T is a minute divided by `amount`, rounded up for each taking: so
+within any time t no more than amount + amount·t/minute is ever taken. No bucket is emptier than empty, so a clock that
+was put back (`mended`) locks nobody out for longer than a minute.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,6 +28,16 @@ class Appended(msgspec.Struct, frozen=True):
 
     count: int
     posted: dict[tuple[int, int], int]
+
+
+class LeaseRow(NamedTuple):
+    """`granted` is net of what was given back, `posted` what has come in of it; in the limit's unit."""
+
+    epoch: int
+    limit: int
+    window: int
+    granted: int
+    posted: int
 
 
 class UsageRow(msgspec.Struct, frozen=True):
@@ -64,6 +74,19 @@ class Store(Levels, Protocol):
 
     def posted(self, limit: int, window: int) -> int:
         """What an account has been charged, in nano-dollars."""
+
+    def leases(self) -> list[LeaseRow]:
+        """What workers were granted of every account, and what their entries have cost of it since."""
+
+    def rates(self) -> list[tuple[int, int]]:
+        """The bucket of every rate: limit id and `tat` (see `encke.limits.rates`), UTC microseconds."""
+
+    def grant(self, given: Sequence[tuple[int, int, int, int]], rates: Sequence[tuple[int, int]]) -> None:
+        """Set what is granted, (epoch, limit id, window, granted), and buckets, (limit id, tat). It outlives this
+        process, not the power: workers would not either. Does not wait for whoever else may hold the store."""
+
+    def forget_leases(self, epoch: int) -> None:
+        """The worker is gone, and all that it has spent is in the store."""
 
     def entries(self, call: str) -> list[Entry]:
         """The entries of one call, by attempt."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apsw
 
 from encke.ledger.entry import Entry
+from encke.store import leases
 from encke.store.migrate import check_current, migrate
 from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, writing
-from encke.store.port import Appended, GroupBy, UsageRow
+from encke.store.port import Appended, GroupBy, LeaseRow, UsageRow
 from encke.store.posting import Books, charged
 from encke.store.reports import usage
 from encke.store.rows import ENTRIES, entry_of
@@ -62,15 +63,12 @@ class SqliteStore(SqliteLevels):
     def append(self, entries: Sequence[Entry], epoch: int = 0) -> Appended:
         """See `Store`."""
         with plainly(self.path):
-            self._db.set_busy_timeout(APPEND_MS)
             try:
-                with writing(self._db):
+                with self._at_once(), writing(self._db):
                     return self._books.append(self._db, entries, epoch)
             except BaseException:
                 self._books.forget()
                 raise
-            finally:
-                self._db.set_busy_timeout(BUSY_MS)
 
     def posted(self, limit: int, window: int) -> int:
         """See `Store`."""
@@ -88,6 +86,36 @@ class SqliteStore(SqliteLevels):
         """See `Store`."""
         with plainly(self.path):
             return usage(self._db, since, until, by)
+
+    # Leases
+
+    def leases(self) -> list[LeaseRow]:
+        """See `Store`."""
+        with plainly(self.path):
+            return leases.leases(self._db)
+
+    def rates(self) -> list[tuple[int, int]]:
+        """See `Store`."""
+        with plainly(self.path):
+            return leases.rates(self._db)
+
+    def grant(self, given: Sequence[tuple[int, int, int, int]], rates: Sequence[tuple[int, int]]) -> None:
+        """See `Store`."""
+        with plainly(self.path), self._at_once(), leases.unflushed(self._db), writing(self._db):
+            leases.grant(self._db, given, rates)
+
+    def forget_leases(self, epoch: int) -> None:
+        """See `Store`."""
+        with plainly(self.path), self._at_once(), leases.unflushed(self._db), writing(self._db):
+            leases.forget(self._db, epoch)
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator[None]:
+        self._db.set_busy_timeout(APPEND_MS)
+        try:
+            yield
+        finally:
+            self._db.set_busy_timeout(BUSY_MS)
 
     # Housekeeping
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 import zipfile
@@ -121,3 +122,12 @@ def test_a_registry_host_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     good.write_text("a debian package, npm, api.openai.com\n")
     assert [line.split(":")[:2] for line in problems([bad, good])] == [["bad.txt", "2"]]
     assert not HOSTS.search("debian 12")
+
+
+def test_time_zones_need_no_system_files() -> None:
+    """Budgets' time zones are known on a machine without a zone database of its own, as small containers are."""
+    code = "import zoneinfo; print(zoneinfo.TZPATH, zoneinfo.ZoneInfo('Europe/Berlin'), zoneinfo.ZoneInfo('UTC'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONTZPATH": ""}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["()", "Europe/Berlin", "UTC"]

@@ -23,10 +23,11 @@ MODULES = (
     "catalogue/catalogue",
     "routing/breaker routing/plan routing/retry",
     "telemetry/tally telemetry/access",
+    "dialects/openai_chat/cost",
     "dialects/openai_chat/faults dialects/openai_chat/parse dialects/openai_chat/render dialects/openai_chat/stream",
     "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
-    "calls/attempt calls/call calls/life calls/refusal calls/relay calls/replies calls/upstream",
+    "calls/attempt calls/call calls/headers calls/life calls/refusal calls/relay calls/replies calls/upstream",
     "worker/admission worker/app worker/routes",
     "keeper/shipper store/rows",
 )

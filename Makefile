@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve test lint bench soak fuzz lock clean
+.PHONY: help env serve test lint bench soak fuzz lock prices clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -45,6 +45,10 @@ fuzz:  ## fuzz the parsers (T="sse server" chooses, SECONDS=60 each; all for ten
 
 lock:  ## make the lock files anew from pyproject.toml and requirements-dev.in
 	@tools/lock
+
+prices:  ## make the price file anew from genai-prices (newest: tools/lock --upgrade-package genai-prices)
+	@tools/env dev
+	@.venv/bin/python -m tools.refresh_prices
 
 clean:  ## remove what the targets above made; data folders stay
 	rm -rf .venv dist bench/build tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

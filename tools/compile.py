@@ -20,7 +20,7 @@ from setuptools import setup  # type: ignore[import-untyped]
 MODULES = (
     "core/clock core/faults core/ids",
     "framing/sse",
-    "catalogue/catalogue",
+    "catalogue/catalogue catalogue/pricing",
     "routing/breaker routing/plan routing/retry",
     "telemetry/tally telemetry/access",
     "dialects/openai_chat/cost",

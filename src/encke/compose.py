@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +19,12 @@ from encke.calls.attempt import StreamCare
 from encke.calls.life import Desk
 from encke.calls.upstream import Patience, SeatTaker, Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
+from encke.catalogue.prices import PriceBook, PriceFileError
 from encke.config.changes import Change, diff, keep
 from encke.config.load import Environment, error_in, look, read_environment, read_keys
-from encke.config.problems import ConfigError, Problem, news, quote
+from encke.config.problems import ConfigError, Problem, nearest, news, quote
 from encke.config.secret import Secret
-from encke.config.settings import Config
+from encke.config.settings import NO_LIST, Config, ModelSettings, TargetSettings
 from encke.core.faults import Fault
 from encke.core.paths import DataPaths
 from encke.core.redact import Redactor
@@ -35,6 +37,7 @@ from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
 from encke.local.seats import Seats
 from encke.providers.presets import Auth, Preset, read_presets, usual_variables
+from encke.providers.prices import ProviderPrices, own_pricing
 from encke.providers.provider import Credential, Provider
 from encke.providers.resolve import engine_provider, resolve
 from encke.routing.retry import RetryPolicy
@@ -89,6 +92,7 @@ def compose(path: str | None, environ: Mapping[str, str], overrides: Mapping[str
         raise ConfigError(problems, file)
     environment = read_environment(environ, variables)
     _check_certificates(config, providers)
+    check_prices(config, providers)
     return Composition(config, environment, presets, providers)
 
 
@@ -130,6 +134,23 @@ def check_access_log(config: Config) -> None:
         raise error_in(config, [Problem(("log", "access"), words)]) from None
 
 
+def check_prices(config: Config, providers: Mapping[str, Provider]) -> None:
+    """The price lists that are wanted are there and readable. Raises ConfigError."""
+    book = PriceBook(price_file)
+    wanted = {provider.price_list: name for name, provider in providers.items() if provider.price_list}
+    problems = []
+    try:
+        for title, name in wanted.items():
+            if book.find(title) is None:
+                known = nearest(title, (*book.names(), NO_LIST))
+                words = f"{quote(title)} is no list in the price file; `encke models --lists` names them"
+                problems.append(Problem(("providers", name, "price_list"), words, known))
+    except PriceFileError as error:
+        problems.append(Problem((), str(error)))
+    if problems:
+        raise error_in(config, problems)
+
+
 def _check_certificates(config: Config, providers: Mapping[str, Provider]) -> None:
     problems = []
     for name, provider in providers.items():
@@ -165,7 +186,7 @@ def make_catalogue(config: Config, providers: Mapping[str, Provider]) -> Catalog
     def targets_of(name: str) -> tuple[TargetName, ...]:
         settings = config.models.get(name)
         if settings is not None:
-            return tuple(TargetName(target.provider, target.model, target.weight) for target in settings.targets)
+            return tuple(_target_name(settings, target) for target in settings.targets)
         if name == LOCAL:
             return (TargetName(LOCAL, LOCAL),) if LOCAL in providers else ()
         provider, _, model = name.partition("/")
@@ -179,6 +200,17 @@ def make_catalogue(config: Config, providers: Mapping[str, Provider]) -> Catalog
         if provider.models and name != LOCAL:
             catalogue.offer(name, provider.models)
     return catalogue
+
+
+def _target_name(model: ModelSettings, target: TargetSettings) -> TargetName:
+    price = target.price if target.price is not None else model.price
+    pricing = None if price is None else own_pricing(price)
+    return TargetName(target.provider, target.model, target.weight, pricing)
+
+
+def price_file() -> bytes:
+    """The price file that ships with the program. Raises OSError."""
+    return files("encke.catalogue").joinpath("prices.json").read_bytes()
 
 
 class Trust:
@@ -212,6 +244,7 @@ class Place(NamedTuple):
     loop: asyncio.AbstractEventLoop
     sweeper: Sweeper
     trust: Trust
+    prices: PriceBook
 
 
 def make_upstream(config: Config, provider: Provider, place: Place, old: Upstream | None = None) -> Upstream:
@@ -235,7 +268,8 @@ def make_upstream(config: Config, provider: Provider, place: Place, old: Upstrea
     if provider.name == LOCAL:
         seats = old.seats if old is not None else _seats(config, place.paths)
     credentials: tuple[Credential | None, ...] = provider.credentials or (None,)
-    made = tuple(_with_credential(config, provider, pool, seats, credential) for credential in credentials)
+    prices = ProviderPrices(provider, place.prices)
+    made = tuple(_with_credential(config, provider, pool, seats, prices, credential) for credential in credentials)
     first = made[0]
     if len(made) > 1:
         first.siblings = made
@@ -243,7 +277,12 @@ def make_upstream(config: Config, provider: Provider, place: Place, old: Upstrea
 
 
 def _with_credential(
-    config: Config, provider: Provider, pool: Pool, seats: SeatTaker | None, credential: Credential | None
+    config: Config,
+    provider: Provider,
+    pool: Pool,
+    seats: SeatTaker | None,
+    prices: ProviderPrices,
+    credential: Credential | None,
 ) -> Upstream:
     timeouts = provider.timeouts
     return Upstream(
@@ -256,6 +295,7 @@ def _with_credential(
         stream_usage=provider.stream_usage,
         patience=Patience(timeouts.first_byte, timeouts.idle, timeouts.total),
         seats=seats,
+        prices=prices,
         breaking=config.routing.breaker == "on" and provider.name != LOCAL,
     )
 

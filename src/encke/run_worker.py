@@ -16,8 +16,9 @@ from typing import Any
 import uvloop
 
 from encke.calls.life import Drained
+from encke.catalogue.prices import PriceBook
 from encke.children import WorkerBoot, log, read_boot, say_ready, use_log
-from encke.compose import Place, Trust
+from encke.compose import Place, Trust, price_file
 from encke.config.wire import decode_config
 from encke.core.crash import crash_at
 from encke.core.paths import DataPaths
@@ -103,7 +104,8 @@ class Worker:
         boot = self._boot
         access = AccessLog(None)
         sync = self._sync.wait if self._sync is not None else None
-        workshop = Workshop(Place(paths, loop, sweeper, Trust()), journal, access, Tally(), boot.engine, sync)
+        place = Place(paths, loop, sweeper, Trust(), PriceBook(price_file))
+        workshop = Workshop(place, journal, access, Tally(), boot.engine, sync)
         runtime = workshop.make(self._config, boot.provider_keys, boot.generation)
         access.redirect(runtime.access_fd)
         if runtime.access_problem:

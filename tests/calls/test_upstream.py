@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from encke.calls.upstream import Upstream
-from encke.compose import Place, Trust, compose, make_upstream
+from encke.catalogue.prices import PriceBook
+from encke.compose import Place, Trust, compose, make_upstream, price_file
 from encke.core.faults import Fault
 from encke.core.paths import DataPaths
 from encke.http.sweep import Sweeper
@@ -31,7 +32,7 @@ def upstreams(tmp_path: Path) -> Iterator[dict[str, Upstream]]:
     file.write_text(to_toml({"providers": PROVIDERS, "local": {"enabled": False}}), "utf-8")
     made = compose(str(file), {"ENCKE_DATA": str(tmp_path)})
     loop = asyncio.new_event_loop()
-    place = Place(DataPaths(tmp_path), loop, Sweeper(loop), Trust())
+    place = Place(DataPaths(tmp_path), loop, Sweeper(loop), Trust(), PriceBook(price_file))
     found = {name: make_upstream(made.config, provider, place) for name, provider in made.providers.items()}
     yield found
     for upstream in found.values():

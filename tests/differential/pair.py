@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import uvicorn
 
-from encke.compose import Place, Trust, compose
+from encke.catalogue.prices import PriceBook
+from encke.compose import Place, Trust, compose, price_file
 from encke.core.paths import DataPaths
 from encke.http.known import KnownHeads
 from encke.http.server import ServerConnection
@@ -40,7 +41,7 @@ class Pair:
         self._journal.add_segment(make_segment(folder, 1, 1, 8 << 20))
 
         admission = admitting(PEPPER, {"0123456789AB": KEY})
-        place = Place(DataPaths(config.data_dir), loop, self._thread.sweeper, Trust())
+        place = Place(DataPaths(config.data_dir), loop, self._thread.sweeper, Trust(), PriceBook(price_file))
         workshop = Workshop(place, self._journal, AccessLog(None), Tally(), None)
         self._runtime = runtime = self._thread.call(lambda: workshop.make(config, {}, 1))
         app = WorkerApp(runtime.desk, admission, runtime.discovery, config.server.cors_origins)

@@ -64,6 +64,7 @@ def test_usual_variables(text: str | None) -> None:
         prefix="/v1",
         credentials=(Credential(Secret("k-1")),),
         stream_usage="option",
+        price_list="openai",
     )
 
 

@@ -96,7 +96,11 @@ class Desk:
         return found[0], found[1]
 
     def _targets_named(self, names: tuple[TargetName, ...]) -> list[Target]:
-        return [target for name in names for target in self.upstreams[name.provider].targets(name.model, name.weight)]
+        return [
+            target
+            for name in names
+            for target in self.upstreams[name.provider].targets(name.model, name.weight, name.pricing)
+        ]
 
 
 async def live(desk: Desk, call: Call) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from encke.catalogue.pricing import UNPRICED, Pricing
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.http.pool import Pool
@@ -25,6 +26,21 @@ class SeatTaker(Protocol):
 
     def free(self, seat: int) -> None:
         """Give it back."""
+
+
+class PriceSource(Protocol):
+    """A provider's prices."""
+
+    def pricing(self, model: str) -> Pricing:
+        """What one of its models costs."""
+
+
+class NoPrices:
+    """No model has one."""
+
+    def pricing(self, model: str) -> Pricing:
+        """None."""
+        return UNPRICED
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +74,21 @@ class Upstream:
     share: int = 1
     siblings: tuple[Upstream, ...] = ()
     tally: ProviderTally = field(default_factory=ProviderTally)
+    prices: PriceSource = field(default_factory=NoPrices)
     # Until when each model's calls prefer another credential.
     resting: dict[str, float] = field(default_factory=dict)
 
-    def targets(self, model: str, weight: int) -> list[Target]:
-        """A target for each credential. Raises Fault model_not_found for a name that cannot stand in a path."""
+    def targets(self, model: str, weight: int, pricing: Pricing | None = None) -> list[Target]:
+        """A target for each credential; without `pricing` the provider's holds.
+
+        Raises Fault model_not_found for a name that cannot stand in a path.
+        """
+        if pricing is None:
+            pricing = self.prices.pricing(model)
         heads = self.heads if self.heads_of is None else self.heads_of(model)
         siblings = self.siblings
         if not siblings:
-            return [Target(self, model, heads, weight)]
+            return [Target(self, model, heads, weight, pricing=pricing)]
         total = sum(one.share for one in siblings)
         return [
             Target(
@@ -75,6 +97,7 @@ class Upstream:
                 one.heads if one.heads_of is None else one.heads_of(model),
                 weight * one.share / total,
                 f"{one.name}/{model}",
+                pricing,
             )
             for one in siblings
         ]
@@ -89,6 +112,7 @@ class Target:
     heads: Mapping[str, bytes]
     weight: float = 1.0
     group: str = ""
+    pricing: Pricing = UNPRICED
 
     @property
     def resting(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from encke.catalogue.nearest import Nearest
+from encke.catalogue.pricing import Pricing
 from encke.core.faults import Fault
 from encke.core.redact import without_keys
 
@@ -18,11 +19,13 @@ MAX_REMEMBERED: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class TargetName:
-    """A provider and an upstream model, with its share among its siblings."""
+    """A provider and an upstream model, with its share among its siblings; `pricing` where the settings give one here,
+    else it is the provider's."""
 
     provider: str
     model: str
     weight: int = 1
+    pricing: Pricing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,9 @@ class Builder:
 
     def _refuse(self, refused: Refused, raw: object, where: Where, origin: Origin) -> None:
         for refusal in refused.refusals:
-            message = refusal.message.replace(VALUE, show(_written(raw, refusal)), 1)
+            message = refusal.message
+            if VALUE in message:
+                message = message.replace(VALUE, show(_written(raw, refusal)), 1)
             self.problems.append(Problem((*where, *refusal.inside), message, refusal.suggestion, origin=origin))
 
     def _add(self, where: Where, message: str, suggestion: str | None = None) -> None:

@@ -33,13 +33,11 @@ def expand(value: object, environ: Mapping[str, str]) -> object:
 
 
 def _inside(where: Where, part: object, environ: Mapping[str, str], refusals: list[Refusal]) -> object:
-    """One part of a list or table. No setting nests deeper, so neither does this."""
-    if not isinstance(part, str):
-        return part
+    """One part of a list or table."""
     try:
-        return _expand_text(part, environ)
+        return expand(part, environ)
     except Refused as refused:
-        refusals += [Refusal(refusal.message, None, where) for refusal in refused.refusals]
+        refusals += [Refusal(refusal.message, None, (*where, *refusal.inside)) for refusal in refused.refusals]
         return part
 
 

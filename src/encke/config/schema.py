@@ -11,6 +11,7 @@ import msgspec
 
 from encke.config import kinds
 from encke.config.kinds import Kind, choice, seconds, whole
+from encke.config.prices import PRICE, PRICES
 from encke.config.settings import (
     STREAM_USAGE,
     CredentialSettings,
@@ -196,10 +197,20 @@ SETTINGS: tuple[Row, ...] = (
         Row(f"providers.NAME.timeouts.{leaf}", seconds(), sentence, shown=f"`timeouts.{leaf}`")
         for leaf, sentence in TIMEOUT_ROWS
     ),
+    Row(
+        "providers.NAME.price_list",
+        kinds.NAME,
+        'Whose list in the shipped price file to look into; "none" for none.',
+        shown="the known provider's",
+    ),
+    Row("providers.NAME.prices", PRICES, "What single models cost there, by their id (see [prices](prices.md))."),
+    Row("providers.NAME.price", PRICE, "What all other models cost there.", shown="the price list's"),
     Row("models.NAME.targets", Kind("list of tables", kinds.AS_IT_IS), "Where the model's calls go; at least one."),
     Row("models.NAME.targets[].provider", kinds.NAME, "Name of a provider."),
     Row("models.NAME.targets[].model", kinds.NAME, "Id of the model there."),
     Row("models.NAME.targets[].weight", whole(1, 1_000_000), "Share of the calls, relative to the other targets."),
+    Row("models.NAME.targets[].price", PRICE, "What this target costs.", shown="the model's"),
+    Row("models.NAME.price", PRICE, "What all its targets cost, but not its fallbacks.", shown="the provider's"),
     Row(
         "models.NAME.fallback",
         kinds.NAMES,

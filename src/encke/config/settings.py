@@ -12,10 +12,14 @@ from typing import Literal
 import msgspec
 
 from encke.config.endpoints import split_listen
+from encke.config.prices import PriceSetting
 from encke.config.secret import Secret
 
 # The model that ships with the gateway: a name no alias and no configured provider may take.
 LOCAL = "local"
+
+# What `price_list` says to look into none.
+NO_LIST = "none"
 
 StreamUsage = Literal["option", "always", "unasked", "never"]
 STREAM_USAGE: tuple[str, ...] = ("option", "always", "unasked", "never")
@@ -122,7 +126,8 @@ class ProviderSettings(msgspec.Struct, frozen=True):
 
     `headers` are secrets because gateways behind a header key are common; the names are as written. `credentials` stand
     in place of `api_key`. `values` fill the places that a known provider's address has, such as `{account}`. `preset`
-    is the known provider that this is another of.
+    is the known provider that this is another of. `prices` are by model id, `price` is of all others; `price_list` is
+    whose list in the shipped file to look into, "none" for none.
     """
 
     preset: str | None = None
@@ -138,21 +143,26 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     headers: dict[str, Secret] = {}
     max_connections: int = 1000
     timeouts: Timeouts = Timeouts()
+    price: PriceSetting | None = None
+    prices: dict[str, PriceSetting] = {}
+    price_list: str | None = None
 
 
 class TargetSettings(msgspec.Struct, frozen=True):
-    """One place a model's calls may go: a provider's name, the model's id there, its share of the calls."""
+    """One place a model's calls may go: a provider's name, the model's id there, its share of the calls, its price."""
 
     provider: str
     model: str
     weight: int = 1
+    price: PriceSetting | None = None
 
 
 class ModelSettings(msgspec.Struct, frozen=True):
-    """A name callers may ask for: its targets, and the names to fall back to in turn."""
+    """A name callers may ask for: its targets, the names to fall back to in turn, and what its own targets cost."""
 
     targets: tuple[TargetSettings, ...]
     fallback: tuple[str, ...] = ()
+    price: PriceSetting | None = None
 
 
 class Config(msgspec.Struct, frozen=True):

@@ -33,7 +33,8 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `auth` says how the key is presented, `api_key_env` which variables usually hold it, first choice first; `paths` are
     the groups of routes it serves; `allow_private` is for servers on one's own machine. `model_path` stands before a
     route's path where the model does not only go into the body, with `{model}` in it. `route_paths` are paths of
-    routes that are not the usual ones. `note` is for people: what is peculiar.
+    routes that are not the usual ones. `price_list` is the provider's own in the shipped price file, empty where it has
+    none there; another provider's prices are never taken for its own. `note` is for people: what is peculiar.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: str = ""
     model_path: str = ""
     route_paths: dict[Served, str] = {}
+    price_list: str = ""
     note: str = ""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from encke.config.prices import PriceSetting
 from encke.config.secret import Secret
 from encke.config.settings import StreamUsage, Timeouts
 from encke.providers.presets import Auth, Served
@@ -24,7 +25,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     With `unix_socket` (a path) connections go there, and host and port serve the Host header only. `allow_private` is
     for `encke.config.addresses.allowed`, to be asked at every connect. `headers` go out with every request. `query`,
-    `model_path` and `route_paths` are the preset's, `query` filled in.
+    `model_path` and `route_paths` are the preset's, `query` filled in. `price_list` is empty for none.
     """
 
     name: str
@@ -48,6 +49,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     query: str = ""
     model_path: str = ""
     route_paths: dict[Served, str] = {}
+    price_list: str = ""
+    price: PriceSetting | None = None
+    prices: dict[str, PriceSetting] = {}
 
     @property
     def authority(self) -> str:

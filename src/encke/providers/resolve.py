@@ -15,7 +15,7 @@ from encke.config.endpoints import BaseUrl, split_base_url
 from encke.config.load import error_in
 from encke.config.problems import Problem, Where, nearest, quote
 from encke.config.secret import Secret
-from encke.config.settings import LOCAL, Config, ModelSettings, ProviderSettings, Timeouts
+from encke.config.settings import LOCAL, NO_LIST, Config, ModelSettings, ProviderSettings, Timeouts
 from encke.providers.presets import Auth, Preset
 from encke.providers.provider import ALL_PATHS, Credential, Provider
 
@@ -62,6 +62,7 @@ def engine_provider(
         paths=preset.paths,
         models=(LOCAL,),
         timeouts=timeouts,
+        price="free",
     )
 
 
@@ -152,7 +153,17 @@ class _Resolver:
             query=query,
             model_path=preset.model_path if preset else "",
             route_paths=preset.route_paths if preset else {},
+            price_list=self._price_list,
+            price=settings.price,
+            prices=settings.prices,
         )
+
+    @property
+    def _price_list(self) -> str:
+        said = self._settings.price_list
+        if said is None:
+            return self._preset.price_list if self._preset else ""
+        return "" if said == NO_LIST else said
 
     @property
     def _allow_private(self) -> bool:

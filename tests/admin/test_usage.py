@@ -41,7 +41,10 @@ def test_groups_add_up(ctx: Context) -> None:
         (("24h", "soon"), 'until "soon" is not a time'),
         (("2027-01-01", "2026-12-31"), r"until \(2026-12-31T00:00:00Z\) is not after since \(2027-01-01T00:00:00Z\)"),
         (("2028-01-01",), "is not after since"),
-        (("24h", None, "colour"), 'cannot group by "colour"; use key, model, provider, credential or day'),
+        (
+            ("24h", None, "colour"),
+            'cannot group by "colour"; use key, model, provider, credential, project, organisation, tag or day',
+        ),
     ],
 )
 def test_bad_arguments(ctx: Context, args: tuple[str, ...], message: str) -> None:

@@ -32,7 +32,7 @@ def test_totals(encke: Run, filled: Path) -> None:
     """Without grouping there is one line of sums over the last 24 hours, money to the last nano-dollar."""
     period, header, line = encke("usage").stdout.splitlines()
     assert " to " in period and header.split()[:3] == ["CALLS", "FAILED", "ATTEMPTS"]
-    assert line.split() == ["3", "1", "3", "1", "1,000,264", "40", "126", "1.000001234", "1"]
+    assert line.split() == ["3", "1", "3", "1", "1,000,264", "40", "126", "1.000001234", "1", "0"]
     assert len(header) == len(line)
 
 
@@ -43,7 +43,7 @@ def test_groups(encke: Run, filled: Path) -> None:
     _, header, *lines = output.splitlines()
     assert header.startswith("MODEL") and len(lines) == 3
     assert lines[0].split()[:2] == ["fast", "3"] and lines[-1].split()[:2] == ["total", "4"]
-    assert lines[1].startswith("\\x1b[2Jevil\\nname") and lines[1].split()[-2:] == ["-", "1"]
+    assert lines[1].startswith("\\x1b[2Jevil\\nname") and lines[1].split()[-3:] == ["-", "1", "0"]
     assert len({len(line) for line in (header, *lines)}) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import get_args
 
 import msgspec
@@ -15,6 +16,7 @@ from encke.store.port import Appended, GroupBy, NameTaken, Store, StoredKey
 
 MIDNIGHT = 1_798_761_600_000  # 2027-01-01T00:00:00Z
 DAY = 86_400_000
+HOUR = 3_600_000
 mint = IdMint()
 pack = msgspec.msgpack.encode
 
@@ -231,7 +233,7 @@ class StoreContract:
         """Without entries the ungrouped report is one row of zeroes, and null for the cost; grouped ones are empty."""
         (row,) = store.usage(0, 2**60)
         assert (row.calls, row.input, row.cost, row.unpriced) == (0, 0, None, 0)
-        assert [store.usage(0, 2**60, by) for by in get_args(GroupBy)] == [[]] * 5
+        assert [store.usage(0, 2**60, by) for by in get_args(GroupBy)] == [[]] * 8
 
     def test_usage_counts(self, store: Store) -> None:
         """A call that failed over is one call and two attempts; a rejected one has none; who left did not fail."""
@@ -256,7 +258,8 @@ class StoreContract:
         assert [store.usage(*span)[0].calls for span in ((1_000, 2_000), (1_001, 2_000), (2_000, 2_001))] == [2, 1, 1]
 
     def test_usage_by_provider_and_credential(self, store: Store) -> None:
-        """A call that went to two stands in the lines of both; a credential is named with its provider."""
+        """A call that went to two stands in the line of the last, attempts in those of both; a credential is named with
+        its provider."""
         one, two = mint.new(), mint.new()
         store.append(
             [
@@ -268,7 +271,41 @@ class StoreContract:
         providers = {row.group: (row.calls, row.attempts) for row in store.usage(0, 2**60, "provider")}
         credentials = {row.group: (row.calls, row.attempts) for row in store.usage(0, 2**60, "credential")}
         assert providers == {"p": (1, 2), "q": (1, 1)}
-        assert credentials == {"p/a": (1, 1), "p/b": (1, 1), "q": (1, 1)}
+        assert credentials == {"p/a": (0, 1), "p/b": (1, 1), "q": (1, 1)}
+
+    def test_usage_by_project_and_organisation(self, store: Store) -> None:
+        """Entries are counted for the project they were made for, and its organisation, with their names."""
+        store.append([entry(), entry(project=1), entry(project=77, cost=1)])
+        by_project = [(row.group, row.name, row.calls, row.cost) for row in store.usage(0, 2**60, "project")]
+        assert by_project == [("1", "default", 2, 2 * 1_234), ("77", "", 1, 1)]
+        by_organisation = [(row.group, row.name, row.calls) for row in store.usage(0, 2**60, "organisation")]
+        assert by_organisation == [("1", "default", 2), ("", "", 1)]
+
+    def test_usage_without_tags(self, store: Store) -> None:
+        """What has no tag stands in a line of its own."""
+        store.append([entry(), entry(key="other")])
+        assert [(row.group, row.calls) for row in store.usage(0, 2**60, "tag")] == [("", 2)]
+
+    def test_usage_says_what_is_estimated(self, store: Store) -> None:
+        """Attempts whose tokens were estimated are counted, and a cost of nothing is told from no price at all."""
+        store.append([entry(usage=Usage(3, estimated=True), cost=None), entry(asked="free", cost=0)])
+        rows = {row.group: (row.cost, row.unpriced, row.estimated) for row in store.usage(0, 2**60, "model")}
+        assert rows == {"fast": (None, 1, 1), "free": (0, 0, 0)}
+
+    def test_usage_is_exact_to_the_millisecond(self, store: Store) -> None:
+        """Wherever in an hour a range begins and ends, and however many hours it has, the sums are those of its
+        entries."""
+        rng = random.Random(3)
+        times = [*sorted(rng.randint(MIDNIGHT, MIDNIGHT + 4 * HOUR) for _ in range(60)), MIDNIGHT + 9 * HOUR]
+        store.append([entry(started=at, usage=Usage(input=number)) for number, at in enumerate(times)])
+        ends = [*times, *(at + 1 for at in times), *(MIDNIGHT + hour * HOUR for hour in range(-1, 12))]
+        for _ in range(300):
+            since, until = sorted(rng.choices(ends, k=2))
+            inside = [number for number, at in enumerate(times) if since <= at < until]
+            for by in (None, "model", "day"):
+                rows = store.usage(since, until, by)
+                assert sum(row.calls for row in rows) == len(inside), (since, until)
+                assert sum(row.input for row in rows) == sum(inside)
 
     def test_usage_by_day(self, store: Store) -> None:
         """Days are UTC days: the last millisecond of one year and the first of the next stand in different rows, in

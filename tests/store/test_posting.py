@@ -17,9 +17,7 @@ from encke.store.migrations import STEPS, sql
 from encke.store.posting import LINE, SUMS, add_up
 from encke.store.rows import BUCKETS, INSERT, row_of
 from encke.store.sqlite import SqliteStore
-from tests.store.contract import MIDNIGHT, accounts, entry
-
-HOUR = 3_600_000
+from tests.store.contract import HOUR, MIDNIGHT, accounts, entry
 
 # The sums again, in words of SQL, as the migration has them.
 OF_ENTRIES = sql("0005_money.sql").split("INSERT INTO hours\n")[1].rstrip().removesuffix(";")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 import msgspec
@@ -13,6 +14,11 @@ from encke.store.port import GroupBy, UsageRow
 
 DEFAULT_SINCE = "24h"
 GROUPS: tuple[str, ...] = get_args(GroupBy)
+
+# A call is in exactly one of their lines. (It may have several tags; and no last attempt, if its worker died between
+# two, then it is in no provider's line.)
+_APART = ("key", "model", "project", "organisation", "day")
+_COUNTS = tuple(field for field in UsageRow.__struct_fields__ if field not in ("group", "name", "cost"))
 
 
 class UsageReport(msgspec.Struct, frozen=True):
@@ -34,8 +40,18 @@ def usage(ctx: Context, since: str = DEFAULT_SINCE, until: str | None = None, by
     end = now + 1 if until is None else ago_or_at(until, now, "until")
     if end <= start:
         raise AdminError(f"until ({iso(end)}) is not after since ({iso(start)})")
-    rows = [] if group is None else ctx.store.usage(start, end, group)
-    return UsageReport(start, end, group, rows, ctx.store.usage(start, end)[0])
+    rows = ctx.store.usage(start, end, group)
+    if group is None:
+        return UsageReport(start, end, None, [], rows[0])
+    total = _total(rows) if group in _APART else ctx.store.usage(start, end)[0]
+    return UsageReport(start, end, group, rows, total)
+
+
+def _total(rows: Sequence[UsageRow]) -> UsageRow:
+    """The sum of lines that have nothing in common."""
+    sums = {field: sum(getattr(row, field) for row in rows) for field in _COUNTS}
+    costs = [row.cost for row in rows if row.cost is not None]
+    return UsageRow(group="", name="", cost=sum(costs) if costs else None, **sums)
 
 
 def _group(by: str | None) -> GroupBy | None:

@@ -11,7 +11,7 @@ from encke.cli.options import config_option, json_option, link
 from encke.cli.text import dollars, json_text, table
 from encke.store.port import UsageRow
 
-_NUMBERS = ("CALLS", "FAILED", "ATTEMPTS", "ATT.FAILED", "INPUT", "CACHED", "OUTPUT", "COST $", "UNPRICED")
+_NUMBERS = ("CALLS", "FAILED", "ATTEMPTS", "ATT.FAILED", "INPUT", "CACHED", "OUTPUT", "COST $", "UNPRICED", "ESTIMATED")
 _ABSENT = "-"
 
 
@@ -27,7 +27,8 @@ def usage(since: str, until: str | None, by: str | None, as_json: bool, config_p
     WHEN is a span such as 24h or 7d, a UTC date (its first moment) or a UTC time such as 2026-01-31T12:00.
 
     A call that went to a second provider counts as one call and two attempts. INPUT is everything that was read, CACHED
-    the part of it from a provider's cache. UNPRICED attempts used tokens but have no price, and are not in the cost.
+    the part of it from a provider's cache. UNPRICED attempts used tokens but have no price, and are not in the cost;
+    of ESTIMATED ones the gateway counted the tokens, not the provider.
     """
     result = link(config_path).call("usage", {"since": since, "until": until, "by": by})
     report = msgspec.convert(result, UsageReport)
@@ -49,7 +50,8 @@ def _label(row: UsageRow) -> str:
 
 def _numbers(row: UsageRow) -> tuple[str, ...]:
     counts = (row.calls, row.failed_calls, row.attempts, row.failed_attempts, row.input, row.cached, row.output)
-    return (*(f"{count:,}" for count in counts), dollars(row.cost) or _ABSENT, f"{row.unpriced:,}")
+    state = (row.unpriced, row.estimated)
+    return (*(f"{count:,}" for count in counts), dollars(row.cost) or _ABSENT, *(f"{count:,}" for count in state))
 
 
 def _facts(report: UsageReport) -> dict[str, object]:

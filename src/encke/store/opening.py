@@ -91,6 +91,16 @@ def writing(db: apsw.Connection) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def reading(db: apsw.Connection) -> Iterator[None]:
+    """A transaction that reads: all of it sees one state, and takes no write lock."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("COMMIT")
+
+
 def _rules(db: apsw.Connection, pragmas: tuple[str, ...]) -> None:
     for pragma in pragmas:
         db.execute(pragma)

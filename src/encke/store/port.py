@@ -12,7 +12,7 @@ from encke.store.levels import Levels
 from encke.store.levels import LiveKeys as LiveKeys
 from encke.store.levels import StoredKey as StoredKey
 
-GroupBy = Literal["key", "model", "provider", "credential", "day"]
+GroupBy = Literal["key", "model", "provider", "credential", "project", "organisation", "tag", "day"]
 
 
 class StoreError(Exception):
@@ -43,12 +43,14 @@ class LeaseRow(NamedTuple):
 class UsageRow(msgspec.Struct, frozen=True):
     """Sums over the entries of one group.
 
-    `group` is a key's public id, the model name asked for, a UTC day as `YYYY-MM-DD`, or "" for everything; `name` is
-    the key's name when grouped by key. `failed_calls` are those whose last entry, the one the caller saw, ended neither
-    complete nor by the caller leaving; `failed_attempts` counts the attempts that ended so, also when a later one
-    succeeded. Tokens: `input` is all that was read, `cached` the part of it read from a cache, `output` all that was
-    written. `cost` is in nano-dollars, null when no entry had a price; `unpriced` counts the attempts that used tokens
-    and had none.
+    `group` is a key's public id, the model name asked for, a project's or organisation's id, a tag, a UTC day as
+    `YYYY-MM-DD`, or "" for everything and for what has none; `name` is the key's, project's or organisation's name. By
+    provider and credential a call is counted where its last attempt went; with several tags it is counted for each.
+    `failed_calls` are those whose last entry, the one the caller saw, ended neither complete nor by the caller leaving;
+    `failed_attempts` counts the attempts that ended so, also when a later one succeeded. Tokens: `input` is all that
+    was read, `cached` the part of it read from a cache, `output` all that was written. `cost` is in nano-dollars, null
+    when no entry had a price; `unpriced` counts the attempts that used tokens and had none, `estimated` those whose
+    tokens the gateway counted, not upstream.
     """
 
     group: str
@@ -62,6 +64,7 @@ class UsageRow(msgspec.Struct, frozen=True):
     output: int
     cost: int | None
     unpriced: int
+    estimated: int = 0
 
 
 class Store(Levels, Protocol):

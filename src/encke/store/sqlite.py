@@ -11,7 +11,7 @@ import apsw
 from encke.ledger.entry import Entry
 from encke.store import leases
 from encke.store.migrate import check_current, migrate
-from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, writing
+from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, reading, writing
 from encke.store.port import Appended, GroupBy, LeaseRow, UsageRow
 from encke.store.posting import Books, charged
 from encke.store.reports import usage
@@ -84,7 +84,7 @@ class SqliteStore(SqliteLevels):
 
     def usage(self, since: int, until: int, by: GroupBy | None = None) -> list[UsageRow]:
         """See `Store`."""
-        with plainly(self.path):
+        with plainly(self.path), reading(self._db):
             return usage(self._db, since, until, by)
 
     # Leases

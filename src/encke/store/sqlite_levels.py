@@ -15,7 +15,7 @@ from encke.keys.granting import Changes, Grants
 from encke.store import level_changes
 from encke.store.level_changes import LIMIT, limit_of
 from encke.store.levels import NO_EDIT, LimitEdit, LiveKeys, OldSecret, OwnedLimit, StoredKey, StoredLevel, Upper
-from encke.store.opening import writing
+from encke.store.opening import reading, writing
 from encke.store.port import NameTaken, StoreError
 from encke.store.trouble import plainly
 
@@ -205,13 +205,8 @@ class SqliteLevels:
 
     def changes(self, since: int | None = None) -> Changes:
         """See `Levels`."""
-        # A plain BEGIN: all reads see one state, and a reader takes no write lock.
-        with plainly(self.path):
-            self._db.execute("BEGIN")
-            try:
-                return level_changes.read(self._db, self._version(), since)
-            finally:
-                self._db.execute("COMMIT")
+        with plainly(self.path), reading(self._db):
+            return level_changes.read(self._db, self._version(), since)
 
     def live_keys(self) -> LiveKeys:
         """See `Levels`."""

@@ -29,6 +29,7 @@ _SUMMARIES: Final = {
     "moderations": "A judgement of texts",
     "models": "The models there are",
     "model": "One model",
+    "key": "The key that asks: its rules, its limits, and what is left of them",
     "healthz": "Whether the process is up",
     "readyz": "Whether calls can be admitted and recorded",
 }
@@ -196,7 +197,7 @@ def _answer(route: Route) -> Json:
     if route.kind == "inference":
         wanted = SHAPES[route.name].reply
         return {"type": "object", "required": [wanted], "additionalProperties": True}
-    if route.kind in ("models", "model"):
+    if route.kind in ("models", "model", "key"):
         return {"$ref": f"#/components/schemas/{route.kind.capitalize()}"}
     word = {"healthz": "ok", "readyz": "ready"}[route.kind]
     return {"type": "object", "required": ["status"], "properties": {"status": {"const": word}}}

@@ -11,7 +11,7 @@ from encke.worker.admission import KEY_HEADERS
 Json = dict[str, Any]
 
 ALWAYS: Final = ("x-request-id", "x-cometapi-request-id", "openai-processing-ms", "x-client-request-id")
-CALLED: Final = ("x-encke-model", "x-encke-attempts", "x-encke-provider")
+CALLED: Final = ("x-encke-model", "x-encke-attempts", "x-encke-provider", "x-encke-replayed")
 AFTER: Final = ("retry-after", "retry-after-ms")
 _ID: Final = {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -32,6 +32,7 @@ def headers() -> Json:
         "x-encke-model": ({"type": "string"}, "The model asked for."),
         "x-encke-provider": ({"type": "string"}, "Who answered, or was tried last."),
         "x-encke-attempts": (_COUNT, "How many attempts were made."),
+        "x-encke-replayed": (_ID, "The call whose answer, kept under an `Idempotency-Key`, this is once more."),
         "x-encke-models-missing": ({"type": "string"}, "The providers whose list of models is not there."),
         "x-should-retry": ({"enum": ["true", "false"]}, "Whether the same request may be sent again."),
         "retry-after": ({"type": "integer", "minimum": 1, "maximum": 600}, "Seconds to wait first."),
@@ -83,7 +84,60 @@ def schemas() -> Json:
         "required": ["error", "request_id"],
         "properties": {"error": error, "request_id": _ID},
     }
-    return {"Error": envelope, "Model": model, "Models": models}
+    return {"Error": envelope, "Model": model, "Models": models, "Key": _key(), "Limit": _limit()}
+
+
+_MONEY: Final = {"type": "string", "pattern": r"^-?\d+(\.\d{1,9})?$", "description": "Dollars, exactly."}
+_TIME: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
+_MAYBE: Final = {"anyOf": [_TIME, {"type": "null"}]}
+
+
+def _key() -> Json:
+    text = {"type": "string"}
+    names = {"type": ["array", "null"], "items": text}
+    rules = {"type": "object", "properties": {"models": names, "routes": names, "addresses": names}}
+    number = {"type": ["number", "null"]}
+    short: Json = {"label": text, "limit": number, "usage": number, "limit_remaining": number, "is_free_tier": {}}
+    one = {"$ref": "#/components/schemas/Limit"}
+    fields: Json = {
+        "object": {"const": "key"},
+        "id": text,
+        "name": text,
+        "project": text,
+        "organisation": text,
+        "created": _TIME,
+        "expires": _MAYBE,
+        "rules": {"type": "array", "items": rules, "description": "All of them must allow a call; null allows all."},
+        "tags": {"type": "array", "items": text},
+        "limits": {"type": "array", "items": one, "description": "The organisation's, the project's and the key's."},
+        "tightest_budget": {"anyOf": [one, {"type": "null"}], "description": "The one with the least left."},
+        "data": {
+            "type": "object",
+            "properties": short,
+            "description": "The tightest budget in the form of OpenRouter's GET /api/v1/key, for tools that read that.",
+        },
+    }
+    return {"type": "object", "required": list(fields), "properties": fields}
+
+
+def _limit() -> Json:
+    amount = {"anyOf": [_MONEY, _COUNT]}
+    fields: Json = {
+        "kind": {"enum": ["budget", "requests", "tokens", "concurrency"]},
+        "scope": {"type": "string", "description": "Whose it is."},
+        "period": {"enum": ["total", "credit", "day", "week", "month"]},
+        "strict": {"type": "boolean"},
+        "zone": {"type": "string"},
+        "anchor": _COUNT,
+        "per": {"const": "minute"},
+        "since": _TIME,
+        "amount": amount,
+        "spent": _MONEY,
+        "reserved": {**amount, "description": "Held for running calls, or lent to workers for the next ones."},
+        "left": amount,
+        "reset": _MAYBE,
+    }
+    return {"type": "object", "required": ["kind", "scope", "amount", "left"], "properties": fields}
 
 
 def schemes() -> Json:

@@ -40,6 +40,7 @@ from encke.worker.app import WorkerApp
 from encke.worker.link import KeeperLink
 from encke.worker.operator import OperatorApp, metrics_text
 from encke.worker.orders import Orders
+from encke.worker.own_key import OwnKey
 from encke.worker.syncing import GroupSync
 
 BACKLOG = 4096
@@ -92,14 +93,19 @@ class Worker:
         linking = asyncio.create_task(link.run())
         journal = await self._unless_stopped(journal_made)
         if journal is not None:
-            await self._serve(journal, paths, loop, sweeper)
+            await self._serve(journal, paths, loop, sweeper, link)
         link.close()
         linking.cancel()
         sweeper.stop()
         return 1 if self._fenced else 0
 
     async def _serve(
-        self, journal: Journal, paths: DataPaths, loop: asyncio.AbstractEventLoop, sweeper: Sweeper
+        self,
+        journal: Journal,
+        paths: DataPaths,
+        loop: asyncio.AbstractEventLoop,
+        sweeper: Sweeper,
+        link: KeeperLink,
     ) -> None:
         boot = self._boot
         access = AccessLog(None)
@@ -112,7 +118,9 @@ class Worker:
             log("access_log_unavailable", {"reason": runtime.access_problem}, "worker")
         pages = Pages(boot.pages_fd)
         metrics = (lambda: metrics_text(pages)) if boot.metrics else None
-        app = WorkerApp(runtime.desk, self._admission, runtime.discovery, self._config.server.cors_origins, metrics)
+        origins = self._config.server.cors_origins
+        own_key = OwnKey(self._received, link.request)
+        app = WorkerApp(runtime.desk, self._admission, runtime.discovery, origins, metrics, own_key)
         app.journal_ready = True
         sweeper.add(access)
         self._service = service = Service(app, workshop, runtime, access, self._connections)

@@ -96,6 +96,12 @@ class Grants:
                 self._made[digest] = made
         return made
 
+    def names(self, project: int) -> tuple[str, str]:
+        """The names of a project and of its organisation."""
+        lower = self._projects.get(project)
+        upper = self._organisations.get(lower.organisation) if lower is not None else None
+        return lower.name if lower is not None else "", upper.name if upper is not None else ""
+
     def everything(self) -> dict[bytes, Grant]:
         """All of them, composed."""
         return {digest: grant for digest in self._keys if (grant := self.find(digest)) is not None}

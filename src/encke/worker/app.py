@@ -20,6 +20,7 @@ from encke.telemetry.crash import report
 from encke.telemetry.metrics import CONTENT_TYPE
 from encke.worker.admission import Admission
 from encke.worker.models import Discovery
+from encke.worker.own_key import OwnKey
 from encke.worker.routes import METRICS, METRICS_PATH, Match, match
 
 _JSON: Final = "application/json"
@@ -51,7 +52,9 @@ class WorkerApp:
         discovery: Discovery,
         cors_origins: tuple[str, ...],
         metrics: Callable[[], bytes] | None = None,
+        own_key: OwnKey | None = None,
     ) -> None:
+        self._own_key = own_key
         # There only where the port is this machine's own; elsewhere operators have an address of their own.
         self._metrics = metrics
         self.draining = False
@@ -168,6 +171,8 @@ class WorkerApp:
                 missing = ",".join(self._discovery.missing)
                 fields = f"x-encke-models-missing: {missing}\r\n" if missing else ""
                 call.respond(200, _JSON, _encode(self._discovery.list()), fields)
+            elif kind == "key" and self._own_key is not None and call.grant is not None:
+                call.respond(200, _JSON, _encode(await self._own_key.show(call.grant, call.started_ms)))
             else:
                 await self._discovery.discover()
                 call.respond(200, _JSON, _encode(self._discovery.find(found.model)))

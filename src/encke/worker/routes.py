@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-Kind = Literal["inference", "models", "model", "healthz", "readyz", "metrics"]
+Kind = Literal["inference", "models", "model", "key", "healthz", "readyz", "metrics"]
 
 
 class Route(NamedTuple):
@@ -28,6 +28,7 @@ ROUTES: Final[dict[str, Route]] = {
     "/v1/embeddings": Route("embeddings", "inference", "POST"),
     "/v1/moderations": Route("moderations", "inference", "POST"),
     "/v1/models": Route("models", "models", "GET"),
+    "/v1/key": Route("key", "key", "GET"),
     "/healthz": Route("healthz", "healthz", "GET", True),
     "/readyz": Route("readyz", "readyz", "GET", True),
 }

@@ -25,6 +25,7 @@ MODULES = (
     "telemetry/tally telemetry/access",
     "dialects/openai_chat/cost",
     "dialects/openai_chat/faults dialects/openai_chat/parse dialects/openai_chat/render dialects/openai_chat/stream",
+    "dialects/openai_chat/usage",
     "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
     "calls/attempt calls/call calls/headers calls/life calls/refusal calls/relay calls/replies calls/upstream",

@@ -17,9 +17,10 @@ from encke.dialects.openai_chat.faults import (
     redact,
     render_fault,
 )
-from encke.dialects.openai_chat.parse import MOST_TOKENS, parse_reply, parse_request, parse_usage
+from encke.dialects.openai_chat.parse import parse_reply, parse_request, parse_usage
 from encke.dialects.openai_chat.render import render_request
 from encke.dialects.openai_chat.stream import ERROR, ChatTap, is_whole
+from encke.dialects.openai_chat.usage import MOST_TOKENS
 from encke.dialects.openai_chat.wire import ROUTES
 from tests.fuzz.bits import Bits
 

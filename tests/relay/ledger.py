@@ -106,8 +106,9 @@ def tokens(gateway: Gateway, models: Collection[str], seconds: float = 30.0) -> 
 
     Raises AssertionError when a model has no entry, or more than one.
     """
-    read = "input + cache_read + cache_write_5m + cache_write_1h + audio_input"
-    query = f"SELECT model, status, reason, {read}, output + reasoning + audio_output, estimated FROM entries"  # noqa: S608
+    read = "input + cache_read + cache_write_5m + cache_write_1h + audio_input + image_input"
+    written = "output + reasoning + audio_output + image_output"
+    query = f"SELECT model, status, reason, {read}, {written}, estimated FROM entries"  # noqa: S608
     wanted, deadline = set(models), time.monotonic() + seconds
     while True:
         rows = [row for row in _rows(gateway, query, ()) if row[0] in wanted]

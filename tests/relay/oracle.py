@@ -95,8 +95,10 @@ def upstream_request(body: dict[str, Any], model: str, stream_usage: str) -> dic
 def usage(stream: bool, body: bytes) -> tuple[int, int] | None:
     """Tokens read and written that the ledger must show for a whole answer: what upstream said last, in whole numbers.
 
-    Parts that are larger than their total were counted beside it, and so was reasoning that `total_tokens` has on top.
-    None where upstream said nothing to be believed.
+    The two totals hold, whatever their parts say; what `total_tokens` has on top of them was thought (or
+    heard, where seconds of sound are told). Without
+    it, parts that are larger than what was written were written besides. Tokens that were read from a cache and written
+    into it count twice. None where nothing to be believed was said.
     """
     texts = [data for data in map(data_of, blocks(body)[0]) if data] if stream else [body]
     found = None
@@ -105,15 +107,22 @@ def usage(stream: bool, body: bytes) -> tuple[int, int] | None:
         if isinstance(value, dict) and not said and isinstance(value.get("x_groq"), dict):
             said = value["x_groq"].get("usage")
         if isinstance(said, dict) and said:
-            ins, outs = said.get("prompt_tokens_details") or {}, said.get("completion_tokens_details") or {}
-            cached = ins.get("cached_tokens") or said.get("prompt_cache_hit_tokens") or 0
-            read = _total(said.get("prompt_tokens"), cached, ins.get("cache_write_tokens"), ins.get("audio_tokens"))
-            written = _total(said.get("completion_tokens"), outs.get("reasoning_tokens"), outs.get("audio_tokens"))
-            both = (said.get("prompt_tokens") or 0) + (said.get("completion_tokens") or 0)
-            if outs.get("reasoning_tokens") and said.get("total_tokens") == both + outs["reasoning_tokens"]:
-                written = (said.get("completion_tokens") or 0) + outs["reasoning_tokens"]
-            found = (read, written)
+            outs = said.get("completion_tokens_details") or {}
+            parts = (outs.get("reasoning_tokens") or 0) + (outs.get("audio_tokens") or 0)
+            read, written = said.get("prompt_tokens") or 0, said.get("completion_tokens") or 0
+            twice = _cached_twice(said.get("prompt_tokens_details") or {}, read)
+            if not said.get("total_tokens"):
+                found = (read + twice, written if parts <= written else written + parts)
+            else:
+                on_top = max(said["total_tokens"] - read - written, 0)
+                sound = on_top if said.get("prompt_audio_seconds") not in (None, {}) else 0
+                found = (read + twice + sound, written + on_top - sound)
     return found
+
+
+def _cached_twice(ins: dict[str, Any], read: int) -> int:
+    cached, kept = ins.get("cached_tokens") or 0, ins.get("cache_write_tokens") or 0
+    return cached if cached == kept and cached + kept > read else 0
 
 
 def finish(stream: bool, body: bytes) -> str:
@@ -126,12 +135,6 @@ def finish(stream: bool, body: bytes) -> str:
             if isinstance(choice.get("finish_reason"), str):
                 found = choice["finish_reason"]
     return found
-
-
-def _total(total: int | None, *parts: int | None) -> int:
-    """A total, or with its parts on top where they do not fit into it."""
-    whole, inner = total or 0, sum(part or 0 for part in parts)
-    return whole if inner <= whole else whole + inner
 
 
 # streams

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from encke.core.faults import Fault
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.parse import MOST_FIELDS, parse_reply, parse_request, parse_usage
+from encke.dialects.openai_chat.parse import MOST_FIELDS, parse_reply, parse_request
 
 GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 ROUTES: dict[str, dict[str, Any]] = {
@@ -202,70 +201,6 @@ def test_an_error_inside_a_200_is_an_error() -> None:
         parse_reply("chat", b'{"error":{"message":"no"},"choices":[]}')
     assert caught.value.code == "upstream_error"
     assert parse_reply("chat", b'{"error":null,"choices":[{}]}').finish_reason == ""
-
-
-# usage
-
-
-def usage(value: object) -> Usage | None:
-    return parse_usage(msgspec.Raw(encode(value)))
-
-
-def test_usage_falls_into_buckets_that_do_not_overlap() -> None:
-    """Cached and audio tokens are part of the prompt's total, reasoning and audio of the completion's."""
-    found = usage(
-        {
-            "prompt_tokens": 100,
-            "completion_tokens": 50,
-            "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 10},
-            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5, "accepted_prediction_tokens": 1},
-        }
-    )
-    assert found == Usage(input=30, cache_read=60, audio_input=10, output=25, reasoning=20, audio_output=5)
-    assert (found.total_input, found.total_output) == (100, 50)
-
-
-def test_usage_with_oddities_that_can_be_believed() -> None:
-    """Nulls, DeepSeek's name for the cache, one side only, and parts that were counted beside the total."""
-    assert usage({"prompt_tokens": 3, "completion_tokens": None}) == Usage(input=3)
-    assert usage({"prompt_tokens": 3, "prompt_tokens_details": None}) == Usage(input=3)
-    assert usage({"prompt_tokens": 5, "completion_tokens": 1, "prompt_cache_hit_tokens": 2}) == Usage(
-        input=3, cache_read=2, output=1
-    )
-    assert usage(
-        {"prompt_tokens": 1, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 9}}
-    ) == Usage(input=1, output=5, reasoning=9)
-    beside = {"prompt_tokens": 1, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 5}}
-    assert usage({**beside, "total_tokens": 15}) == Usage(input=1, output=9, reasoning=5)
-    assert usage({**beside, "total_tokens": 10}) == Usage(input=1, output=4, reasoning=5)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        {},
-        [],
-        "many",
-        7,
-        {"total_tokens": 5},
-        {"prompt_tokens": -5, "completion_tokens": -7},
-        {"prompt_tokens": 5, "completion_tokens": -1},
-        {"prompt_tokens": 5.5, "completion_tokens": 1},
-        {"prompt_tokens": "5", "completion_tokens": "many"},
-        {"prompt_tokens": True, "completion_tokens": False},
-        {"prompt_tokens": 10**15, "completion_tokens": 10**18},
-        {"prompt_tokens": 10**40, "completion_tokens": 1},
-        {"prompt_tokens": 1, "completion_tokens": 1, "prompt_cache_hit_tokens": 10**40},
-        {"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 10**18}},
-        {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": -1}},
-        {"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": [1]},
-        {"prompt_tokens": 5, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": "x"}},
-    ],
-)
-def test_usage_that_cannot_be_believed_is_none(value: object) -> None:
-    """Then the gateway estimates, and says so."""
-    assert usage(value) is None
 
 
 LONG = b'"t":"' + b"x" * (1 << 20) + b'"'

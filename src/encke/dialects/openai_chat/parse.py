@@ -12,6 +12,7 @@ import msgspec
 
 from encke.core.faults import Fault
 from encke.core.usage import Usage
+from encke.dialects.openai_chat.usage import buckets
 from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, Reply, UsualReply, WireUsage
 
 Body = dict[str, msgspec.Raw]
@@ -37,8 +38,6 @@ _TYPE_NAMES: Final = {
 MAX_MODEL_NAME: Final = 256
 LARGE: Final = 1 << 20
 MOST_FIELDS: Final = 100_000
-# More than six times the largest context window there is (10 million): whoever says so is not to be believed.
-MOST_TOKENS: Final = 1 << 26
 
 
 class Request:
@@ -250,10 +249,7 @@ def _no_reply(error: Exception) -> Fault:
 
 
 def parse_usage(raw: msgspec.Raw) -> Usage | None:
-    """Usage in disjoint buckets, or None where it is absent or cannot be believed (negative, fractional, text).
-
-    On this wire `prompt_tokens` counts cached and audio tokens too, and `completion_tokens` reasoning and audio.
-    """
+    """Usage in disjoint buckets, or None where it is absent or cannot be believed (negative, fractional, text)."""
     if len(raw) < 5:  # absent, null or {}
         return None
     try:
@@ -261,42 +257,3 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     return buckets(wire)
-
-
-def buckets(wire: WireUsage) -> Usage | None:
-    """As `parse_usage`."""
-    prompt, completion = wire.prompt_tokens, wire.completion_tokens
-    if prompt is None and completion is None:
-        return None
-    prompt, completion = prompt or 0, completion or 0
-    ins, outs = wire.prompt_tokens_details, wire.completion_tokens_details
-    cached = (ins.cached_tokens if ins is not None else None) or wire.prompt_cache_hit_tokens or 0
-    written = (ins.cache_write_tokens if ins is not None else None) or 0
-    audio_in = (ins.audio_tokens if ins is not None else None) or 0
-    reasoning = (outs.reasoning_tokens if outs is not None else None) or 0
-    audio_out = (outs.audio_tokens if outs is not None else None) or 0
-    least = prompt if prompt < completion else completion
-    most = prompt if prompt > completion else completion
-    for part in (cached, written, audio_in, reasoning, audio_out):
-        if part < least:
-            least = part
-        if part > most:
-            most = part
-    if least < 0 or most > MOST_TOKENS:
-        return None
-    fresh = prompt - cached - written - audio_in
-    said = completion - audio_out
-    # Where the total has the reasoning on top, it was counted beside (xAI); else it is a part.
-    if not reasoning or wire.total_tokens != prompt + completion + reasoning:
-        said -= reasoning
-    # Some providers count reasoning or cached tokens beside the total, not in it: then the total is the fresh part.
-    return Usage(
-        fresh if fresh >= 0 else prompt,
-        cached,
-        written,
-        0,
-        audio_in,
-        said if said >= 0 else completion,
-        reasoning,
-        audio_out,
-    )

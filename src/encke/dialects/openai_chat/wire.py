@@ -50,13 +50,28 @@ class Chunk(msgspec.Struct):
     error: msgspec.Raw = NOTHING
 
 
+# Whether `prompt_tokens` counts what was read from a cache and written into one too. (Anthropic's own wire does not.)
+INPUT_INCLUDES_CACHE: Final[bool] = True
+
+
+class CacheCreation(msgspec.Struct):
+    """Tokens written into a cache, by how long they stay there: Anthropic's names, which LiteLLM and others pass on."""
+
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
 class UsageDetails(msgspec.Struct):
     """`prompt_tokens_details` and `completion_tokens_details` in one; any of them may be null."""
 
     cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cache_write_tokens: int | None = None  # OpenAI, OpenRouter
     audio_tokens: int | None = None
+    image_tokens: int | None = None  # xAI, Alibaba, Xiaomi
     reasoning_tokens: int | None = None
+    cache_creation_tokens: int | None = None  # LiteLLM
+    cache_creation_input_tokens: int | None = None  # Hugging Face
+    cache_creation_token_details: CacheCreation | None = None  # LiteLLM
 
 
 class WireUsage(msgspec.Struct):
@@ -68,6 +83,13 @@ class WireUsage(msgspec.Struct):
     prompt_tokens_details: UsageDetails | None = None
     completion_tokens_details: UsageDetails | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached_tokens
+    reasoning_tokens: int | None = None  # Together's place for it
+    image_tokens: int | None = None  # Cerebras's place for it
+    # Anthropic's names, as Databricks and LiteLLM pass them on.
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+    prompt_audio_seconds: msgspec.Raw = NOTHING  # Mistral, where the model hears; null or {} where it does not
 
 
 class ReplyChoice(msgspec.Struct):

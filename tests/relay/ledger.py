@@ -29,6 +29,7 @@ class Line:
     estimated: int
     received: int
     credential: str = ""
+    cache_read: int = 0
 
 
 def lines(gateway: Gateway, call: str, seconds: float = 10.0) -> list[Line]:

@@ -110,7 +110,8 @@ def misbilled(cut: Cut, line: Line) -> list[str]:
     """What is wrong with the tokens of a stream that broke off: what usage said, else an estimate of what came."""
     assert cut.received is not None
     estimated, low, high = billed(*cut.received)
-    good = bool(line.estimated) == estimated and line.input > 0 and low <= line.output + line.reasoning <= high
+    read, written = line.input + line.cache_read, line.output + line.reasoning
+    good = bool(line.estimated) == estimated and read > 0 and low <= written <= high
     return [] if good else [f"billed {line.output} + {line.reasoning} tokens, not {low} to {high}: {line}"]
 
 

@@ -130,7 +130,7 @@ def fill(path: Path, count: int, end_ms: int) -> float:
     spent = 0.0
     for number, batch in enumerate(entries(count, end_ms)):
         began = time.process_time()
-        store.append(batch, 1)
+        store.append(batch)
         if number % 20 == 0:
             store.checkpoint_idle()
         spent += time.process_time() - began
@@ -151,6 +151,10 @@ def main(count: int, folder: Path) -> None:
         began = time.perf_counter()
         rows = store.usage(now - 30 * 24 * HOUR_MS, now + 1, by)
         print(f"usage by {by}: {time.perf_counter() - began:.3f} s, {len(rows)} rows")
+    began = time.perf_counter()
+    verdict = store.verify(now, lambda done, most: None)
+    took = time.perf_counter() - began
+    print(f"verify: {verdict.entries / took:,.0f} entries/s, {'ok' if verdict.ok else verdict.checks}")
     store.close()
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
 

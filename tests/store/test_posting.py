@@ -14,9 +14,10 @@ from encke.core.usage import Usage
 from encke.ledger.entry import NOTHING, Entry
 from encke.store import posting
 from encke.store.migrations import STEPS, sql
-from encke.store.posting import LINE, SUMS, add_up
+from encke.store.posting import add_up
 from encke.store.rows import BUCKETS, INSERT, row_of
 from encke.store.sqlite import SqliteStore
+from encke.store.sums import LINE, SUMS
 from tests.store.contract import HOUR, MIDNIGHT, accounts, entry
 
 # The sums again, in words of SQL, as the migration has them.
@@ -36,6 +37,7 @@ def some(rng: random.Random) -> Entry:
     """An entry of any kind, in one of three hours."""
     usage = Usage(estimated=rng.random() < 0.3)
     usage = msgspec.structs.replace(usage, **{name: rng.choice((0, 1, 1000)) for name in BUCKETS})
+    cost = rng.choice((None, 0, 5))
     return entry(
         attempt=rng.randint(0, 3),
         started=MIDNIGHT + rng.randint(0, 3 * HOUR - 1),
@@ -48,7 +50,8 @@ def some(rng: random.Random) -> Entry:
         status=rng.choice(("complete", "client_closed", "refused", "orphan")),
         final=rng.random() < 0.7,
         usage=Usage() if rng.random() < 0.2 else usage,
-        cost=rng.choice((None, 0, 5)),
+        cost=cost,
+        price_version="2026-10-01" if cost else "free",
         accounts=rng.choice((NOTHING, accounts((1, 0)), accounts((1, 0), (2, 0)))),
     )
 

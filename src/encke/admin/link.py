@@ -58,12 +58,26 @@ class Link:
                 )
             time.sleep(_RETRY_S)
 
-    def _read(self, name: str, args: Mapping[str, object]) -> Any:
+    @property
+    def running(self) -> bool:
+        """Whether a gateway runs on this data folder."""
+        if (keeper := self._connect()) is None:
+            return False
+        keeper.close()
+        return True
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Store]:
+        """The store, beside whoever writes it. Raises AdminError, StoreError."""
         if not self._store_path.exists():
             raise AdminError(
                 f"there is no store at {self._store_path} yet; check ENCKE_DATA, or make one with: encke keys create"
             )
         with contextlib.closing(self._open(True)) as store:
+            yield store
+
+    def _read(self, name: str, args: Mapping[str, object]) -> Any:
+        with self.reading() as store:
             return run(Context(store), name, args)
 
     def _write(self, name: str, args: Mapping[str, object]) -> Any:

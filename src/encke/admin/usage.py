@@ -22,7 +22,8 @@ _COUNTS = tuple(field for field in UsageRow.__struct_fields__ if field not in ("
 
 
 class UsageReport(msgspec.Struct, frozen=True):
-    """Sums over the calls received in [since, until), UTC milliseconds. `rows` is empty when not grouped."""
+    """Sums over the calls received in [since, until), UTC milliseconds; it is more than was asked for where entries
+    have been removed, and only whole hours can be told. `rows` is empty when not grouped."""
 
     since: int
     until: int
@@ -40,6 +41,7 @@ def usage(ctx: Context, since: str = DEFAULT_SINCE, until: str | None = None, by
     end = now + 1 if until is None else ago_or_at(until, now, "until")
     if end <= start:
         raise AdminError(f"until ({iso(end)}) is not after since ({iso(start)})")
+    start, end = ctx.store.span(start, end)
     rows = ctx.store.usage(start, end, group)
     if group is None:
         return UsageReport(start, end, None, [], rows[0])

@@ -13,6 +13,7 @@ from encke.cli.chat import chat
 from encke.cli.config import config
 from encke.cli.doctor import doctor
 from encke.cli.keys import keys
+from encke.cli.ledger import ledger
 from encke.cli.models import models
 from encke.cli.serve import serve
 from encke.cli.usage import usage
@@ -21,7 +22,7 @@ from encke.config.problems import ConfigError
 from encke.keys.pepper import PepperError
 from encke.store.port import StoreError
 
-COMMANDS: tuple[click.Command, ...] = (serve, keys, models, usage, chat, config, workers, doctor)
+COMMANDS: tuple[click.Command, ...] = (serve, keys, models, usage, ledger, chat, config, workers, doctor)
 
 # What may go wrong without a fault in Encke: told in a sentence. Anything else is a bug and shows its traceback.
 EXPECTED = (AdminError, ConfigError, FrameError, PepperError, StoreError)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,6 +29,40 @@ class Appended(msgspec.Struct, frozen=True):
 
     count: int
     posted: dict[tuple[int, int], int]
+
+
+# How many differences of one kind are told.
+TOLD: Final = 5
+
+
+class Check(msgspec.Struct):
+    """One kind of check. `differences` are the first of `found`, each a sentence with its figures; `notes` are not
+    wrong."""
+
+    name: str
+    found: int = 0
+    differences: list[str] = msgspec.field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
+
+    def differs(self, text: str) -> None:
+        """One more."""
+        self.found += 1
+        if len(self.differences) < TOLD:
+            self.differences.append(text)
+
+
+class Verdict(msgspec.Struct):
+    """What was found. `entries` were read; `pruned` are those that were removed when they were old."""
+
+    entries: int
+    pruned: int
+    cost: int
+    checks: list[Check]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing differs."""
+        return not any(check.found for check in self.checks)
 
 
 class LeaseRow(NamedTuple):
@@ -96,7 +131,22 @@ class Store(Levels, Protocol):
 
     def usage(self, since: int, until: int, by: GroupBy | None = None) -> list[UsageRow]:
         """Sums over the entries whose call was received in [since, until); ungrouped exactly one row. By day in order
-        of time, else the most calls first."""
+        of time, else the most calls first. Where entries have been removed, of whole hours: see `span`."""
+
+    def span(self, since: int, until: int) -> tuple[int, int]:
+        """The range that `usage` reports when it is asked for this one."""
+
+    def prune(self, before: int, most: int) -> int:
+        """Remove some of the oldest entries, about `most`, of whole hours before this time; how many. Sums, accounts
+        and what `verify` says stay as they are."""
+
+    def verify(self, now: int, tell: Callable[[int, int], None], integrity: bool = False) -> Verdict:
+        """Whether all that is written down twice is twice the same, at one moment; SQLite's own check of the file too
+        if `integrity`. Reads everything; `tell` gets how many entries have been read, and of how many, now and then."""
+
+    def backup(self, to: Path) -> int:
+        """A copy as of one moment, in a file of its own for its owner only, checked and flushed; its size in bytes.
+        Raises FileExistsError, OSError."""
 
     def renew(self) -> None:
         """Begin anew with what the store stands on: after trouble, the handle on it may be what is left of it. When it

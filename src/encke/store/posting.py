@@ -12,21 +12,9 @@ import msgspec
 from encke.ledger.entry import NOTHING, Entry
 from encke.store.port import Appended
 from encke.store.rows import BUCKETS, COLUMNS, INSERT, INSERT_MANY, Row, batches, row_of
+from encke.store.sums import COST_AT, HOUR_MS, LINE, LINE_SQL, MOST_POSTED, SUMS, WELL_ENDED, plus
 
 Accounts = tuple[tuple[int, int], ...]
-
-HOUR_MS: Final = 3_600_000
-LINE: Final = ("key", "project", "asked", "provider", "model", "credential")
-COUNTS: Final = (
-    *("calls", "ended", "failed", "attempts", "failed_attempts"),
-    *("priced", "cost", "unpriced", "estimated"),
-)
-SUMS: Final = (*COUNTS, *BUCKETS)
-_COST_AT: Final = SUMS.index("cost")
-WELL_ENDED: Final = ("complete", "client_closed")
-
-# What nonsense has been added up to stays here, where no sum overflows and no shipping stops.
-MOST_POSTED: Final = 4 * 10**18
 
 # Combinations remembered; a site with more of them looks some up again.
 _REMEMBERED: Final = 10_000
@@ -51,16 +39,12 @@ _ADD_LEASE: Final = (
     "ON CONFLICT (epoch, limit_id, window) "
     f"DO UPDATE SET posted = min(posted + excluded.posted, {MOST_POSTED})"
 )
-_PLUS: Final = ", ".join(
-    f"{name} = min({name} + excluded.{name}, {MOST_POSTED})" if name == "cost" else f"{name} = {name} + excluded.{name}"
-    for name in SUMS
-)
 _ADD_HOUR: Final = (
     f"INSERT INTO hours VALUES ({','.join('?' * (2 + len(SUMS)))}) "  # noqa: S608 - all of it is ours
-    f"ON CONFLICT (hour, line) DO UPDATE SET {_PLUS}"
+    f"ON CONFLICT (hour, line) DO UPDATE SET {plus()}"
 )
-_FIND_LINE: Final = f"SELECT id FROM lines WHERE ({', '.join(LINE)}) = (?, ?, ?, ?, ?, ?)"  # noqa: S608
-_ADD_LINE: Final = f"INSERT INTO lines ({', '.join(LINE)}) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"  # noqa: S608
+_FIND_LINE: Final = f"SELECT id FROM lines WHERE ({LINE_SQL}) = (?, ?, ?, ?, ?, ?)"  # noqa: S608
+_ADD_LINE: Final = f"INSERT INTO lines ({LINE_SQL}) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"  # noqa: S608
 
 _unpack: Final = msgspec.msgpack.Decoder(Accounts).decode
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -135,9 +119,9 @@ class Books:
                 sums = add_up(kind[len(LINE) :], some)
                 known = hours.get((hour, line))
                 hours[hour, line] = sums if known is None else list(map(int.__add__, known, sums))
-                if sums[_COST_AT]:
+                if sums[COST_AT]:
                     for account in self._accounts[kind[-1]]:
-                        posted[account] = posted.get(account, 0) + sums[_COST_AT]
+                        posted[account] = posted.get(account, 0) + sums[COST_AT]
         db.executemany(_ADD_HOUR, [(*at, *sums) for at, sums in hours.items()])
         return posted
 

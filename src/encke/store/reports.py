@@ -10,7 +10,7 @@ import msgspec
 
 from encke.keys.grant import Rules
 from encke.store.port import GroupBy, UsageRow
-from encke.store.posting import HOUR_MS, LINE
+from encke.store.sums import HOUR_MS, LINE, LINE_SQL
 
 HOURS_A_DAY: Final = 24
 
@@ -34,16 +34,15 @@ _NUMBERS: Final = {
 }
 _OF_HOURS: Final = ", ".join(of_hours for of_hours, _ in _NUMBERS.values())
 _OF_ENTRIES: Final = ", ".join(of_entries for _, of_entries in _NUMBERS.values())
-_LINE: Final = ", ".join(LINE)
 
 _SPAN: Final = "WHERE hour >= ? AND hour < ?"
 _MOMENTS: Final = "WHERE started >= ? AND started < ?"
 # All of it is ours.
 _BY_LINE: Final = (
-    f"SELECT {_LINE}, sums.* FROM (SELECT line, {_OF_HOURS} FROM hours {_SPAN} GROUP BY line) AS sums "  # noqa: S608
+    f"SELECT {LINE_SQL}, sums.* FROM (SELECT line, {_OF_HOURS} FROM hours {_SPAN} GROUP BY line) AS sums "  # noqa: S608
     "JOIN lines ON lines.id = sums.line"
 )
-_EDGE_BY_LINE: Final = f"SELECT {_LINE}, 0, {_OF_ENTRIES} FROM entries {_MOMENTS} GROUP BY {_LINE}"  # noqa: S608
+_EDGE_BY_LINE: Final = f"SELECT {LINE_SQL}, 0, {_OF_ENTRIES} FROM entries {_MOMENTS} GROUP BY {LINE_SQL}"  # noqa: S608
 _BY_HOUR: Final = f"SELECT hour, {_OF_HOURS} FROM hours {_SPAN} GROUP BY hour"  # noqa: S608
 _EDGE_BY_HOUR: Final = f"SELECT started / {HOUR_MS}, {_OF_ENTRIES} FROM entries {_MOMENTS} GROUP BY 1"  # noqa: S608
 
@@ -79,11 +78,28 @@ def usage(db: apsw.Connection, since: int, until: int, by: GroupBy | None) -> li
     return sorted(rows, key=lambda row: (row.group if by == "day" else "", -row.calls, row.group))
 
 
+def span(db: apsw.Connection, since: int, until: int) -> tuple[int, int]:
+    """See `Store.span`."""
+    removed = _removed(db) * HOUR_MS
+    if since < removed:
+        since -= since % HOUR_MS
+    if until < removed:
+        until += -until % HOUR_MS
+    return since, until
+
+
+def _removed(db: apsw.Connection) -> int:
+    """Of hours before this one, entries have been removed."""
+    last = db.execute("SELECT max(hour) FROM pruned_hours").get
+    return 0 if last is None else int(last) + 1
+
+
 def _pieces(db: apsw.Connection, since: int, until: int, whole: str, edge: str) -> Iterator[Any]:
     """Rows that `whole` gives for the hours that lie within, and `edge` for what is left at both ends.
 
     An hour that lies within but for a part without entries lies within.
     """
+    since, until = span(db, since, until)
     first, last = since // HOUR_MS, until // HOUR_MS  # both may be cut
     begin, end = first * HOUR_MS, last * HOUR_MS
     if first == last and db.execute(_ANY, (begin, since)).get | db.execute(_ANY, (until, end + HOUR_MS)).get:

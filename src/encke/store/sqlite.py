@@ -10,14 +10,17 @@ import apsw
 
 from encke.ledger.entry import Entry
 from encke.store import leases
+from encke.store.backup import backup
 from encke.store.migrate import check_current, migrate
 from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, reading, writing
-from encke.store.port import Appended, GroupBy, LeaseRow, UsageRow
+from encke.store.port import Appended, GroupBy, LeaseRow, UsageRow, Verdict
 from encke.store.posting import Books, charged
-from encke.store.reports import usage
+from encke.store.pruning import prune
+from encke.store.reports import span, usage
 from encke.store.rows import ENTRIES, entry_of
 from encke.store.sqlite_levels import SqliteLevels
 from encke.store.trouble import plainly
+from encke.store.verify import verify
 
 # The keeper comes again with the same entries in a moment, and has other things to do than to wait for a lock.
 APPEND_MS = 20
@@ -86,6 +89,25 @@ class SqliteStore(SqliteLevels):
         """See `Store`."""
         with plainly(self.path), reading(self._db):
             return usage(self._db, since, until, by)
+
+    def span(self, since: int, until: int) -> tuple[int, int]:
+        """See `Store`."""
+        with plainly(self.path):
+            return span(self._db, since, until)
+
+    def verify(self, now: int, tell: Callable[[int, int], None], integrity: bool = False) -> Verdict:
+        """See `Store`."""
+        with plainly(self.path), reading(self._db):
+            return verify(self._db, now, tell, integrity)
+
+    def backup(self, to: Path) -> int:
+        """See `Store`."""
+        return backup(self._db, to)
+
+    def prune(self, before: int, most: int) -> int:
+        """See `Store`."""
+        with plainly(self.path), self._at_once(), writing(self._db):
+            return prune(self._db, before, most)
 
     # Leases
 

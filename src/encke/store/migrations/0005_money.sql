@@ -62,6 +62,37 @@ CREATE TABLE hours (
     PRIMARY KEY (hour, line)
 ) STRICT, WITHOUT ROWID;
 
+-- What old entries that were removed came to: by hour (0 <= part of it <= all of it), and by what they were charged to.
+-- So sums and accounts can be compared with entries all the same.
+CREATE TABLE pruned_hours (
+    hour            INTEGER NOT NULL PRIMARY KEY,
+    entries         INTEGER NOT NULL,
+    calls           INTEGER NOT NULL,
+    ended           INTEGER NOT NULL,
+    failed          INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL,
+    failed_attempts INTEGER NOT NULL,
+    priced          INTEGER NOT NULL,
+    cost            INTEGER NOT NULL,
+    unpriced        INTEGER NOT NULL,
+    estimated       INTEGER NOT NULL,
+    input           INTEGER NOT NULL,
+    cache_read      INTEGER NOT NULL,
+    cache_write_5m  INTEGER NOT NULL,
+    cache_write_1h  INTEGER NOT NULL,
+    audio_input     INTEGER NOT NULL,
+    output          INTEGER NOT NULL,
+    reasoning       INTEGER NOT NULL,
+    audio_output    INTEGER NOT NULL,
+    image_input     INTEGER NOT NULL,
+    image_output    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE pruned_charges (
+    charge INTEGER NOT NULL PRIMARY KEY,
+    cost   INTEGER NOT NULL
+) STRICT;
+
 INSERT INTO lines (key, project, asked, provider, model, credential)
 SELECT DISTINCT key, project, asked, provider, model, credential FROM entries;
 

@@ -18,9 +18,10 @@ from setuptools import setup  # type: ignore[import-untyped]
 
 # What runs for every call or every event of a stream, and what ships the record of it. The rest would gain nothing.
 MODULES = (
-    "core/clock core/faults core/ids",
+    "core/clock core/faults core/ids core/money",
     "framing/sse",
     "catalogue/catalogue catalogue/pricing",
+    "limits/book limits/sizes",
     "routing/breaker routing/plan routing/retry",
     "telemetry/tally telemetry/access",
     "dialects/openai_chat/cost",

@@ -16,6 +16,7 @@ import msgspec
 
 from encke import __version__
 from encke.calls.attempt import StreamCare
+from encke.calls.hold import Purse
 from encke.calls.life import Desk
 from encke.calls.upstream import Patience, SeatTaker, Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
@@ -293,6 +294,7 @@ def _with_credential(
         credential=credential.name if credential is not None else "",
         share=credential.weight if credential is not None else 1,
         stream_usage=provider.stream_usage,
+        limit_field=provider.limit_field,
         patience=Patience(timeouts.first_byte, timeouts.idle, timeouts.total),
         seats=seats,
         prices=prices,
@@ -369,6 +371,7 @@ def make_desk(
     discover: Callable[[], Awaitable[None]],
     redactor: Redactor,
     tally: Tally,
+    purse: Purse,
     sync: Callable[[], Signal[None]] | None = None,
 ) -> Desk:
     """What calls need of their worker."""
@@ -378,6 +381,7 @@ def make_desk(
         upstreams=upstreams,
         journal=journal,
         access=access,
+        purse=purse,
         discover=discover,
         policy=RetryPolicy(routing.retries, routing.retry_uncertain, routing.backoff),
         care=StreamCare(config.stream.early_keepalive, config.stream.keepalive),

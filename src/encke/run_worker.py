@@ -15,11 +15,13 @@ from typing import Any
 
 import uvloop
 
+from encke.calls.hold import Purse
 from encke.calls.life import Drained
 from encke.catalogue.prices import PriceBook
 from encke.children import WorkerBoot, log, read_boot, say_ready, use_log
 from encke.compose import Place, Trust, price_file
 from encke.config.wire import decode_config
+from encke.core.clock import now_ms
 from encke.core.crash import crash_at
 from encke.core.paths import DataPaths
 from encke.http.known import KnownHeads
@@ -28,6 +30,7 @@ from encke.http.sweep import Sweeper
 from encke.keys.snapshot import Part, Received
 from encke.ledger.crashing import CrashingJournal
 from encke.ledger.journal import Journal
+from encke.limits.book import Book
 from encke.runtime import Workshop
 from encke.service import Service
 from encke.telemetry.access import AccessLog
@@ -46,6 +49,7 @@ from encke.worker.syncing import GroupSync
 BACKLOG = 4096
 ORPHAN_GRACE = 3.0  # seconds for open calls when the supervisor was killed
 LOOK_SECONDS = 0.5
+GIVE_BACK_SECONDS = 0.5
 QUIET_SECONDS = 3.0  # after which an idle connection of a worker that retires is closed
 FOREVER = float("inf")
 
@@ -61,6 +65,7 @@ class Worker:
         self._connections: set[ServerConnection] = set()
         self._received = Received()
         self._admission = Admission(self._received)
+        self._book = Book()
         self._slots_fd = -1
         self._leave = asyncio.Event()  # accept no more: to stop, or to retire
         self._longest = FOREVER  # that calls may take at the end, whatever the settings say
@@ -89,6 +94,8 @@ class Worker:
             self._take_snapshot,
             lambda path: self._take_slots(path, journal_made),
             self._fence,
+            self._book.leases,
+            self._book.recalled,
         )
         linking = asyncio.create_task(link.run())
         journal = await self._unless_stopped(journal_made)
@@ -100,18 +107,14 @@ class Worker:
         return 1 if self._fenced else 0
 
     async def _serve(
-        self,
-        journal: Journal,
-        paths: DataPaths,
-        loop: asyncio.AbstractEventLoop,
-        sweeper: Sweeper,
-        link: KeeperLink,
+        self, journal: Journal, paths: DataPaths, loop: asyncio.AbstractEventLoop, sweeper: Sweeper, link: KeeperLink
     ) -> None:
         boot = self._boot
         access = AccessLog(None)
         sync = self._sync.wait if self._sync is not None else None
         place = Place(paths, loop, sweeper, Trust(), PriceBook(price_file))
-        workshop = Workshop(place, journal, access, Tally(), boot.engine, sync)
+        purse = Purse(self._book, link)
+        workshop = Workshop(place, journal, access, Tally(), boot.engine, sync, purse)
         runtime = workshop.make(self._config, boot.provider_keys, boot.generation)
         access.redirect(runtime.access_fd)
         if runtime.access_problem:
@@ -136,11 +139,13 @@ class Worker:
         self._crash("worker.serving")
         control = socket.socket(fileno=boot.control_fd)
         _, orders = await loop.create_unix_connection(lambda: Orders(self._obey), sock=control)
+        giving = asyncio.create_task(self._give_back(link))
         await self._leave.wait()
         server.close()
         if operators is not None:
             operators.close()
         await self._drain(app, sweeper)
+        giving.cancel()
         reporter.stop()
         orders.close()
         access.flush()
@@ -200,6 +205,14 @@ class Worker:
             if not app.retiring or connection.idle_since() < sweeper.now - QUIET_SECONDS:
                 connection.close_if_idle()
 
+    async def _give_back(self, link: KeeperLink) -> None:
+        """What has not been used for a while may be somebody else's."""
+        while True:
+            await asyncio.sleep(GIVE_BACK_SECONDS)
+            items = self._book.idle(now_ms())
+            if items:
+                link.give(items)
+
     async def _unless_stopped(self, made: asyncio.Future[Journal]) -> Journal | None:
         stopped: asyncio.Future[object] = asyncio.ensure_future(self._stop.wait())
         waiting: set[asyncio.Future[Any]] = {made, stopped}
@@ -211,6 +224,7 @@ class Worker:
         if part is None:
             self._received.lost()
         elif self._received.take(part):
+            self._book.forget_limits()
             self._admission.renew()
 
     def _take_slots(self, path: Path, made: asyncio.Future[Journal]) -> Journal:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from encke.calls.hold import Purse
 from encke.calls.life import Desk
 from encke.calls.upstream import Upstream
 from encke.compose import (
@@ -64,6 +65,7 @@ class Workshop:
     tally: Tally
     engine: EngineAddress | None
     sync: Callable[[], Signal[None]] | None = None
+    purse: Purse = field(default_factory=Purse)
 
     def make(self, config: Config, keys: Mapping[str, str], generation: int, before: Runtime | None = None) -> Runtime:
         """A runtime, taking over from the one before whatever has not changed.
@@ -87,6 +89,7 @@ class Workshop:
             discovery.discover,
             redactor,
             self.tally,
+            self.purse,
             self.sync,
         )
         problem = ""

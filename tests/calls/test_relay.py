@@ -189,3 +189,78 @@ def test_small_events_without_content_are_counted_with_what_they_cost() -> None:
             watched.read(b":\n\n" * 3000)
     assert caught.value.code == "upstream_too_large"
     assert watched.client.got == b""
+
+
+def metered(pieces: list[bytes], every: int, grant: bool) -> tuple[Watched, int]:
+    """A stream that stops after so many events with content, again and again, and goes on, or is cut; its stops."""
+    watched, stops = Watched(), 0
+    relay = watched.relay
+    relay.stop_at(1 << 40, every)
+
+    def pay() -> None:
+        nonlocal stops
+        while relay.stopped:
+            stops += 1
+            if not grant:
+                relay.cut(CUT)
+                return
+            relay.stop_at(1 << 40, (stops + 1) * every)
+            relay.go_on()
+
+    for piece in pieces:
+        if relay.finish is None:
+            watched.read(piece)
+            pay()
+            relay.flush()
+            watched._open()
+    if relay.finish is None:
+        watched.close()
+    return watched, stops
+
+
+TEN = ["".join([event({"content": f"{n} "}) + "\n\n"]) for n in range(10)]
+STREAM = ("".join(TEN) + event({}, "stop") + "\n\ndata: [DONE]\n\n").encode()
+
+
+@given(st.integers(1, 12), st.lists(st.integers(0, len(STREAM)), max_size=8))
+def test_a_metered_stream_is_the_same_stream(every: int, cuts: list[int]) -> None:
+    """However often it stops to be paid for, and however it is cut into reads: the same bytes and the same end."""
+    places = [0, *sorted(cuts), len(STREAM)]
+    watched, stops = metered([STREAM[a:b] for a, b in pairwise(places)], every, True)
+    assert watched.end is not None and watched.end.fault is None
+    assert watched.client.got + watched.end.tail == STREAM
+    assert stops == 10 // every
+
+
+@pytest.mark.parametrize("every", [1, 4, 10])
+def test_a_stream_that_is_not_paid_on_is_cut_at_its_mark(every: int) -> None:
+    """One event beyond the mark has come and is shown; the rest, though it lies here, is neither counted nor sent."""
+    watched, stops = metered([STREAM], every, False)
+    assert stops == 1 and watched.end is not None and watched.end.fault is CUT
+    shown = TEN[: every + 1] if every < 10 else [*TEN, event({}, "stop") + "\n\n"]
+    assert watched.client.got.decode() == "".join(shown)
+    if every < 10:
+        assert watched.relay.tap.content_bytes == 2 * (every + 1)
+
+
+def test_the_end_waits_with_the_rest() -> None:
+    """A connection that ends while a stream stands ends it only when the rest has been looked at."""
+    watched = Watched()
+    watched.relay.stop_at(1 << 40, 1)
+    watched.read(STREAM[: -len(DONE)])
+    watched.close()
+    assert watched.relay.stopped and watched.end is None
+    watched.relay.stop_at(1 << 40, 1 << 40)
+    watched.relay.go_on()
+    watched.relay.flush()
+    assert watched.end is not None and watched.end.tail == DONE
+
+
+def test_bytes_are_a_mark_too() -> None:
+    """One large event is as much as many small ones."""
+    watched = Watched()
+    watched.relay.stop_at(100, 1 << 40)
+    watched.read((event({"content": "x" * 99}) + "\n\n").encode())
+    assert not watched.relay.stopped
+    watched.read((event({"content": "xx"}) + "\n\n").encode())
+    assert watched.relay.stopped

@@ -12,7 +12,8 @@ import pytest
 from encke.admin.frames import Frame, FrameDecoder, encode
 from encke.http.drive import Driver, Signal
 from encke.ledger.journal import Journal
-from encke.worker.link import KeeperAway, KeeperLink
+from encke.limits.book import KeeperAway
+from encke.worker.link import KeeperLink
 
 Taken = Callable[[Frame, asyncio.StreamWriter], None]
 

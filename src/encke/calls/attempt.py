@@ -6,13 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from encke.calls.call import Call
+from encke.calls.hold import STEP, Purse, cut
 from encke.calls.relay import StreamRelay
 from encke.calls.replies import KeepingRelay
 from encke.calls.upstream import Target
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
-from encke.core.usage import Usage
+from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.openai_chat.faults import parse_fault, retry_advice
 from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.openai_chat.parse import parse_reply
@@ -20,17 +23,25 @@ from encke.dialects.openai_chat.render import render_request
 from encke.dialects.openai_chat.stream import ChatTap
 from encke.dialects.openai_chat.wire import shown_finish
 from encke.http.client import UpstreamConnection
-from encke.http.drive import Signal
+from encke.http.drive import Driver, Signal
 from encke.http.headers import visible
-from encke.ledger.entry import Entry, Intent, Status
+from encke.ledger.entry import NOTHING, Entry, Intent, Status
 from encke.ledger.journal import Journal
-from encke.ledger.settlement import estimate_tokens, used, with_rest
+from encke.ledger.settlement import BYTES_PER_TOKEN, estimate_tokens, used, with_rest
+from encke.limits.book import Hold, Short
+from encke.telemetry.crash import report
 
 MAX_ANSWER: Final = 32 << 20
 MAX_ERROR: Final = 64 << 10
 # Pieces of less are put together: one that is held by itself takes 40 bytes beside its own.
 SMALL_PIECE: Final = 4096
 FOREVER: Final = float("inf")
+OUR_BOUNDS: Final = ("overloaded", "unavailable", "insufficient_quota")
+# A stream whose length is bounded has no more events than tokens, give or take what providers add to begin and to end
+# with, and no tokens longer than this on the whole, framing of tool calls included.
+SLACK: Final = 32
+LONG_TOKEN: Final = 24
+AHEAD: Final = 256  # tokens before the end of what is held that more is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,16 @@ class Attempt:
     """
 
     __slots__ = (
-        "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at", "_headers", "_idle_at",
-        "_journal", "_looked_content", "_looked_size", "_seat", "_size", "_slot", "_until", "_usage_told", "answered",
-        "call", "content_type",
-        "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened", "relay",
-        "reused", "sent", "settled", "target", "usage",
+        "_asking", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at",
+        "_headers", "_idle_at", "_journal", "_looked_content", "_looked_size", "_out", "_packed", "_price",
+        "_purse", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
+        "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened",
+        "relay", "reused", "sent", "settled", "target", "usage",
     )  # fmt: skip
 
-    def __init__(self, call: Call, target: Target, journal: Journal, care: StreamCare, until: float) -> None:
+    def __init__(
+        self, call: Call, target: Target, journal: Journal, care: StreamCare, until: float, purse: Purse
+    ) -> None:
         call.attempts += 1
         call.provider = target.upstream.name
         call.credential = target.upstream.credential
@@ -80,6 +93,11 @@ class Attempt:
         self.deadline = FOREVER
         self._care = care
         self._counted = -1.0  # when its target was praised
+        self._purse = purse
+        self._price = price = target.pricing.at(call.started_ms)
+        self._packed = NOTHING if price is None else msgspec.Raw(price.packed)
+        self._out = 0  # tokens of output that money is held for
+        self._asking = False  # the keeper, for more
         self._journal = journal
         self._until = until
         self._idle_at = FOREVER
@@ -101,7 +119,8 @@ class Attempt:
         call, upstream = self.call, self.target.upstream
         parsed = call.parsed
         assert parsed is not None
-        body = render_request(parsed, self.target.model, upstream.stream_usage)
+        limit_field = upstream.limit_field if call.route == "chat" else "max_tokens"
+        body = render_request(parsed, self.target.model, upstream.stream_usage, limit_field)
         size = 0
         for piece in body:
             size += len(piece)
@@ -158,6 +177,9 @@ class Attempt:
                     slot,
                     call.client_request_id,
                     self.target.upstream.credential,
+                    grant.project,
+                    call.charged,
+                    self._packed,
                 )
             )
         except Fault:
@@ -331,7 +353,7 @@ class Attempt:
 
     def resume(self) -> None:
         """Read on."""
-        if self._connection is not None:
+        if self._connection is not None and not self._asking:
             self._connection.resume(self)
 
     # What it came to.
@@ -344,8 +366,8 @@ class Attempt:
         """Tell the target's breaker of a failure; also of one after praise, which counts no attempt twice."""
         if self._counted >= 0:
             self.target.spoil(fault, self._counted)
-        elif fault.code == "overloaded" and not self.sent:
-            self.target.left()  # it is our own bound on calls that was reached
+        elif fault.code in OUR_BOUNDS and not self.sent:
+            self.target.left()  # it is a bound of our own that was reached
         else:
             self.target.end(fault)
 
@@ -353,9 +375,13 @@ class Attempt:
         parsed = self.call.parsed
         assert parsed is not None
         once = self.call.once
-        if once is not None:
-            return KeepingRelay(parsed.include_usage, self.opened, once)
-        return StreamRelay(parsed.include_usage, self.opened)
+        relay = (
+            StreamRelay(parsed.include_usage, self.opened)
+            if once is None
+            else KeepingRelay(parsed.include_usage, self.opened, once)
+        )
+        self._begin_meter(relay)
+        return relay
 
     def _complete(self) -> None:
         """A whole answer that is no stream."""
@@ -400,6 +426,82 @@ class Attempt:
             usage = with_rest(usage, tap.content_bytes - tap.usage_at)
             self._journal.usage(self._slot, usage.total_input, usage.total_output, usage.cache_read)
 
+    def _charge(self, total: Usage) -> tuple[int | None, str]:
+        """What it cost, in nano-dollars (None: no price), and the version of the price."""
+        call, price = self.call, self._price
+        tokens = total.total_input + total.total_output
+        call.tokens += tokens
+        if price is None:
+            call.unpriced = call.unpriced or tokens > 0
+            return None, ""
+        # The fee for a request is due when there was one: whoever refused it, or never had it, gets nothing.
+        cost = price.cost(total) if total is not NO_USAGE else 0
+        call.cost += cost
+        if call.hold is not None:
+            self._purse.book.charge(call.hold, cost)
+        return cost, price.version
+
+    # More money for a stream, while it comes.
+
+    def _begin_meter(self, relay: StreamRelay) -> None:
+        call, price = self.call, self._price
+        if call.hold is not None and call.hold.charges.budgets and price is not None and not price.free:
+            self._out = call.written
+            self._mark(relay)
+
+    def _mark(self, relay: StreamRelay) -> None:
+        """A stream whose length is bounded is believed as long as it does not have more events than it may have tokens;
+        one that is not is metered by its bytes, as an estimate of it would be."""
+        out = self._out
+        if out == self.call.cap:
+            relay.stop_at(out * LONG_TOKEN, out + SLACK)
+        else:
+            relay.stop_at((out - AHEAD) * BYTES_PER_TOKEN, out - AHEAD)
+
+    def _go_on(self, relay: StreamRelay) -> None:
+        """It has come to its mark: take what the next part may cost, or ask for it and wait."""
+        while relay.stopped:
+            hold, step, money = self._next_part()
+            short = self._purse.book.more(hold, money)
+            if short:
+                self._asking = True
+                if self._connection is not None:
+                    self._connection.pause(self)
+                Driver(self._ask(relay, hold, step, money, short), _ended).start()
+                return
+            self._out += step
+            self._mark(relay)
+            relay.go_on()
+
+    def _next_part(self) -> tuple[Hold, int, int]:
+        """The call's hold, tokens of the next part, and what they may cost."""
+        call, price = self.call, self._price
+        assert price is not None and call.hold is not None
+        step = STEP
+        if self._out < call.cap < self._out + step:
+            step = call.cap - self._out
+        return call.hold, step, price.bound(0, step, call.hold.charges.strict) - price.request
+
+    async def _ask(self, relay: StreamRelay, hold: Hold, step: int, money: int, short: list[Short]) -> None:
+        try:
+            await self._purse.settle_more(hold, money, short)
+        except Fault as fault:
+            self._asking = False
+            if not self.settled:
+                self.abandon()
+                relay.cut(cut(fault, hold.charges))
+                relay.flush()
+            return
+        self._asking = False
+        if self.settled:
+            return
+        self._out += step
+        self._mark(relay)
+        relay.go_on()
+        if not self.call.client.is_paused and self._connection is not None:
+            self._connection.resume(self)
+        self.on_read()
+
     def abandon(self) -> None:
         """Stop at once: the client left, or something failed. Nothing after the settlement may be needed of it."""
         connection, self._connection = self._connection, None
@@ -430,9 +532,10 @@ class Attempt:
         # Whoever answers 200 with something has read the request, whatever the answer is worth.
         garbage = status == "failed" and self.relay is None and self.http_status == 200 and self._size > 0
         ending = "uncertain" if garbage else status if self.sent else "failed"
-        total = used(ending, self.usage, self.input_estimate, 0 if garbage else content)
+        total = used(ending, self.usage, self.input_estimate, 0 if garbage else content, call.cap)
         now = monotonic()
         call.usage = total
+        cost, version = self._charge(total)
         self.target.upstream.tally.count(status, total.total_input, total.total_output, total.cache_read)
         if self._first_at and self.http_status == 200:
             call.first_at = self._first_at  # of the last that answered: one that was refused answers fast
@@ -454,13 +557,20 @@ class Attempt:
             int((self._first_at - self._dispatched_at) * 1e6) if self._first_at else 0,
             int((now - call.started) * 1e6),
             total,
-            None,
-            "",
+            cost,
+            version,
             self._size,
             call.client_request_id,
             self.target.upstream.credential,
+            grant.project,
+            call.charged,
         )
         if self._slot >= 0:
             self._journal.settle(entry, self._slot)
         else:
             self._journal.note(entry)
+
+
+def _ended(problem: BaseException | None) -> None:
+    if problem is not None:
+        report(problem)

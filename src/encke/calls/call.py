@@ -15,6 +15,8 @@ from encke.dialects.openai_chat.parse import Request as ChatRequest
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
+from encke.ledger.entry import NOTHING
+from encke.limits.book import Hold
 
 # x-accel-buffering asks nginx, where it stands in front, to pass events as they come.
 STREAM_FIELDS: Final = (
@@ -30,27 +32,35 @@ class Call:
     __slots__ = (
         "asked",
         "attempts",
+        "cap",
+        "charged",
         "client",
         "client_request_id",
         "code",
         "cors",
+        "cost",
         "credential",
         "first_at",
         "grant",
+        "hold",
         "id",
         "next_keepalive",
         "once",
         "outcome",
         "parsed",
         "provider",
+        "read",
         "replayed",
         "request",
         "route",
         "started",
         "started_ms",
         "status",
+        "tokens",
+        "unpriced",
         "upstream_model",
         "usage",
+        "written",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +90,15 @@ class Call:
         self.next_keepalive = float("inf")
         self.once: Once | None = None  # where it is made under an Idempotency-Key
         self.replayed = ""  # the id of the call whose answer this is once more
+        # Money and limits: see `encke.calls.hold`. Tokens that it is held at, and the most it may write (0: no bound).
+        self.hold: Hold | None = None
+        self.charged = NOTHING
+        self.read = 0
+        self.written = 0
+        self.cap = 0
+        self.cost = 0  # nano-dollars, of all attempts
+        self.tokens = 0  # used by all attempts
+        self.unpriced = False  # one of them used tokens and has no price
 
     def respond(self, status: int, content_type: str, body: bytes, extra: str = "") -> None:
         """Send a whole answer."""

@@ -4,7 +4,7 @@
     2  admit     its key is looked up in the snapshot (`encke.worker.admission`), before the body is read
     3  read      the top level of the body, as a map of raw values
     4  resolve   the model's name to targets
-    5  hold      (budgets and limits come here)
+    5  hold      what it may cost is taken from the worker's leases, or asked of the keeper (`encke.calls.hold`)
     6  plan      the order in which to try the targets
     7  attempt   render for the target, connect
     8  open      journal that it goes out, send, wait for Content or for the whole answer
@@ -24,6 +24,7 @@ from typing import Final
 
 from encke.calls.attempt import Attempt, StreamCare
 from encke.calls.call import Call
+from encke.calls.hold import Purse
 from encke.calls.replies import HEADER, Once, Replies, name_of
 from encke.calls.upstream import Target, Upstream
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
@@ -44,6 +45,10 @@ from encke.telemetry.tally import Tally
 
 # Callers choose the names of models, so what is remembered of them is bounded.
 MAX_REMEMBERED: Final = 4096
+OUR_CUTS: Final = (
+    "budget_exceeded",
+    "unavailable",
+)  # of a stream that could not be paid on; no fault of the provider's
 
 
 class Drained(Exception):
@@ -75,6 +80,7 @@ class Desk:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     tally: Tally = field(default_factory=Tally)
     care: StreamCare = field(default_factory=StreamCare)
+    purse: Purse = field(default_factory=Purse)
     rng: random.Random = field(default_factory=random.Random)
     # Our credentials, which an upstream's error may quote.
     redactor: Redactor = field(default_factory=lambda: Redactor(()))
@@ -133,12 +139,17 @@ async def live(desk: Desk, call: Call) -> None:
         crash(desk, call, error)
     finally:
         tally.calls -= 1
+        if call.hold is not None:
+            desk.purse.end(call)
     tell(desk, call)
 
 
 async def answer(desk: Desk, call: Call) -> None:
-    """Phases 4 to 10."""
+    """Phases 4 to 10, where routing plans before anything is held: targets without a price may drop out."""
     targets = await find_targets(desk, call)
+    grant = call.grant
+    if grant is not None and grant.limits:
+        targets = await desk.purse.hold(call, targets)
     attempt = await open_answer(desk, call, targets)
     if attempt.relay is None:
         await answer_whole(desk, call, attempt)
@@ -217,10 +228,12 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
     while True:
         target = queue[0]
         until = began + target.upstream.patience.total
-        attempt = Attempt(call, target, desk.journal, desk.care, until)
+        attempt = Attempt(call, target, desk.journal, desk.care, until, desk.purse)
         try:
             if pause:
                 await rest(pause)
+            if call.attempts > 1 and call.hold is not None:
+                await desk.purse.ensure(call, target.pricing.at(call.started_ms))
             await attempt.send(fresh=fresh)
             await attempt.opened
         except Fault as fault:
@@ -311,13 +324,18 @@ async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
     """Phase 10 for an answer that is no stream, then the answer."""
     once = call.once
     if once is not None:
-        await once.keep(attempt.content_type, False, attempt.body)
+        try:
+            await once.keep(attempt.content_type, False, attempt.body)
+        except BaseException:
+            attempt.settle("client_closed", "", final=True)  # it is whole and has been paid for
+            raise
     call.outcome = "complete"
     attempt.settle("complete", "", final=True)
     if desk.sync is not None:
         await synced(desk.sync)
     if once is not None:
         await once.done()
+    desk.purse.learn(call)
     call.respond(200, attempt.content_type, attempt.body)
 
 
@@ -356,7 +374,8 @@ async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
         client.end_stream(end.tail)
     else:
         call.outcome = "truncated"
-        attempt.blame(end.fault)
+        if end.fault.code not in OUR_CUTS:
+            attempt.blame(end.fault)
         attempt.settle("truncated", end.fault.code, final=True)
         raise end.fault
 
@@ -406,6 +425,7 @@ def note_refusal(desk: Desk, call: Call, fault: Fault | None) -> None:
         0,
         int((monotonic() - call.started) * 1e6),
         client_request_id=call.client_request_id,
+        project=grant.project if grant is not None else 1,
     )
     try:
         desk.journal.note(entry)

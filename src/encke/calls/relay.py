@@ -17,6 +17,7 @@ from encke.http.server import ServerConnection
 
 MAX_HELD: Final = 1 << 20
 HELD_EACH: Final = 64  # what an event that is held takes beside its bytes
+NO_MARK: Final = 1 << 62
 DONE: Final = b"data: [DONE]\n\n"
 
 
@@ -31,9 +32,16 @@ class StreamEnd:
 
 
 class StreamRelay:
-    """One stream. It is fed by the attempt while the parser runs (`take`), and moves on after it (`flush`)."""
+    """One stream. It is fed by the attempt while the parser runs (`take`), and moves on after it (`flush`).
 
-    __slots__ = ("_client", "_content", "_held_size", "_out", "_splitter", "ended", "finish", "opened", "tap")
+    Where money is held for a part of it, it stops at a mark, of bytes of content or of events with content (each has a
+    token at least): `stopped` says so, and what has come beyond is not looked at before `go_on`.
+    """
+
+    __slots__ = (
+        "_client", "_closing", "_content", "_events", "_held_size", "_mark_bytes", "_mark_events", "_out", "_rest",
+        "_splitter", "ended", "finish", "opened", "stopped", "tap",
+    )  # fmt: skip
 
     def __init__(self, wants_usage: bool, opened: Signal[None]) -> None:
         """`opened` is shared with whoever may have to fail it for other reasons."""
@@ -44,6 +52,12 @@ class StreamRelay:
         self._content = False
         self.tap = ChatTap(wants_usage)
         self.finish: StreamEnd | None = None  # known, not told yet
+        self.stopped = False
+        self._mark_bytes = NO_MARK
+        self._mark_events = NO_MARK
+        self._events = 0
+        self._rest: list[SseEvent] | None = None
+        self._closing: tuple[bool, Fault] | None = None
         self.opened = opened
         self.ended: Signal[StreamEnd] = Signal()
 
@@ -55,14 +69,49 @@ class StreamRelay:
             events = self._splitter.feed(data)
         except SseOverflow:
             raise Fault("upstream_too_large", "An event of the provider's stream is larger than 1 MiB.") from None
-        for event in events:
-            if self._see(event):
-                return
+        if self.stopped:
+            assert self._rest is not None
+            self._rest += events
+            return
+        self._see_all(events)
         if self._client is None and not self._content and self._held_size > MAX_HELD:
             raise Fault("upstream_too_large", "The provider's stream sent 1 MiB without any content.")
 
+    def _see_all(self, events: list[SseEvent]) -> None:
+        for at, event in enumerate(events):
+            if self._see(event):
+                if self.stopped:
+                    self._rest = events[at + 1 :]
+                return
+
+    def stop_at(self, content_bytes: int, events: int) -> None:
+        """The next mark: so many bytes of content, or so many events with content, from the beginning."""
+        self._mark_bytes = content_bytes
+        self._mark_events = events
+
+    def go_on(self) -> None:
+        """Look at what has come meanwhile; it may be stopped again."""
+        rest, closing = self._rest, self._closing
+        self.stopped = False
+        self._rest = None
+        if rest:
+            self._see_all(rest)
+        if closing is not None and not self._stands():
+            self._closing = None
+            self.close(closing[0], closing[1])
+
+    def cut(self, fault: Fault) -> None:
+        """It may not go on: what has come beyond the mark is nobody's."""
+        self.stopped = False
+        self._rest = None
+        self._closing = None
+        self.finish = StreamEnd(b"", fault)
+
+    def _stands(self) -> bool:
+        return self.stopped
+
     def _see(self, event: SseEvent) -> bool:
-        """Look at an event and queue it; True when it is the last."""
+        """Look at an event and queue it; True when it is the last, or the last before a mark."""
         tap = self.tap
         raw, data = event
         flags = 0
@@ -81,6 +130,11 @@ class StreamRelay:
             self._held_size += len(raw) + HELD_EACH
             if flags & CONTENT:
                 self._content = True  # told in `flush`, when the parser has returned
+        if flags & CONTENT:
+            self._events = seen = self._events + 1
+            if tap.content_bytes > self._mark_bytes or seen > self._mark_events:
+                self.stopped = True
+                return True
         return False
 
     def flush(self) -> None:
@@ -105,6 +159,9 @@ class StreamRelay:
 
     def close(self, clean: bool, fault: Fault) -> None:
         """The answer is over. `clean`: its end was marked. `fault` is what to say if the stream was not whole."""
+        if self.stopped and clean:
+            self._closing = (clean, fault)
+            return
         # A last event without its blank line counts if it is whole; half of one is not passed on.
         if clean and self._goes_on() and is_whole(self._splitter.rest):
             for event in self._splitter.feed(b"\n\n"):

@@ -75,6 +75,7 @@ class Upstream:
     siblings: tuple[Upstream, ...] = ()
     tally: ProviderTally = field(default_factory=ProviderTally)
     prices: PriceSource = field(default_factory=NoPrices)
+    limit_field: str = "max_tokens"  # its name for the bound on an answer's length
     # Until when each model's calls prefer another credential.
     resting: dict[str, float] = field(default_factory=dict)
 

@@ -43,6 +43,11 @@ class Price:
         self.free = not any(rates) and not any(any(each) for _, each in tiers)
         self.packed = _pack((version, rates, tiers))
 
+    @property
+    def request(self) -> int:
+        """Nano-dollars for each request."""
+        return self.rates[10]
+
     def cost(self, usage: Usage) -> int:
         """Nano-dollars, rounded up."""
         rates = self.rates

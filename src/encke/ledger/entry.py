@@ -13,7 +13,8 @@ import msgspec
 
 from encke.core.usage import NO_USAGE, Usage
 
-NOTHING: Final = msgspec.Raw(b"\xc0")  # msgpack's nil
+NIL: Final = b"\xc0"  # msgpack's
+NOTHING: Final = msgspec.Raw(NIL)
 
 # How an attempt ended. The words follow the billing table: what was used is recorded, whoever ended it.
 Status = Literal[

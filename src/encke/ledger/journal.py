@@ -49,7 +49,7 @@ KIND_INTENT: Final = 1
 KIND_ENTRY: Final = 2
 
 # What an entry may take at most, record header included: names are bounded, see `Journal.intend`.
-MAX_RECORD: Final = 1536
+MAX_RECORD: Final = 2560
 
 OPEN_MARGIN: Final = 2  # an intent and its entry
 HELD_MARGIN: Final = 1 << 40  # no journal has room for so many: nothing is admitted

@@ -18,8 +18,9 @@ from typing import Final
 
 import msgspec
 
+from encke.core.money import unpack
 from encke.core.usage import NO_USAGE, Usage
-from encke.ledger.entry import Entry, Intent
+from encke.ledger.entry import NIL, Entry, Intent
 from encke.ledger.journal import Progress
 
 BYTES_PER_TOKEN: Final = 3
@@ -30,13 +31,14 @@ def estimate_tokens(size: int) -> int:
     return -(-size // BYTES_PER_TOKEN)
 
 
-def used(status: str, usage: Usage | None, input_estimate: int, content_bytes: int) -> Usage:
-    """What to record for an attempt that ended with `status`."""
+def used(status: str, usage: Usage | None, input_estimate: int, content_bytes: int, cap: int = 0) -> Usage:
+    """What to record for an attempt that ended with `status`. `cap`: the most tokens it was asked to write; 0: any."""
     if usage is not None:
         return usage
     if status in ("refused", "failed", "rejected"):
         return NO_USAGE
-    return Usage(input=input_estimate, output=estimate_tokens(content_bytes), estimated=True)
+    written = estimate_tokens(content_bytes)
+    return Usage(input=input_estimate, output=min(written, cap) if cap else written, estimated=True)
 
 
 def with_rest(usage: Usage, content_bytes: int) -> Usage:
@@ -55,6 +57,7 @@ def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Ent
         usage = Usage(input=intent.input_estimate, output=estimate_tokens(content), estimated=True)
         if progress.usage_seen:
             usage = Usage(input=progress.input - progress.cached, cache_read=progress.cached, output=progress.output)
+    cost, version = _cost(intent, usage)
     return Entry(
         call=intent.call,
         attempt=intent.attempt,
@@ -73,7 +76,19 @@ def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Ent
         first_us=0,
         total_us=max(now_ms - intent.started, 0) * 1000,
         usage=usage,
+        cost=cost,
+        price_version=version,
         received=received,
         client_request_id=intent.client_request_id,
         credential=intent.credential,
+        project=intent.project,
+        accounts=intent.accounts,
     )
+
+
+def _cost(intent: Intent, usage: Usage) -> tuple[int | None, str]:
+    packed = bytes(intent.price)
+    if packed == NIL:
+        return None, ""
+    price = unpack(packed)
+    return price.cost(usage), price.version

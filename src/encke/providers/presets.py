@@ -34,7 +34,8 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the groups of routes it serves; `allow_private` is for servers on one's own machine. `model_path` stands before a
     route's path where the model does not only go into the body, with `{model}` in it. `route_paths` are paths of
     routes that are not the usual ones. `price_list` is the provider's own in the shipped price file, empty where it has
-    none there; another provider's prices are never taken for its own. `note` is for people: what is peculiar.
+    none there; another provider's prices are never taken for its own. `limit_field` is its name for the bound on an
+    answer's length. `note` is for people: what is peculiar.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_required: bool
     paths: tuple[Served, ...]
     auth: Auth = "bearer"
+    limit_field: str = "max_tokens"
     base_url: str | None = None
     api_key_env: tuple[str, ...] = ()
     allow_private: bool = False

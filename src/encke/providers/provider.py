@@ -41,6 +41,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     allow_private: bool = False
     ca_file: str | None = None
     stream_usage: StreamUsage = "option"
+    limit_field: str = "max_tokens"  # its name for the bound on an answer's length
     paths: tuple[Served, ...] = ALL_PATHS
     models: tuple[str, ...] = ()
     headers: tuple[tuple[str, Secret], ...] = ()

@@ -145,6 +145,7 @@ class _Resolver:
             allow_private=self._allow_private,
             ca_file=settings.ca_file,
             stream_usage=settings.stream_usage or (preset.stream_usage if preset else "option"),
+            limit_field=preset.limit_field if preset else "max_tokens",
             paths=preset.paths if preset else ALL_PATHS,
             models=settings.models,
             headers=tuple(settings.headers.items()),

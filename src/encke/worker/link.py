@@ -17,16 +17,13 @@ from encke.admin.frames import Frame, FrameDecoder, FrameError, encode
 from encke.http.drive import Signal
 from encke.keys.snapshot import OutOfStep, Part
 from encke.ledger.journal import Journal
+from encke.limits.book import KeeperAway
 
 RETRY_SECONDS = 0.1
 FIRST_RETRIES = 20
 FIRST_RETRY_SECONDS = 0.01  # somebody may be waiting for an answer
 LOOK_SECONDS = 0.1
 SPARES = 2
-
-
-class KeeperAway(Exception):
-    """A question was not answered: the keeper is away, or slow."""
 
 
 class _Question:

@@ -44,10 +44,11 @@ class Request:
     """What the gateway reads of a request. `body` holds the raw values of the top level, in their order.
 
     `data` is the whole of it as it came, and `model_at` where in it the value of `model` begins; -1 where that is not
-    known, or where writing `body` anew would give something else.
+    known, or where writing `body` anew would give something else. `output_limit` is what the gateway sets for the
+    length of the answer, in tokens; 0: nothing.
     """
 
-    __slots__ = ("body", "data", "include_usage", "model", "model_at", "stream")
+    __slots__ = ("body", "data", "include_usage", "model", "model_at", "output_limit", "stream")
 
     def __init__(self, data: bytes, body: Body, model: str, stream: bool, include_usage: bool) -> None:
         self.data = data
@@ -56,6 +57,7 @@ class Request:
         self.model = model
         self.stream = stream
         self.include_usage = include_usage
+        self.output_limit = 0
 
 
 def parse_request(route: str, data: bytes) -> Request:

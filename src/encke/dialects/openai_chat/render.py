@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from encke.dialects.openai_chat.parse import Body, Request
-from encke.dialects.openai_chat.wire import NULL
+from encke.dialects.openai_chat.wire import NULL, OUTPUT_LIMITS
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode: Final = msgspec.json.Encoder().encode
@@ -26,20 +26,28 @@ def _name(model: str) -> msgspec.Raw:
     return msgspec.Raw(_text(model))
 
 
-def render_request(request: Request, model: str, stream_usage: str) -> list[bytes | memoryview]:
+def render_request(
+    request: Request, model: str, stream_usage: str, limit_field: str = "max_tokens"
+) -> list[bytes | memoryview]:
     """The body for upstream, in pieces: key order, nested bytes and unknown fields stay as they were read.
 
     `stream_usage` is the provider's: with "option" a stream asks for usage, so that it can be recorded; with "unasked"
-    it comes unasked, and the wish for it, which would be refused, is left out.
+    it comes unasked, and the wish for it, which would be refused, is left out. `limit_field` is the provider's name for
+    the bound on an answer's length, where the gateway sets one.
     """
     asks = request.stream and stream_usage == "option" and not request.include_usage
     at = request.model_at
-    if at >= 0 and not asks and (stream_usage != "unasked" or "stream_options" not in request.body):
+    limit = request.output_limit
+    if at >= 0 and not asks and not limit and (stream_usage != "unasked" or "stream_options" not in request.body):
         data, rest = request.data, at + len(request.body["model"])
         # A view costs what copying some thousand bytes does.
         return [data[:at], _text(model), data[rest:] if len(data) < LARGE else memoryview(data)[rest:]]
     body = dict(request.body)
     body["model"] = _name(model)
+    if limit:
+        for name in OUTPUT_LIMITS:
+            body.pop(name, None)  # null, or nothing that can be read
+        body[limit_field] = msgspec.Raw(b"%d" % limit)
     if asks:
         options = body.get("stream_options")
         if options is None or options == NULL:

@@ -13,6 +13,9 @@ import msgspec
 NOTHING: Final = msgspec.Raw(b"")
 NULL: Final = msgspec.Raw(b"null")
 
+# Names of the bound on an answer's length. Both are in use; the older is all that most compatible servers know.
+OUTPUT_LIMITS: Final = ("max_completion_tokens", "max_tokens")
+
 
 class Delta(msgspec.Struct):
     """The fields of a stream's delta that carry content; raw, so that odd types pass."""

@@ -1,0 +1,271 @@
+"""What a call is held at, and what it does with the keeper's answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from encke.calls.call import Call
+from encke.calls.hold import FRAMING, STEP, STRICT_OUTPUT, Purse, cut
+from encke.calls.upstream import Target
+from encke.core.clock import now_ms
+from encke.core.faults import Fault
+from encke.core.money import RATES, Price
+from encke.dialects.openai_chat.parse import parse_request
+from encke.http.drive import Driver, Signal
+from encke.http.request import Request
+from encke.http.server import ServerConnection
+from encke.keys.grant import Grant, Limit
+from encke.limits.book import Book, KeeperAway
+from encke.limits.sizes import ENOUGH, START
+
+PRICE = Price("test", tuple(1000 if name == "input" else 2000 if name == "output" else 0 for name in RATES))
+DEAR = Price("dear", tuple(9000 if name == "output" else 0 for name in RATES))
+FREE = Price("free", (0,) * len(RATES))
+BUDGET = Limit(1, "budget", 10**9, 'key "app"')
+STRICT = msgspec.structs.replace(BUDGET, id=2, strict=True)
+REQUESTS = Limit(3, "requests", 60, 'key "app"')
+TOKENS = Limit(4, "tokens", 10**6, 'key "app"')
+
+
+class Keeper:
+    """Answers as it is told: with a payload for `granted`, a payload for `refused`, or not at all."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[list[int]]] = []
+        self.late: list[Callable[[Any], None]] = []
+        self.refuse: dict[str, Any] | None = None
+        self.silent = False
+        self.answers: list[Signal[Any]] = []
+
+    def request(
+        self, kind: str, payload: dict[str, Any], timeout: float, *, again: bool = False, on_late: Any = None
+    ) -> Signal[Any]:
+        """See `Keeper`."""
+        assert kind == "ask" and again
+        items = payload["items"]
+        self.asked.append(items)
+        self.late.append(on_late)
+        answer: Signal[Any] = Signal()
+        self.answers.append(answer)
+        if self.refuse is not None:
+            answer.set(SimpleNamespace(kind="refused", payload=self.refuse))
+        elif not self.silent:
+            answer.set(self.grant(items))
+        return answer
+
+    def grant(self, items: list[list[int]]) -> Any:
+        """What it needs, and no more."""
+        granted = [[limit, window, need, 0] for limit, window, need, _ in items]
+        return SimpleNamespace(kind="granted", payload={"items": granted})
+
+
+def make_call(limits: tuple[Limit, ...], more: str = "", route: str = "chat", stream: bool = True) -> Call:
+    """A call that has been read."""
+    grant = Grant("0123456789AB", "app", 0, limits=limits)
+    call = Call("id", Request(), cast(ServerConnection, None), route, grant)
+    field = '"messages":[]' if route == "chat" else '"input":"x"'
+    tail = ',"stream":true' if stream and route == "chat" else ""
+    call.parsed = parse_request(route, f'{{"model":"m",{field}{tail}{more}}}'.encode())
+    call.asked = "m"
+    return call
+
+
+def target(price: Price | None) -> Target:
+    """A place to go to, of which only the price matters."""
+    return cast(Target, SimpleNamespace(pricing=SimpleNamespace(at=lambda now: price)))
+
+
+def drive(work: Coroutine[Any, Any, Any]) -> Any:
+    """What it returns, if it need not wait."""
+    out: list[Any] = []
+
+    async def run() -> None:
+        out.append(await work)
+
+    failed: list[BaseException | None] = []
+    driver = Driver(run(), failed.append)
+    driver.start()
+    if failed and failed[0] is not None:
+        raise failed[0]
+    return out[0] if out else driver
+
+
+def held(call: Call, *prices: Price | None, purse: Purse | None = None) -> int:
+    """What of a budget it is held at."""
+    drive((purse or Purse(Book(), Keeper())).hold(call, [target(price) for price in prices]))
+    return 0 if call.hold is None else call.hold.money
+
+
+def size(call: Call) -> int:
+    """Bytes of the body."""
+    assert call.parsed is not None
+    return len(call.parsed.data)
+
+
+def test_a_stream_is_held_at_a_part() -> None:
+    """Its input by bytes / 3, and the first thousand tokens, or fewer where the request says so."""
+    call = make_call((BUDGET,))
+    assert held(call, PRICE) == -(-size(call) // 3) + STEP * 2
+    call = make_call((BUDGET,), ',"max_tokens":10')
+    assert held(call, PRICE) == -(-size(call) // 3) + 20 and call.cap == 10
+    call = make_call((BUDGET,), ',"max_tokens":100000,"n":3')
+    assert held(call, PRICE) == -(-size(call) // 3) + STEP * 3 * 2 and call.cap == 300000
+
+
+def test_a_whole_answer_is_held_at_what_such_answers_need() -> None:
+    """4,096 tokens before anything is known of the model, or what the request allows."""
+    purse = Purse(Book(), Keeper())
+    call = make_call((BUDGET,), stream=False)
+    assert held(call, PRICE, purse=purse) == -(-size(call) // 3) + START * 2
+    for _ in range(ENOUGH):
+        purse.sizes.learn("m", 100)
+    call = make_call((BUDGET,), stream=False)
+    assert held(call, PRICE, purse=purse) == -(-size(call) // 3) + 128 * 2
+    call = make_call((BUDGET,), ',"max_tokens":10', stream=False)
+    assert held(call, PRICE, purse=purse) == -(-size(call) // 3) + 20
+
+
+def test_the_dearest_target_counts() -> None:
+    """Whichever it goes to in the end."""
+    assert held(make_call((BUDGET,), ',"max_tokens":100'), FREE, DEAR, PRICE) == 900
+
+
+def test_strict_is_the_most_it_may_cost() -> None:
+    """A token for each byte, all of the answer's limit, and a limit where there is none."""
+    call = make_call((BUDGET, STRICT), ',"max_tokens":128000')
+    assert held(call, PRICE) == size(call) + FRAMING + 128000 * 2
+    call = make_call((STRICT,))
+    assert held(call, PRICE) == size(call) + FRAMING + STRICT_OUTPUT * 2
+    assert call.parsed is not None and call.parsed.output_limit == STRICT_OUTPUT == call.cap
+
+
+def test_strict_refuses_what_nobody_can_bound() -> None:
+    """By name; a free model may have it."""
+    with pytest.raises(Fault, match="web_search_options") as caught:
+        held(make_call((STRICT,), ',"web_search_options":{}'), PRICE)
+    assert (caught.value.code, caught.value.param) == ("invalid_value", "web_search_options")
+    assert held(make_call((STRICT,), ',"web_search_options":{}'), FREE) == 0
+
+
+def test_embeddings_write_nothing() -> None:
+    """Only what is read is held."""
+    call = make_call((BUDGET,), route="embeddings")
+    assert held(call, PRICE) == -(-size(call) // 3)
+
+
+def test_a_model_without_a_price() -> None:
+    """With a budget it is left out, and refused when there is no other; without one it is nobody's business."""
+    call = make_call((BUDGET,))
+    assert drive(Purse(Book(), Keeper()).hold(call, [target(None), target(FREE)])) != []
+    with pytest.raises(Fault) as caught:
+        held(make_call((BUDGET,)), None, None)
+    assert caught.value.code == "unpriced_model"
+    assert held(make_call((REQUESTS,)), None) == 0
+
+
+def test_one_question_for_the_whole_vector() -> None:
+    """And none when the leases cover it."""
+    keeper, book = Keeper(), Book()
+    call = make_call((BUDGET, REQUESTS, TOKENS), ',"max_tokens":10')
+    held(call, PRICE, purse=Purse(book, keeper))
+    assert [[limit for limit, *_ in items] for items in keeper.asked] == [[3, 4, 1]]
+    assert msgspec.msgpack.decode(call.charged) == [[1, 0]]
+    book.granted([[1, 0, 10**6, 0], [3, 0, 5, 0], [4, 0, 10**5, 0]], ())
+    held(make_call((BUDGET, REQUESTS, TOKENS), ',"max_tokens":10'), PRICE, purse=Purse(book, keeper))
+    assert len(keeper.asked) == 1
+
+
+def test_a_refusal() -> None:
+    """Nothing is held; a flood of the same does not reach the keeper for a moment."""
+    keeper, book = Keeper(), Book()
+    purse = Purse(book, keeper)
+    keeper.refuse = {
+        "limit": 3, "window": 0, "need": 1, "spent": 0, "reserved": 0, "amount": 60, "retry_ms": 1500, "reset": None,
+    }  # fmt: skip
+    for _ in range(20):
+        call = make_call((BUDGET, REQUESTS))
+        with pytest.raises(Fault) as caught:
+            held(call, PRICE, purse=purse)
+        assert caught.value.code == "rate_limit_exceeded" and call.hold is None
+        assert caught.value.retry_after is not None and 0 < caught.value.retry_after <= 1.5
+    assert len(keeper.asked) == 1
+    accounts = book.charges((BUDGET, REQUESTS), now_ms()).every
+    assert [(account.free, account.asked, account.open) for account in accounts] == [(0, 0, 0)] * 2
+
+
+@pytest.mark.parametrize("payload", [{"unavailable": True}, {"limit": 99, "window": 0}])
+def test_a_keeper_that_cannot_tell(payload: dict[str, Any]) -> None:
+    """Nobody spends what nobody can record."""
+    keeper = Keeper()
+    keeper.refuse = payload
+    with pytest.raises(Fault) as caught:
+        held(make_call((BUDGET,)), PRICE, purse=Purse(Book(), keeper))
+    assert (caught.value.code, caught.value.status) == ("unavailable", 503)
+
+
+def test_no_keeper() -> None:
+    """503, at once where there is none."""
+    with pytest.raises(Fault) as caught:
+        held(make_call((BUDGET,)), PRICE, purse=Purse())
+    assert caught.value.status == 503
+
+
+def test_a_caller_that_leaves_while_the_keeper_is_asked() -> None:
+    """What is granted to nobody is there for the next call."""
+    keeper, book = Keeper(), Book()
+    keeper.silent = True
+    driver = drive(Purse(book, keeper).hold(make_call((BUDGET,), ',"max_tokens":10'), [target(PRICE)]))
+    need = keeper.asked[0][0][2]
+    driver.cancel(RuntimeError())
+    assert keeper.answers[0].ready and isinstance(keeper.answers[0]._error, KeeperAway)
+    keeper.late[0](keeper.grant(keeper.asked[0]))
+    account = book.charges((BUDGET,), now_ms()).every[0]
+    assert (account.free, account.asked, account.granted) == (need, 0, need)
+
+
+def test_a_dearer_target_after_the_first_failed() -> None:
+    """What the first attempt has cost is gone from the hold: the second begins with all that it needs."""
+    keeper, book = Keeper(), Book()
+    purse = Purse(book, keeper)
+    call = make_call((BUDGET,), ',"max_tokens":100')
+    first = held(call, PRICE, purse=purse)
+    assert call.hold is not None
+    book.charge(call.hold, 50)
+    drive(purse.ensure(call, PRICE))
+    assert call.hold.money == first and keeper.asked[1][0][2] == 50
+    drive(purse.ensure(call, FREE))
+    assert len(keeper.asked) == 2
+
+
+def test_a_stream_waits_for_a_keeper_that_comes_back() -> None:
+    """For a few seconds; it is not cut because nobody could grant for a moment."""
+    keeper, book = Keeper(), Book()
+    purse = Purse(book, keeper)
+    call = make_call((BUDGET,))
+    first = held(call, PRICE, purse=purse)
+    keeper.refuse = {"unavailable": True}
+
+    async def main() -> None:
+        assert call.hold is not None
+        done: list[BaseException | None] = []
+        Driver(purse.more(call.hold, 1000), done.append).start()
+        await asyncio.sleep(0.15)
+        keeper.refuse = None
+        while not done:
+            await asyncio.sleep(0.01)
+        assert done == [None] and call.hold.money == first + 1000
+
+    asyncio.run(main())
+
+
+def test_the_words_that_end_a_stream() -> None:
+    """A budget that ran out is told as such; that nobody could tell is told as it is."""
+    charges = Book().charges((BUDGET,), now_ms())
+    assert cut(Fault("insufficient_quota", "Spent."), charges).code == "budget_exceeded"
+    assert cut(Fault("unavailable", "Away."), charges).code == "unavailable"

@@ -119,13 +119,13 @@ async def live(desk: Desk, call: Call) -> None:
             await answer_once(desk, call, desk.replies)
         else:
             await answer(desk, call)
-    except Unsynced as fault:
-        call.fail(fault)
+    except Unsynced as unsynced:  # a name of its own: compiled, a name has one type
+        call.fail(unsynced)
     except Fault as fault:
         if call.attempts == 0:
             note_refusal(desk, call, fault)
         call.outcome = call.outcome or "rejected"
-        if call.attempts == 0 or await tried_to_sync(desk):
+        if call.attempts == 0 or desk.sync is None or await tried_to_sync(desk):
             call.fail(masked(desk, fault))
     except ClientGone:
         call.outcome = "client_closed"

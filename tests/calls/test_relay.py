@@ -253,7 +253,7 @@ def test_the_end_waits_with_the_rest() -> None:
     watched.relay.stop_at(1 << 40, 1 << 40)
     watched.relay.go_on()
     watched.relay.flush()
-    assert watched.end is not None and watched.end.tail == DONE
+    assert cast(Any, watched.end).tail == DONE
 
 
 def test_bytes_are_a_mark_too() -> None:

@@ -15,7 +15,7 @@ from encke.http.drive import Driver, Signal
 from encke.keys.grant import Grant, Limit, Rules
 from encke.keys.granting import Changes, LevelRow
 from encke.keys.snapshot import Received
-from encke.worker.link import KeeperAway
+from encke.limits.book import KeeperAway
 from encke.worker.own_key import OwnKey
 
 NOW = 1_795_000_000_000  # 2026-11-18T11:06:40Z

@@ -18,8 +18,8 @@ from encke.core.money import dollars
 from encke.http.drive import Signal
 from encke.keys.grant import Grant, Limit
 from encke.keys.snapshot import Received
+from encke.limits.book import KeeperAway
 from encke.limits.windows import window_of
-from encke.worker.link import KeeperAway
 
 TIMEOUT: Final = 2.0  # seconds
 _RATES: Final = ("requests", "tokens")

@@ -53,7 +53,7 @@ def buckets(wire: WireUsage) -> Usage | None:
             rest -= kept
         elif kept > prompt >= cached == short:
             fresh -= cached
-        elif INPUT_INCLUDES_CACHE and not (kept > prompt and _is_anthropic(wire)):
+        elif INPUT_INCLUDES_CACHE and not (kept > prompt and _has_written_beside(wire)):
             cached = min(cached, prompt)
             short = min(short, prompt - cached)
             long = min(long, prompt - cached - short)
@@ -105,5 +105,5 @@ def _cache_writes(wire: WireUsage, ins: UsageDetails) -> tuple[int, int]:
     return all_of_them - long, long
 
 
-def _is_anthropic(wire: WireUsage) -> bool:
+def _has_written_beside(wire: WireUsage) -> bool:
     return bool(wire.cache_read_input_tokens or wire.cache_creation_input_tokens)

@@ -28,18 +28,23 @@ class Home:
 
 
 class Broken:
-    """An exchange with a fault in `on_end` or in `on_read`."""
+    """An exchange with a fault in `on_end` and in `on_read`, or before, in `where`."""
 
     deadline = float("inf")
 
-    def __init__(self) -> None:
+    def __init__(self, where: str) -> None:
         self.crash: Exception | None = None
+        self._where = where
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """Nothing."""
+        """Perhaps the fault."""
+        if self._where == "head":
+            raise ZeroDivisionError
 
     def on_body(self, data: bytes) -> None:
-        """Nothing."""
+        """Perhaps the fault."""
+        if self._where == "body":
+            raise ZeroDivisionError
 
     def on_read(self) -> None:
         """The fault."""
@@ -63,16 +68,22 @@ class Broken:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("where", "answer"),
     [
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
-        b"HTTP/1.1 200 OK\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and something that nobody asked for\r\n\r\n",
-        b"no HTTP at all\r\n\r\n",
+        ("end", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+        ("end", b"HTTP/1.1 200 OK\r\n"),
+        ("end", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and something that nobody asked for\r\n\r\n"),
+        ("end", b"no HTTP at all\r\n\r\n"),
+        ("head", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"),
+        ("body", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+        ("body", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n"),
     ],
 )
-def test_crash_is_told(answer: bytes) -> None:
-    """An exception in an exchange closes the connection, is told to the exchange, and the connection is not pooled."""
+def test_crash_is_told(where: str, answer: bytes) -> None:
+    """An exception in an exchange closes the connection, is told to the exchange, and the connection is not pooled.
+
+    One in the parser's callbacks too, of which the parser makes another: it is no provider's fault.
+    """
 
     gone = asyncio.Event()
 
@@ -89,7 +100,7 @@ def test_crash_is_told(answer: bytes) -> None:
         loop = asyncio.get_running_loop()
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        home, exchange = Home(), Broken()
+        home, exchange = Home(), Broken(where)
         connection = UpstreamConnection(home, Sweeper(loop))
         await loop.create_connection(lambda: connection, "127.0.0.1", port)  # type: ignore[type-var]
         connection.send(exchange, b"head", [], 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -264,7 +265,8 @@ def test_damaged_segment_is_told_and_the_rest_shipped(house: House) -> None:
     house.die()
     house.tick(keeper)
     assert house.events.count(("journal_damaged", {"segment": path.name})) == 1
-    assert len(house.entries(range(8))) == 5 and house.files == []
+    assert len(house.entries(range(8))) == 5 and house.files == [f"{path.name}.damaged"]
+    assert (path.parent / f"{path.name}.damaged").read_bytes() == bytes(damaged), "the only evidence there is"
 
 
 def test_entries_written_while_the_store_is_busy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,3 +374,41 @@ def test_half_made_files_go(house: House) -> None:
     other.write_bytes(b"x")
     house.keeper()
     assert not half.exists() and other.exists()
+
+
+def test_what_cannot_be_taken_away_stops_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that does not let a file go: the entries are in the store once, now and after the next start."""
+    keeper = house.keeper()
+    house.write(range(3))
+    house.die()
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        house.tick(keeper)
+        house.tick(keeper)
+        assert len(house.entries(range(3))) == 3 and len(house.files) == 3
+    house.tick(house.keeper())
+    assert len(house.entries(range(3))) == 3 and house.files == []
+
+
+def test_a_lock_that_cannot_be_looked_at_says_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many open files: the worker may live, so nothing of it is settled before that is known."""
+    keeper = house.keeper()
+    house.write(range(2), settle=False)
+    house.die()
+    real = os.open
+
+    def refuse(path: Any, *more: Any) -> int:
+        if str(path).endswith(".slots"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        house.tick(keeper)
+        assert len(house.entries(range(2))) == 0
+    house.tick(keeper)
+    assert len(house.entries(range(2))) == 2

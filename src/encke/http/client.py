@@ -84,6 +84,7 @@ class UpstreamConnection:
         "_closed",
         "_draining",
         "_ended",
+        "_error",
         "_exchange",
         "_fault",
         "_field_bytes",
@@ -121,6 +122,7 @@ class UpstreamConnection:
         self._narrow = False
         self._paused = False
         self._fault: Fault | None = None
+        self._error: Exception | None = None  # of ours, in one of the parser's callbacks
         self._closed = False
         self.answered = False  # a byte of the present answer has come
         self.uses = 0
@@ -221,6 +223,9 @@ class UpstreamConnection:
             self._lose(Fault("upstream_bad_response", "The provider switched protocols.", verdict="next"))
             return
         except httptools.HttpParserError:
+            if self._error is not None and exchange is not None:
+                self._crash(exchange, self._error)
+                return
             if self._ended and exchange is not None:
                 # The answer is whole; what follows it was not asked for, so nothing more is read from here.
                 self._keep = False
@@ -348,6 +353,9 @@ class UpstreamConnection:
             except Fault as fault:
                 self._fault = fault
                 raise
+            except Exception as error:
+                self._error = error  # the parser would make one of its own of it
+                raise
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -356,6 +364,9 @@ class UpstreamConnection:
                 self._exchange.on_body(data)
             except Fault as fault:
                 self._fault = fault
+                raise
+            except Exception as error:
+                self._error = error
                 raise
 
     def on_message_complete(self) -> None:

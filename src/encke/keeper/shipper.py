@@ -8,6 +8,7 @@ one, so that nothing can have been written into it since.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -55,6 +56,7 @@ class WorkerJournal:
         self.made = 0  # the highest segment
         self.whole = True  # the last `read` came to the end of what there was
         self.damage: list[str] = []  # names of segments with a record that cannot be read, to be told
+        self._damaged: set[str] = set()  # the same, as long as they are there
 
     def adopt(self, number: int) -> None:
         """A segment that was there already."""
@@ -109,14 +111,19 @@ class WorkerJournal:
                 try:
                     pending.append(read_entry(body))
                 except msgspec.DecodeError:  # whole, and not of this version
-                    self.damage.append(segment_path(self._folder, self.epoch, number).name)
+                    self._damage_in(number)
             if len(found) < most:
                 self.whole = True
                 return
 
     def _note_damage(self, number: int) -> None:
         if self._readers[number].damaged:
-            self.damage.append(segment_path(self._folder, self.epoch, number).name)
+            self._damage_in(number)
+
+    def _damage_in(self, number: int) -> None:
+        name = segment_path(self._folder, self.epoch, number).name
+        self.damage.append(name)
+        self._damaged.add(name)
 
     @property
     def waiting(self) -> int:
@@ -143,9 +150,18 @@ class WorkerJournal:
             self._drop(number)
 
     def _drop(self, number: int) -> None:
-        self._readers.pop(number).close()
+        """Let a segment go; one with a record that could not be read is put aside, for whoever wants to look."""
+        reader, path = self._readers.pop(number), segment_path(self._folder, self.epoch, number)
+        reader.close()
         self._finished.discard(number)
-        segment_path(self._folder, self.epoch, number).unlink(missing_ok=True)
+        # What cannot be taken away just now (a folder that is read-only, a disk that fails) is tried again at the next
+        # start: its entries are known there already.
+        with contextlib.suppress(OSError):
+            if path.name in self._damaged:
+                self._damaged.discard(path.name)
+                os.rename(path, path.with_name(path.name + ".damaged"))
+            else:
+                path.unlink(missing_ok=True)
 
     def dead(self) -> bool:
         """Whether the worker is gone: it holds a lock on its slots as long as it lives."""
@@ -155,6 +171,8 @@ class WorkerJournal:
             fd = os.open(self.slots, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return True
+        except OSError:
+            return False  # it is not known: too many open files, say; it is looked at again
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -192,7 +210,8 @@ class WorkerJournal:
         """Everything of it is in the store: take its files away."""
         for number in list(self._readers):
             self._drop(number)
-        self.slots.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.slots.unlink(missing_ok=True)
 
 
 def find_journals(folder: Path) -> tuple[list[WorkerJournal], list[str]]:

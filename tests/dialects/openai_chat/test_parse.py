@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -235,3 +236,43 @@ def test_utf8_is_checked_to_the_end(at: int, bad: bytes) -> None:
     with pytest.raises(Fault, match=f"not UTF-8: byte {cut}") as raised:
         parse_request("chat", good[:cut] + bad + b" " + good[cut:])
     assert raised.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    "choice", [b"{}", b'{"finish_reason":[]}', b'{"message":{"content":"x"},"finish_reason":"stop"}']
+)
+def test_millions_of_choices_are_not_looked_at(choice: bytes) -> None:
+    """They would stop everybody else for seconds: no object is made of any of them, and the rest is read."""
+    data = b'{"choices":[%b],"usage":{"prompt_tokens":7,"completion_tokens":2}}' % b",".join([choice] * 200_000)
+    tracemalloc.start()
+    try:
+        reply = parse_reply("chat", data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (reply.usage, reply.finish_reason) == (Usage(input=7, output=2), "")
+    assert most < 1 << 20, "about forty bytes for each of them"
+
+
+@pytest.mark.parametrize("choices", [b'"%b"' % (b"{" * 300_000), b"{%b}" % b",".join([b'"a":{}'] * 60_000), b"7"])
+def test_choices_that_are_none(choices: bytes) -> None:
+    """However large: what is no list of choices is no answer."""
+    with pytest.raises(Fault) as raised:
+        parse_reply("chat", b'{"choices":%b}' % choices)
+    assert raised.value.code == "upstream_bad_response"
+
+
+@pytest.mark.parametrize(
+    ("finish", "told"),
+    [(b'"stop"', "stop"), (b"null", ""), (b"[1]", ""), (b'{"a":1}', ""), (b'"' + b"x" * 500 + b'"', ""), (b"7", "")],
+)
+def test_odd_ends_are_no_reason(finish: bytes, told: str) -> None:
+    """An end that is no text, or too long a one, is left out; the answer is good. (Usage of an odd type beside it.)"""
+    reply = parse_reply("chat", b'{"choices":[{"finish_reason":%b}],"usage":{"prompt_tokens":"7"}}' % finish)
+    assert (reply.usage, reply.finish_reason) == (None, told)
+
+
+def test_a_large_answer_of_few_choices_is_read() -> None:
+    """What the bound is for is many objects, not a long text."""
+    data = b'{"choices":[{"message":{"content":"%b"},"finish_reason":"length"}]}' % (b"{" * 40_000 + b"x" * 400_000)
+    assert parse_reply("chat", data).finish_reason == "length"

@@ -13,7 +13,7 @@ import msgspec
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.openai_chat.usage import buckets
-from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, Reply, UsualReply, WireUsage
+from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, LargeReply, Reply, UsualReply, WireUsage
 
 Body = dict[str, msgspec.Raw]
 
@@ -23,6 +23,7 @@ _string: Final = msgspec.json.Decoder(str)
 _flag: Final = msgspec.json.Decoder(bool | None)
 _reply: Final = msgspec.json.Decoder(Reply)
 _usual_reply: Final = msgspec.json.Decoder(UsualReply)
+_large_reply: Final = msgspec.json.Decoder(LargeReply)
 _usage: Final = msgspec.json.Decoder(WireUsage)
 
 # The first byte of a JSON value tells its type.
@@ -36,8 +37,13 @@ _TYPE_NAMES: Final = {
 }
 
 MAX_MODEL_NAME: Final = 256
+LONGEST_FINISH: Final = 256
 LARGE: Final = 1 << 20
 MOST_FIELDS: Final = 100_000
+# A whole answer from which size on its objects are counted, and how many may be choices that are looked at: millions
+# of empty ones would stop everybody else for seconds.
+LARGE_REPLY: Final = 1 << 18
+MOST_OBJECTS: Final = 50_000
 
 
 class Request:
@@ -217,28 +223,45 @@ def parse_reply(route: str, data: bytes) -> ParsedReply:
     if _not_utf8(data) >= 0:
         raise Fault("upstream_bad_response", "The provider's answer is not UTF-8.", verdict="next")
     usage: Usage | None
-    try:
-        reply: Reply | UsualReply = _usual_reply.decode(data)
-        wire = reply.usage
-        usage = buckets(wire) if isinstance(wire, WireUsage) else None
-    except (msgspec.ValidationError, RecursionError):
-        reply, usage = _unusual(data)
-    except msgspec.DecodeError as error:
-        raise _no_reply(error) from None
+    reply: Reply | UsualReply | LargeReply
+    finish: str | None = None
+    if len(data) > LARGE_REPLY and data.count(b"{") > MOST_OBJECTS:
+        reply, usage = _large(data)
+    else:
+        try:
+            reply = _usual_reply.decode(data)
+            usage = buckets(reply.usage) if reply.usage is not None else None
+            if reply.choices:
+                finish = reply.choices[0].finish_reason
+        except (msgspec.ValidationError, RecursionError):
+            reply, usage, finish = _unusual(data)
+        except msgspec.DecodeError as error:
+            raise _no_reply(error) from None
     if reply.error not in (NOTHING, NULL):
         raise Fault("upstream_error", "The provider answered 200 with an error inside.", verdict="again")
     wanted = ROUTES[route].reply
     if getattr(reply, wanted) in (None, NOTHING, NULL):
         raise Fault("upstream_bad_response", f"The provider's answer has no `{wanted}`.", verdict="next")
-    finish = reply.choices[0].finish_reason if reply.choices else None
-    return ParsedReply(usage, finish if isinstance(finish, str) else "")
+    return ParsedReply(usage, finish or "")
 
 
-def _unusual(data: bytes) -> tuple[Reply, Usage | None]:
+def _unusual(data: bytes) -> tuple[Reply, Usage | None, str | None]:
     try:
         reply = _reply.decode(data)
+        finish = reply.choices[0].finish_reason if reply.choices else NOTHING
+        told = len(finish) <= LONGEST_FINISH and _opener(finish) == b'"'
+        return reply, parse_usage(reply.usage), _string.decode(finish) if told else None
     except (msgspec.DecodeError, RecursionError) as error:
         raise _no_reply(error) from None
+
+
+def _large(data: bytes) -> tuple[LargeReply, Usage | None]:
+    try:
+        reply = _large_reply.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _no_reply(error) from None
+    if _opener(reply.choices) not in b"[n":
+        raise _no_reply(ValueError(f"`choices` is {_type_name(reply.choices)}"))
     return reply, parse_usage(reply.usage)
 
 

@@ -6,7 +6,7 @@ ErrorResponse), and the deltas that compatible providers add (`reasoning`, `reas
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -96,9 +96,15 @@ class WireUsage(msgspec.Struct):
 
 
 class ReplyChoice(msgspec.Struct):
-    """A choice of a whole answer; only its end is read."""
+    """A choice of a whole answer; only its end is read, whatever it is."""
 
-    finish_reason: Any = None
+    finish_reason: msgspec.Raw = NOTHING
+
+
+class UsualChoice(msgspec.Struct):
+    """The same where its end is told as it should be."""
+
+    finish_reason: str | None = None
 
 
 class Reply(msgspec.Struct):
@@ -112,12 +118,22 @@ class Reply(msgspec.Struct):
 
 
 class UsualReply(msgspec.Struct):
-    """A `Reply` whose usage is of the usual types: most are, and are read in one go."""
+    """A `Reply` of the usual types: most are, and are read in one go."""
 
-    choices: list[ReplyChoice] | None = None
+    choices: list[UsualChoice] | None = None
     data: msgspec.Raw = NOTHING
     results: msgspec.Raw = NOTHING
     usage: WireUsage | None = None
+    error: msgspec.Raw = NOTHING
+
+
+class LargeReply(msgspec.Struct):
+    """A `Reply` whose choices may be too many to be looked at."""
+
+    choices: msgspec.Raw = NOTHING
+    data: msgspec.Raw = NOTHING
+    results: msgspec.Raw = NOTHING
+    usage: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
 
 

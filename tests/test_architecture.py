@@ -97,6 +97,8 @@ _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/
 _SHAPES = "shapes without behaviour, read and written in "
 UNMIRRORED: dict[str, str] = {
     "admin/steer.py": _OPERATED,
+    "admin/names.py": "names that are refused: tests/admin/test_keys.py, tests/admin/test_levels.py",
+    "admin/view.py": "what levels and budgets show: tests/admin/test_levels.py, tests/admin/test_budgets.py",
     "admin/context.py": "holds three things together for the use cases: tests/admin",
     "calls/attempt.py": _GATEWAY,
     "calls/call.py": _GATEWAY,
@@ -105,6 +107,8 @@ UNMIRRORED: dict[str, str] = {
     "http/request.py": "holds what the server read: tests/http/test_server.py",
     "children.py": _PROCESS,
     "cli/models.py": "one list, shown: tests/cli/test_chat.py",
+    "cli/standing.py": "how it is shown: tests/cli/test_levels.py, tests/cli/test_budgets.py",
+    "cli/terms.py": "options, and what becomes of them: tests/cli/test_levels.py, tests/admin/test_terms.py",
     "cli/workers.py": _OPERATED,
     "doctor/doctor.py": _EXAMINED,
     "doctor/finding.py": _EXAMINED,

@@ -10,10 +10,26 @@ from encke.admin.context import AdminError, Context
 from tests.admin.conftest import NOW
 
 ARGS: dict[str, dict[str, object]] = {
-    "keys.create": {"name": "other", "expires": "30d"},
+    "orgs.create": {"name": "acme", "budget": ["100/month"], "zone": "Europe/Berlin"},
+    "orgs.list": {},
+    "orgs.show": {"ref": "acme"},
+    "orgs.update": {"ref": "acme", "rpm": "600"},
+    "projects.create": {"name": "web", "org": "acme", "models": "gpt-*"},
+    "projects.list": {},
+    "projects.show": {"ref": "web"},
+    "projects.update": {"ref": "web", "name": "site", "tag": ["team=x"]},
+    "keys.create": {"name": "other", "project": "site", "expires": "30d", "budget": ["25/month", "5/day"]},
     "keys.list": {},
     "keys.show": {"ref": "app"},
+    "keys.update": {"ref": "app", "addresses": "10.0.0.0/8"},
+    "keys.rotate": {"ref": "app", "grace": "1h"},
+    "budgets.list": {},
+    "budgets.set": {"owner": {"key": "app"}, "budget": ["7/week"], "anchor": ["wed"], "strict": True},
+    "budgets.credit": {"owner": {"project": "site"}, "amount": "50"},
+    "budgets.remove": {"owner": {"key": "app"}, "period": "week"},
     "keys.revoke": {"ref": "app"},
+    "projects.archive": {"ref": "site"},
+    "orgs.archive": {"ref": "acme"},
     "usage": {"since": "7d", "by": "day"},
 }
 
@@ -39,8 +55,8 @@ def test_only_writers_write(ctx: Context) -> None:
 def test_expiry_is_read_where_the_command_runs(ctx: Context) -> None:
     """A span counts from the moment the command is run."""
     assert run(ctx, "keys.create", {"expires": "1h"})["expires"] == NOW + 3_600_000
-    with pytest.raises(AdminError, match='expires "never" is not a time'):
-        run(ctx, "keys.create", {"expires": "never"})
+    with pytest.raises(AdminError, match='expires "some day" is not a time'):
+        run(ctx, "keys.create", {"expires": "some day"})
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from encke.admin.context import AdminError, Context
 from encke.admin.keys import bootstrap, create, first, list_keys, revoke, show
+from encke.admin.terms import Terms
 from encke.keys import secret
 from tests.admin.conftest import NOW
 
@@ -16,9 +17,9 @@ OWN = "sk-operator-0123456789abcdefghijklmnop"
 
 def test_created_key_works_and_is_not_stored(ctx: Context, tmp_path: Path) -> None:
     """The key is found by its digest with its grant; the secret is nowhere in the store's files, nor in the repr."""
-    made = create(ctx, "app", NOW + 1)
+    made = create(ctx, "app", Terms(expires="1s"))
     grant = ctx.store.live_keys().grants[secret.digest(ctx.pepper, made.key)]
-    assert (grant.public_id, grant.name, grant.created, grant.expires) == (made.id, "app", NOW, NOW + 1)
+    assert (grant.public_id, grant.name, grant.created, grant.expires) == (made.id, "app", NOW, NOW + 1_000)
     assert secret.minted(made.key) and made.key not in repr(made)
     for file in tmp_path.iterdir():
         content = file.read_bytes()
@@ -61,10 +62,10 @@ def test_name_like_an_id(ctx: Context) -> None:
 
 def test_show(ctx: Context) -> None:
     """A key is shown by id, by name and by the whole key; its state follows the clock and revocation."""
-    made = create(ctx, "app", NOW + 10)
+    made = create(ctx, "app", Terms(expires="1s"))
     assert show(ctx, "app") == show(ctx, made.id) == show(ctx, made.key)
     assert show(ctx, "app").state == "live"
-    assert show(ctx._replace(now=lambda: NOW + 10), "app").state == "expired"
+    assert show(ctx._replace(now=lambda: NOW + 1_000), "app").state == "expired"
     assert revoke(ctx, made.key).state == show(ctx, "app").state == "revoked"
 
 

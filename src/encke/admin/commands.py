@@ -7,26 +7,79 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from encke.admin import keys
+from encke.admin import budgets, keys, levels
+from encke.admin.budgets import Owner
 from encke.admin.context import AdminError, Context
-from encke.admin.times import ahead_or_at
+from encke.admin.terms import Terms
+from encke.admin.times import span
 from encke.admin.usage import DEFAULT_SINCE, UsageReport, usage
 from encke.config.problems import quote
+from encke.store.levels import Upper
+
+DEFAULT_GRACE = "24h"
 
 
-class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`expires`: a span such as 30d, or a date or time in UTC."""
+class CreateKey(Terms, frozen=True, forbid_unknown_fields=True):
+    """`name` of its own, or one is made up; `project`: one, or `default`."""
 
     name: str | None = None
-    expires: str | None = None
+    project: str | None = None
+
+
+class UpdateKey(Terms, frozen=True, forbid_unknown_fields=True):
+    """`ref`: its id or name; `name`: another one."""
+
+    ref: str = ""
+    name: str | None = None
+
+
+class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`grace`: a span such as 24h, or 0."""
+
+    ref: str
+    grace: str = DEFAULT_GRACE
+
+
+class CreateLevel(Terms, frozen=True, forbid_unknown_fields=True):
+    """`org`: the organisation of a project, or `default`."""
+
+    name: str = ""
+    org: str | None = None
+
+
+class UpdateLevel(Terms, frozen=True, forbid_unknown_fields=True):
+    """`ref`: its name; `name`: another one."""
+
+    ref: str = ""
+    name: str | None = None
+
+
+class SetBudget(Terms, frozen=True, forbid_unknown_fields=True):
+    """Whose, and the budget."""
+
+    owner: Owner = Owner()
+
+
+class Credit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose, and how many dollars more."""
+
+    owner: Owner
+    amount: str
+
+
+class RemoveBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose, and for which period."""
+
+    owner: Owner
+    period: str
 
 
 class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing."""
 
 
-class KeyRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A key's id or name."""
+class Ref(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key's id or name, or the name of a project or an organisation."""
 
     ref: str
 
@@ -47,32 +100,42 @@ class Command(NamedTuple):
     writes: bool
 
 
-def _create(ctx: Context, args: CreateKey) -> keys.CreatedKey:
-    expires = None if args.expires is None else ahead_or_at(args.expires, ctx.now(), "expires")
-    return keys.create(ctx, args.name, expires)
-
-
-def _list(ctx: Context, args: NoArgs) -> list[keys.KeyInfo]:
-    return keys.list_keys(ctx)
-
-
-def _show(ctx: Context, args: KeyRef) -> keys.KeyInfo:
-    return keys.show(ctx, args.ref)
-
-
-def _revoke(ctx: Context, args: KeyRef) -> keys.KeyInfo:
-    return keys.revoke(ctx, args.ref)
-
-
 def _usage(ctx: Context, args: UsageArgs) -> UsageReport:
     return usage(ctx, args.since, args.until, args.by)
 
 
+def _of(name: str, level: Upper) -> dict[str, Command]:
+    """The commands of projects, or of organisations."""
+    return {
+        f"{name}.create": Command(
+            CreateLevel, lambda ctx, args: levels.create(ctx, level, args.name, args, args.org), writes=True
+        ),
+        f"{name}.list": Command(NoArgs, lambda ctx, args: levels.list_levels(ctx, level), writes=False),
+        f"{name}.show": Command(Ref, lambda ctx, args: levels.show(ctx, level, args.ref), writes=False),
+        f"{name}.update": Command(
+            UpdateLevel, lambda ctx, args: levels.update(ctx, level, args.ref, args, args.name), writes=True
+        ),
+        f"{name}.archive": Command(Ref, lambda ctx, args: levels.archive(ctx, level, args.ref), writes=True),
+    }
+
+
 COMMANDS: dict[str, Command] = {
-    "keys.create": Command(CreateKey, _create, writes=True),
-    "keys.list": Command(NoArgs, _list, writes=False),
-    "keys.show": Command(KeyRef, _show, writes=False),
-    "keys.revoke": Command(KeyRef, _revoke, writes=True),
+    "keys.create": Command(CreateKey, lambda ctx, args: keys.create(ctx, args.name, args, args.project), writes=True),
+    "keys.list": Command(NoArgs, lambda ctx, args: keys.list_keys(ctx), writes=False),
+    "keys.show": Command(Ref, lambda ctx, args: keys.show(ctx, args.ref), writes=False),
+    "keys.update": Command(UpdateKey, lambda ctx, args: keys.update(ctx, args.ref, args, args.name), writes=True),
+    "keys.rotate": Command(
+        RotateKey, lambda ctx, args: keys.rotate(ctx, args.ref, span(args.grace, "the grace")), writes=True
+    ),
+    "keys.revoke": Command(Ref, lambda ctx, args: keys.revoke(ctx, args.ref), writes=True),
+    **_of("orgs", "organisation"),
+    **_of("projects", "project"),
+    "budgets.list": Command(NoArgs, lambda ctx, args: budgets.list_budgets(ctx), writes=False),
+    "budgets.set": Command(SetBudget, lambda ctx, args: budgets.set_budget(ctx, args.owner, args), writes=True),
+    "budgets.credit": Command(Credit, lambda ctx, args: budgets.credit(ctx, args.owner, args.amount), writes=True),
+    "budgets.remove": Command(
+        RemoveBudget, lambda ctx, args: budgets.remove(ctx, args.owner, args.period), writes=True
+    ),
     "usage": Command(UsageArgs, _usage, writes=False),
 }
 

@@ -32,6 +32,16 @@ def ahead_or_at(text: str, now: int, what: str) -> int:
     return found
 
 
+def span(text: str, what: str) -> int:
+    """Milliseconds of a span such as 24h, or 0. Raises AdminError."""
+    if text.strip() == "0":
+        return 0
+    found = _span(text, what)
+    if found is None:
+        raise AdminError(f"{what} {quote(text)} is not a span; use one such as 24h or 7d (s, m, h, d, w), or 0")
+    return found
+
+
 def _span(text: str, what: str) -> int | None:
     found = _DURATION.fullmatch(text.strip())
     if found is None:

@@ -9,11 +9,13 @@ import click
 from encke import __version__
 from encke.admin.context import AdminError
 from encke.admin.frames import FrameError
+from encke.cli.budgets import budgets
 from encke.cli.chat import chat
 from encke.cli.config import config
 from encke.cli.doctor import doctor
 from encke.cli.keys import keys
 from encke.cli.ledger import ledger
+from encke.cli.levels import orgs, projects
 from encke.cli.models import models
 from encke.cli.serve import serve
 from encke.cli.usage import usage
@@ -22,7 +24,8 @@ from encke.config.problems import ConfigError
 from encke.keys.pepper import PepperError
 from encke.store.port import StoreError
 
-COMMANDS: tuple[click.Command, ...] = (serve, keys, models, usage, ledger, chat, config, workers, doctor)
+_STORE = (keys, projects, orgs, budgets, usage, ledger)
+COMMANDS: tuple[click.Command, ...] = (serve, *_STORE, models, chat, config, workers, doctor)
 
 # What may go wrong without a fault in Encke: told in a sentence. Anything else is a bug and shows its traceback.
 EXPECTED = (AdminError, ConfigError, FrameError, PepperError, StoreError)

@@ -67,6 +67,12 @@ def serve(config_path: str | None) -> None:
     sys.exit(status)
 
 
+_NOTES = {
+    "revoked": "has been revoked; it stays so.",
+    "rotated": "has been given another secret; that one stays.",
+}
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -126,8 +132,9 @@ def _first_key(made: Composition, paths: DataPaths, crash: Crash) -> str | None:
         context = Context(store, pepper)
         bootstrap = made.environment.bootstrap_key
         if bootstrap is not None:
-            if keys.bootstrap(context, bootstrap.reveal()) == "revoked":
-                _say("Note: the key in ENCKE_BOOTSTRAP_KEY has been revoked; it stays so.")
+            note = _NOTES.get(keys.bootstrap(context, bootstrap.reveal()))
+            if note is not None:
+                _say(f"Note: the key in ENCKE_BOOTSTRAP_KEY {note}")
             return None
         created = keys.first(context)
     return created.key if created is not None else None

@@ -53,10 +53,11 @@ def checksum(text: str) -> str:
     return base62(zlib.crc32(text.encode("ascii")), CHECKSUM_LEN)
 
 
-def mint() -> NewKey:
-    """A fresh key from the system's randomness."""
-    # 16 bytes are 57 bits more than 12 digits need, so that the remainder is as good as even.
-    public = base62(int.from_bytes(os.urandom(16), "big") % 62**PUBLIC_LEN, PUBLIC_LEN)
+def mint(public: str = "") -> NewKey:
+    """A fresh key from the system's randomness; `public` if it is to be another secret of a key that has this id."""
+    if not public:
+        # 16 bytes are 57 bits more than 12 digits need, so that the remainder is as good as even.
+        public = base62(int.from_bytes(os.urandom(16), "big") % 62**PUBLIC_LEN, PUBLIC_LEN)
     secret = base62(int.from_bytes(os.urandom(32), "big"), SECRET_LEN)
     body = f"{PREFIX}{public}-{secret}"
     return NewKey(public, body + checksum(body))

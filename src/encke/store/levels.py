@@ -117,8 +117,12 @@ class Levels(Protocol):
     def levels(self, level: Upper) -> list[StoredLevel]:
         """All of them, archived ones too, oldest first."""
 
-    def owned_limits(self) -> list[OwnedLimit]:
-        """All limits that have not been removed, in order of their ids; also those of owners that are gone."""
+    def key_counts(self) -> dict[int, int]:
+        """How many live keys each project has, by its id; projects without any are left out."""
+
+    def owned_limits(self, of: tuple[Level, str] | None = None) -> list[OwnedLimit]:
+        """All limits that have not been removed, or those of one owner, in order of their ids; also those of owners
+        that are gone."""
 
     def changed_limits(self, since: int) -> list[tuple[int, Limit | None]]:
         """Limits that have changed after this version; None: removed. Scopes are empty."""

@@ -191,10 +191,18 @@ class SqliteLevels:
 
     # Limits, and what has changed
 
-    def owned_limits(self) -> list[OwnedLimit]:
+    def key_counts(self) -> dict[int, int]:
         """See `Levels`."""
         with plainly(self.path):
-            found = self._db.execute(LIMIT + "WHERE removed IS NULL ORDER BY id")
+            return dict(self._db.execute("SELECT project, count(*) FROM keys WHERE revoked IS NULL GROUP BY project"))
+
+    def owned_limits(self, of: tuple[Level, str] | None = None) -> list[OwnedLimit]:
+        """See `Levels`."""
+        with plainly(self.path):
+            if of is None:
+                found = self._db.execute(LIMIT + "WHERE removed IS NULL ORDER BY id")
+            else:
+                found = self._db.execute(LIMIT + "WHERE removed IS NULL AND level = ? AND owner = ? ORDER BY id", of)
             return [OwnedLimit(row[0], row[1], limit_of(row)) for row in found]
 
     def changed_limits(self, since: int) -> list[tuple[int, Limit | None]]:

@@ -1,0 +1,120 @@
+"""What rules allow."""
+
+from __future__ import annotations
+
+import ipaddress
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encke.keys.grant import Rules
+from encke.keys.rules import MAX_REMEMBERED, Verdicts, address, covers, glob, network, verdicts
+
+PATTERN = st.text("ab*?/", max_size=6)
+NAME = st.text("ab/", max_size=6)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("gpt-*", "gpt-5-mini", True), ("gpt-*", "gpt-", True), ("gpt-*", "openai/gpt-5", False),
+        ("*", "openai/gpt-5", True), ("openai/*", "openai/a/b", True), ("gpt-?", "gpt-5", True),
+        ("gpt-?", "gpt-55", False), ("gpt-[45]", "gpt-4", False), ("gpt-[45]", "gpt-[45]", True),
+        ("a.b", "axb", False), ("GPT-*", "gpt-5", False), ("a*", "a\nb", True), ("", "", True), ("local", "locals", False),
+    ],
+)  # fmt: skip
+def test_globs(pattern: str, name: str, matches: bool) -> None:
+    """A star is any text, slashes too; a question mark one character; everything else is itself, case too."""
+    assert (glob(pattern).fullmatch(name) is not None) == matches
+
+
+@given(PATTERN, PATTERN, NAME)
+def test_what_is_covered_is_matched(wide: str, narrow: str, name: str) -> None:
+    """If one glob covers another, it matches whatever that matches."""
+    if covers(wide, narrow) and glob(narrow).fullmatch(name):
+        assert glob(wide).fullmatch(name)
+
+
+def test_covers_what_is_plain() -> None:
+    """It finds what anybody would write."""
+    assert all(covers(wide, narrow) for wide, narrow in (("*", "a*"), ("gpt-*", "gpt-5*"), ("a?", "a?"), ("a", "a")))
+    assert not any(covers(wide, narrow) for wide, narrow in (("gpt-*", "*"), ("a?", "a*"), ("gpt-*", "g*"), ("a", "b")))
+
+
+LEVEL = st.builds(
+    Rules,
+    models=st.none() | st.lists(PATTERN, max_size=3).map(tuple),
+    routes=st.none() | st.lists(st.sampled_from(("chat", "embeddings")), max_size=2).map(tuple),
+    addresses=st.none() | st.lists(st.sampled_from(("10.0.0.0/8", "10.1.0.0/16", "::/0")), max_size=2).map(tuple),
+)
+
+
+@given(
+    st.lists(LEVEL, max_size=3),
+    NAME,
+    st.sampled_from(("chat", "embeddings")),
+    st.sampled_from(("10.1.2.3", "::1", "9.9.9.9")),
+)
+def test_rights_only_narrow(levels: list[Rules], name: str, route: str, where: str) -> None:
+    """Whatever all levels together allow, each of them allows by itself; and what each allows, all of them allow."""
+    whole = Verdicts(tuple(levels))
+    each = [Verdicts((level,)) for level in levels]
+    for _ in range(2):  # the second time it is remembered
+        assert whole.model(name) == all(one.model(name) for one in each)
+        assert whole.route(route) == all(one.route(route) for one in each)
+        assert whole.address(where) == all(one.address(where) for one in each)
+
+
+@given(st.lists(LEVEL, max_size=2), LEVEL, NAME, st.sampled_from(("10.1.2.3", "::1", "9.9.9.9")))
+def test_a_minted_key_has_no_more_rights_than_its_levels(above: list[Rules], own: Rules, name: str, where: str) -> None:
+    """Whatever a key's own rules say: what it may do, its project and its organisation may do."""
+    levels, key = Verdicts(tuple(above)), Verdicts((*above, own))
+    assert levels.model(name) or not key.model(name)
+    assert levels.address(where) or not key.address(where)
+    for route in ("chat", "embeddings", "completions", "moderations"):
+        assert levels.route(route) or not key.route(route)
+
+
+def test_addresses() -> None:
+    """IPv4 within IPv6 is IPv4, on both sides; what is no address is inside nothing."""
+    rules = Verdicts((Rules(addresses=("10.0.0.0/8", "::ffff:192.168.0.0/112", "2001:db8::/32")),))
+    inside = ("10.1.2.3", "::ffff:10.1.2.3", "192.168.9.9", "2001:db8::5", "2001:db8::5%eth0")
+    outside = (
+        "11.0.0.1",
+        "::ffff:11.0.0.1",
+        "2001:db9::1",
+        "",
+        "unix",
+        "10.1.2.3.4",
+        "10.1.2",
+        "0xa.1.2.3",
+        "::a01:203",
+    )
+    for text, _ in product(inside, range(2)):
+        assert rules.address(text), text
+    for text, _ in product(outside, range(2)):
+        assert not rules.address(text), text
+    assert all(Verdicts(()).address(text) for text in (*inside, *outside))
+    assert network("::ffff:10.0.0.0/104") == ipaddress.ip_network("10.0.0.0/8") and address("x") is None
+    assert Verdicts(()).any_address and Verdicts(()).any_model and not rules.any_address
+
+
+def test_routes_that_call_no_model_are_free() -> None:
+    """Lists of models are answered whatever the rules say of routes; an empty list allows nothing."""
+    rules = Verdicts((Rules(routes=("chat",)), Rules(routes=())))
+    assert [rules.route(name) for name in ("models", "model", "chat", "embeddings")] == [True, True, False, False]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Callers choose names, and by a proxy addresses."""
+    rules = Verdicts((Rules(models=("a*",), addresses=("::/0",)),))
+    for number in range(MAX_REMEMBERED * 2 + 7):
+        assert rules.model(f"a{number}") and rules.address(f"2001::{number % 0xFFFF:x}")
+    assert len(rules._seen) <= MAX_REMEMBERED and len(rules._from) <= MAX_REMEMBERED
+
+
+def test_one_for_the_same_rules() -> None:
+    """They are made ready once."""
+    assert verdicts((Rules(models=("a",)),)) is verdicts((Rules(models=("a",)),))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from encke.core.money import Price
 from encke.core.usage import NO_USAGE, Usage
 from encke.ledger.journal import Progress
 from encke.ledger.settlement import estimate_tokens, settle_orphan, used, with_rest
@@ -54,3 +56,24 @@ def test_usage_that_came_early() -> None:
     assert with_rest(said, 0) is said
     rest = with_rest(said, 7)
     assert (rest.total_input, rest.output, rest.reasoning, rest.estimated) == (13, 2 + 3, 1, True)
+
+
+def test_an_estimate_stays_within_what_was_asked_for() -> None:
+    """Text of long tokens is no more tokens than the request allows; what upstream has told counts all the same."""
+    assert used("truncated", None, 10, 300, 50).output == 50
+    assert used("truncated", None, 10, 90, 50).output == 30
+    assert with_rest(TOLD, 300, 50).output == 50
+    assert with_rest(Usage(output=70), 300, 50).output == 70
+    capped = msgspec.structs.replace(intent(5, 9), cap=50)
+    assert settle_orphan(capped, Progress(1, False, 900, 300, 0, 0, 0), 0).usage.output == 50
+
+
+def test_an_orphan_has_its_cost() -> None:
+    """At the price that its intent names, charged to the accounts that it names; without a price it has none."""
+    price = Price("v1", (3000, 0, 0, 0, 0, 0, 9000, 0, 0, 0, 7))
+    accounts = msgspec.Raw(msgspec.msgpack.encode([[4, 0]]))
+    whole = msgspec.structs.replace(intent(5, 9), price=msgspec.Raw(price.packed), accounts=accounts, project=3)
+    entry = settle_orphan(whole, Progress(1, True, 900, 300, 40, 20, 0), 0)
+    assert (entry.cost, entry.price_version) == (40 * 3 + 20 * 9 + 7, "v1")
+    assert (entry.accounts, entry.project) == (accounts, 3)
+    assert settle_orphan(intent(5, 9), None, 0).cost is None

@@ -180,6 +180,7 @@ class Attempt:
                     grant.project,
                     call.charged,
                     self._packed,
+                    call.cap,
                 )
             )
         except Fault:
@@ -423,7 +424,7 @@ class Attempt:
     def _tell_usage(self, tap: ChatTap) -> None:
         self._usage_told = usage = tap.usage
         if usage is not None:
-            usage = with_rest(usage, tap.content_bytes - tap.usage_at)
+            usage = with_rest(usage, tap.content_bytes - tap.usage_at, self.call.cap)
             self._journal.usage(self._slot, usage.total_input, usage.total_output, usage.cache_read)
 
     def _charge(self, total: Usage) -> tuple[int | None, str]:
@@ -526,11 +527,12 @@ class Attempt:
             self.finish_reason = tap.finish_reason
             self.usage = usage = tap.usage
             if usage is not None and status != "complete":
-                self.usage = with_rest(usage, content - tap.usage_at)
+                self.usage = with_rest(usage, content - tap.usage_at, call.cap)
         elif self.http_status == 200 and self.usage is None:
             content = content_bytes(b"".join(self._body))
         # Whoever answers 200 with something has read the request, whatever the answer is worth.
-        garbage = status == "failed" and self.relay is None and self.http_status == 200 and self._size > 0
+        nonsense = relay is None or reason == "upstream_bad_response"  # not an error that a stream told
+        garbage = status == "failed" and nonsense and self.http_status == 200 and self._size > 0
         ending = "uncertain" if garbage else status if self.sent else "failed"
         total = used(ending, self.usage, self.input_estimate, 0 if garbage else content, call.cap)
         now = monotonic()

@@ -246,7 +246,8 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             if step.verdict == "next":
                 queue = others
             final = step.verdict == "stop"
-            status = failed_status(attempt, fault)
+            # What is sent again at once was never taken: its connection had ended before.
+            status: Status = "failed" if step.fresh else failed_status(attempt, fault)
             if final:
                 call.outcome = status
             attempt.settle(status, fault.code, final=final)

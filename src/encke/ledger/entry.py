@@ -83,3 +83,4 @@ class Intent(msgspec.Struct, array_like=True, frozen=True):
     project: int = 1
     accounts: msgspec.Raw = NOTHING  # as of `Entry`
     price: msgspec.Raw = NOTHING  # `Price.packed`; nothing where the model has none
+    cap: int = 0  # the most tokens that it was asked to write; 0: any

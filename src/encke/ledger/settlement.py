@@ -37,15 +37,22 @@ def used(status: str, usage: Usage | None, input_estimate: int, content_bytes: i
         return usage
     if status in ("refused", "failed", "rejected"):
         return NO_USAGE
+    return Usage(input=input_estimate, output=_written(content_bytes, cap), estimated=True)
+
+
+def _written(content_bytes: int, cap: int) -> int:
     written = estimate_tokens(content_bytes)
-    return Usage(input=input_estimate, output=min(written, cap) if cap else written, estimated=True)
+    return min(written, cap) if cap else written
 
 
-def with_rest(usage: Usage, content_bytes: int) -> Usage:
+def with_rest(usage: Usage, content_bytes: int, cap: int = 0) -> Usage:
     """Usage that was told before the answer was over, with an estimate of the `content_bytes` that came after it."""
     if content_bytes <= 0:
         return usage
-    return msgspec.structs.replace(usage, output=usage.output + estimate_tokens(content_bytes), estimated=True)
+    output = usage.output + estimate_tokens(content_bytes)
+    if cap and output > cap:
+        output = max(usage.output, cap)
+    return msgspec.structs.replace(usage, output=output, estimated=True)
 
 
 def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Entry:
@@ -54,7 +61,7 @@ def settle_orphan(intent: Intent, progress: Progress | None, now_ms: int) -> Ent
     usage = Usage(input=intent.input_estimate, estimated=True)
     if progress is not None:
         received, content = progress.received, progress.content
-        usage = Usage(input=intent.input_estimate, output=estimate_tokens(content), estimated=True)
+        usage = Usage(input=intent.input_estimate, output=_written(content, intent.cap), estimated=True)
         if progress.usage_seen:
             usage = Usage(input=progress.input - progress.cached, cache_read=progress.cached, output=progress.output)
     cost, version = _cost(intent, usage)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import uvloop
 
 from encke.children import KeeperBoot, log, read_boot, say_ready, use_log
+from encke.config.checks import retention_days
 from encke.config.settings import Config
 from encke.config.wire import decode_config
 from encke.core.crash import crash_at
@@ -63,7 +64,7 @@ async def work(boot: KeeperBoot, config: Config, paths: DataPaths) -> None:
         sys.exit(1)
     size = config.store.journal_segment
     cap = JournalCap(max(config.store.journal_limit, FEWEST_SEGMENTS * size), config.store.journal_age)
-    keeper = Keeper(store, pepper, paths, size, tell, cap, crash)
+    keeper = Keeper(store, pepper, paths, size, tell, cap, crash, retention_days(config.store.retention))
     keeper.recover()
     keeper.tick(asyncio.get_running_loop().time())
     loop = asyncio.get_running_loop()

@@ -74,7 +74,7 @@ def test_backup_and_restore(encke: Run, filled: Path, tmp_path: Path) -> None:
     made = encke("keys", "create", "--name", "app").stdout.strip()
     copy = tmp_path / "copy.db"
     done = encke("ledger", "backup", str(copy))
-    assert done.exit_code == 0 and "bytes, checked" in done.stdout and "pepper" in done.stderr
+    assert done.exit_code == 0 and "bytes, checked" in done.stdout and "pepper" in done.stdout
     assert encke("ledger", "verify", "--file", str(copy), "--integrity").exit_code == 0
     new = tmp_path / "new"
     new.mkdir(mode=0o700)

@@ -41,6 +41,8 @@ PROBLEMS = [
     ('server.cors_origins = ["*",\n"https://a/"]', '2: server.cors_origins[1]: "https://a/" is not an origin; '
      'write "https://host" or "https://host:port", lower case, no path; "*" is any'),
     ('server.cors_origins = ["*", "*"]', '1: server.cors_origins[1]: "*" stands twice'),
+    ('store.retention = "90"', '1: store.retention: "90" is not "forever" or a number of days such as "400d"'),
+    ('store.retention = "6d"', '1: store.retention: "6d" is too short; entries are kept 7 days at least'),
     ('store.url = "postgres://h/d"', '1: store.url: "postgres://h/d" is not a store this version has; '
      'write "sqlite:" and a file, for example "sqlite:encke.db"'),
     ('store.url = "sqlite:///x"', '1: store.url: "sqlite:///x" must be "sqlite:" and a path without "//", '

@@ -97,7 +97,7 @@ def backup(file: Path, config_path: str | None) -> None:
     except OSError as error:
         raise AdminError(f"cannot make {file}: {error.strerror or error}") from None
     click.echo(f"{file}: {size:,} bytes, checked")
-    click.echo(f"Keep {data_paths().pepper} as well, but not beside it: without it no key works.", err=True)
+    click.echo(f"Keep {data_paths().pepper} as well, but not beside it: without it no key works.")
 
 
 @ledger.command("show")

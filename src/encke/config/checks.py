@@ -38,6 +38,21 @@ def check_store_url(text: str) -> None:
     check_path_or_empty(rest)
 
 
+SHORTEST_RETENTION = 7
+
+
+def retention_days(text: str) -> int | None:
+    """How many days entries are kept; None: for ever."""
+    if text == "forever":
+        return None
+    days = text.removesuffix("d")
+    if not text.endswith("d") or not days.isascii() or not days.isdigit() or len(days) > 5:
+        raise ValueError('is not "forever" or a number of days such as "400d"')
+    if int(days) < SHORTEST_RETENTION:
+        raise ValueError(f"is too short; entries are kept {SHORTEST_RETENTION} days at least")
+    return int(days)
+
+
 def check_log_target(text: str) -> None:
     if text in ("stdout", "stderr", "off"):
         return

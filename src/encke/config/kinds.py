@@ -20,6 +20,7 @@ from encke.config.checks import (
     check_path_or_empty,
     check_store_url,
     header_name_fault,
+    retention_days,
     secret_text,
     url_part,
 )
@@ -242,6 +243,7 @@ LISTEN = checked("host:port", split_listen)
 ADMIN_LISTEN = checked('host:port, or "off"', check_admin_listen)
 BASE_URL = checked("URL", split_base_url, shown=False)
 STORE_URL = checked("sqlite:FILE", check_store_url)
+RETENTION = checked('"forever" or days such as "400d"', retention_days)
 LOG_TARGET = checked('"stdout", "stderr", "off" or a path', check_log_target)
 ORIGINS = list_of(checked("origin", check_origin))
 NAMES = list_of(NAME)

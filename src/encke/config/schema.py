@@ -112,6 +112,12 @@ SETTINGS: tuple[Row, ...] = (
         "What a call's record has outlived before the caller sees the end: the processes, or the power too.",
         restart=True,
     ),
+    Row(
+        "store.retention",
+        kinds.RETENTION,
+        "How long entries are kept; sums by the hour, and what budgets were charged, stay. At least a week.",
+        restart=True,
+    ),
     Row("routing.retries", whole(0, 10), "Further attempts after a failed one; 0 turns them off."),
     Row("routing.breaker", choice("on", "off"), "Whether a failing target is left alone for a while."),
     Row("routing.retry_uncertain", kinds.FLAG, "Whether to try again when a provider may already have done the work."),

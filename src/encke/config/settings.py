@@ -67,6 +67,7 @@ class Store(msgspec.Struct, frozen=True):
     journal_limit: int = 4096 * MiB
     journal_age: float = 21600.0
     durability: Literal["process", "strict"] = "process"
+    retention: str = "forever"
 
 
 class Routing(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from encke.core.paths import DataPaths
 from encke.keeper.flusher import Flusher, Tell
 from encke.keeper.gauge import NO_CAP, Gauge, JournalCap
 from encke.keeper.keyring import Keyring
+from encke.keeper.retention import Retention
 from encke.keeper.shipper import WorkerJournal, find_journals, new_journal
 from encke.store.port import Store, StoreError
 from encke.telemetry.metrics import Sheet
@@ -30,7 +31,7 @@ RENEW_SECONDS = 1.0  # in trouble
 
 
 class Keeper:
-    """`tell` gets an event's name and its fields, for the log."""
+    """`tell` gets an event's name and its fields, for the log. `retention`: days that entries stay; None: always."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Keeper:
         tell: Tell,
         cap: JournalCap = NO_CAP,
         crash: Crash = nowhere,
+        retention: int | None = None,
     ) -> None:
         self.context = Context(store, pepper)
         self._store = store
@@ -51,6 +53,7 @@ class Keeper:
         self._crash = crash
         self._flusher = Flusher(tell, crash)
         self._gauge = Gauge(cap)
+        self._retention = Retention(store, retention)
         self._unpushed = False  # a change of keys that the workers do not know yet
         self._journals: dict[int, WorkerJournal] = {}
         self._links: set[KeeperConnection] = set()
@@ -176,6 +179,8 @@ class Keeper:
                 self._crash("keeper.checkpointing")
                 self._store.checkpoint()
                 self._crash("keeper.checkpointed")
+            if not self._troubled and self._retention.step(now, self._journals.values()):
+                self._idle = False
         except StoreError as error:
             self._tell("checkpoint_failed", {"reason": str(error)})
 

@@ -41,6 +41,8 @@ _SLOTS = re.compile(r"([0-9a-f]{16})\.slots")
 # memory: in the journal.
 MAX_PENDING: Final = 5000
 
+FAR: Final = 1 << 62  # a moment that never comes
+
 
 class WorkerJournal:
     """The journal of one worker process, known by its epoch. `linked` while the worker is connected."""
@@ -53,6 +55,7 @@ class WorkerJournal:
         self._open: dict[int, tuple[bytes, int]] = {}  # an intent's sequence to the intent, unread, and its segment
         self._pending: list[Entry] = []  # read and not added to the store yet
         self._finished: set[int] = set()  # segments read to their ends after the worker had left them
+        self._oldest: dict[int, int] = {}  # a segment to when the first of its calls was received
         self.made = 0  # the highest segment
         self.whole = True  # the last `read` came to the end of what there was
         self.damage: list[str] = []  # names of segments with a record that cannot be read, to be told
@@ -73,6 +76,11 @@ class WorkerJournal:
     def segments(self) -> list[Path]:
         """The segments there are, oldest first."""
         return [segment_path(self._folder, self.epoch, number) for number in sorted(self._readers)]
+
+    @property
+    def oldest(self) -> int:
+        """When the first was received of the calls whose entries lie here; `FAR` if there are none. UTC ms."""
+        return min(self._oldest.values(), default=FAR)
 
     @property
     def used(self) -> bool:
@@ -109,7 +117,10 @@ class WorkerJournal:
                     continue
                 self._open.pop(answers, None)
                 try:
-                    pending.append(read_entry(body))
+                    entry = read_entry(body)
+                    pending.append(entry)
+                    if entry.started < self._oldest.get(number, FAR):
+                        self._oldest[number] = entry.started
                 except msgspec.DecodeError:  # whole, and not of this version
                     self._damage_in(number)
             if len(found) < most:
@@ -162,6 +173,7 @@ class WorkerJournal:
                 os.rename(path, path.with_name(path.name + ".damaged"))
             else:
                 path.unlink(missing_ok=True)
+            self._oldest.pop(number, None)
 
     def dead(self) -> bool:
         """Whether the worker is gone: it holds a lock on its slots as long as it lives."""

@@ -106,7 +106,7 @@ class SqliteStore(SqliteLevels):
 
     def prune(self, before: int, most: int) -> int:
         """See `Store`."""
-        with plainly(self.path), self._at_once(), writing(self._db):
+        with plainly(self.path), self._at_once(), leases.unflushed(self._db), writing(self._db):
             return prune(self._db, before, most)
 
     # Leases

@@ -166,7 +166,7 @@ UNMIRRORED: dict[str, str] = {
     "testing/statement.py": _FAKE,
     "worker/app.py": _GATEWAY,
     "worker/models.py": "lists of models, as clients ask for them: tests/clients",
-    "core/addresses.py": _SCRAPED,
+    "core/addresses.py": "who may call from where: tests/keys/test_rules.py, tests/system/test_metrics.py",
     "supervise/board.py": _SCRAPED,
     "telemetry/process.py": _SCRAPED,
     "telemetry/reporter.py": _SCRAPED,

@@ -121,9 +121,9 @@ class Worker:
             log("access_log_unavailable", {"reason": runtime.access_problem}, "worker")
         pages = Pages(boot.pages_fd)
         metrics = (lambda: metrics_text(pages)) if boot.metrics else None
-        origins = self._config.server.cors_origins
+        origins, proxies = self._config.server.cors_origins, self._config.server.trusted_proxies
         own_key = OwnKey(self._received, link.request)
-        app = WorkerApp(runtime.desk, self._admission, runtime.discovery, origins, metrics, own_key)
+        app = WorkerApp(runtime.desk, self._admission, runtime.discovery, origins, metrics, own_key, proxies)
         app.journal_ready = True
         sweeper.add(access)
         self._service = service = Service(app, workshop, runtime, access, self._connections)

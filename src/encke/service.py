@@ -69,7 +69,8 @@ class Service:
 
     def _change(self, new: Runtime) -> None:
         old, self.runtime, self._prepared = self.runtime, new, None
-        self.app.use(new.desk, new.discovery, new.config.server.cors_origins)
+        server = new.config.server
+        self.app.use(new.desk, new.discovery, server.cors_origins, server.trusted_proxies)
         self._access.redirect(new.access_fd)
         if new.limits != old.limits:
             for connection in self._connections:

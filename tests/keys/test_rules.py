@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encke.core.addresses import address, network
 from encke.keys.grant import Rules
-from encke.keys.rules import MAX_REMEMBERED, Verdicts, address, covers, glob, network, verdicts
+from encke.keys.rules import Verdicts, address_allowed, covers, glob, model_allowed, verdicts
 
 PATTERN = st.text("ab*?/", max_size=6)
 NAME = st.text("ab/", max_size=6)
@@ -121,12 +122,20 @@ def test_routes_that_call_no_model_are_free() -> None:
     assert [rules.route(name) for name in ("models", "model", "chat", "embeddings")] == [True, True, False, False]
 
 
-def test_what_is_remembered_is_bounded() -> None:
-    """Callers choose names, and by a proxy addresses."""
-    rules = Verdicts((Rules(models=("a*",), addresses=("::/0",)),))
-    for number in range(MAX_REMEMBERED * 2 + 7):
-        assert rules.model(f"a{number}") and rules.address(f"2001::{number % 0xFFFF:x}")
-    assert len(rules._seen) <= MAX_REMEMBERED and len(rules._from) <= MAX_REMEMBERED
+def test_what_is_remembered() -> None:
+    """The verdicts are the same the first time and later, for short names and for very long ones."""
+    rules = (Rules(models=("a*", "b"), addresses=("::/0",)),)
+    for name, _ in product(("a", "b", "bb", "a" * 100_000, "b" * 100_000), range(2)):
+        assert model_allowed(rules, (name,)) == Verdicts(rules).model(name)
+        assert address_allowed(rules, name) is False and address_allowed(rules, "::1") is True
+    assert model_allowed((), ("x",)) and address_allowed((), "x")
+
+
+def test_a_model_goes_by_several_names() -> None:
+    """Each level must allow one of them, not all the same one."""
+    rules = (Rules(models=("lab/*",)), Rules(models=("m*",)))
+    assert model_allowed(rules, ("lab/m1", "m1"))
+    assert not model_allowed(rules, ("lab/m1",)) and not model_allowed(rules, ("lab/x", "x"))
 
 
 def test_one_for_the_same_rules() -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from encke.admin.view import Said
+from encke.core.addresses import Network, network
 from encke.core.clock import iso
 from encke.core.money import shown
-from encke.keys.rules import Network, covers, network
+from encke.keys.rules import covers
 
 
 def notes(own: Said, above: list[Said]) -> list[str]:

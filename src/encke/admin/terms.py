@@ -14,9 +14,10 @@ from encke.admin.amounts import dollars, number
 from encke.admin.context import AdminError
 from encke.admin.times import ahead_or_at
 from encke.config.problems import nearest, quote
+from encke.core.addresses import network
 from encke.keys.grant import Limit, LimitKind, Period, Rules
 from encke.keys.granting import NO_RULES
-from encke.keys.rules import ROUTES, network
+from encke.keys.rules import ROUTES
 from encke.store.levels import LimitEdit
 
 # The option, the kind of limit, the most it may be.

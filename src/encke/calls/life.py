@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from encke.calls.allowed import check_model
 from encke.calls.attempt import Attempt, StreamCare
 from encke.calls.call import Call
 from encke.calls.hold import Purse
@@ -210,7 +211,11 @@ async def find_targets(desk: Desk, call: Call) -> list[Target]:
         if model is None:
             # Whoever mixes up two variables sends a key here; the log and the ledger would have it.
             call.asked = without_keys(call.asked)
-            model = catalogue.resolve(call.asked)
+    rules = call.grant.rules if call.grant is not None else ()
+    if rules:
+        check_model(catalogue, rules, call.asked, model)
+    if model is None:
+        model = catalogue.resolve(call.asked)
     first, fallback = desk.targets_of(model)
     route = call.route
     targets = plan(first, fallback, lambda target: route in target.heads and target.healthy, desk.rng)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from encke.config.secret import Secret
+from encke.core.addresses import network
 
 
 def check_name(text: str) -> None:
@@ -70,6 +71,15 @@ def check_origin(text: str) -> None:
         raise ValueError(
             'is not an origin; write "https://host" or "https://host:port", lower case, no path; "*" is any'
         )
+
+
+def check_network(text: str) -> None:
+    """ValueError says what is wrong."""
+    try:
+        network(text)
+    except ValueError as error:
+        why = "has bits set behind its length" if "host bits" in str(error) else "is neither a network nor an address"
+        raise ValueError(f"{why}; write 10.0.0.0/8 or 2001:db8::/32, or one address") from None
 
 
 def secret_text(text: str) -> Secret:

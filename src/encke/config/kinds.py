@@ -15,6 +15,7 @@ from encke.config.checks import (
     check_header_value,
     check_log_target,
     check_name,
+    check_network,
     check_origin,
     check_path,
     check_path_or_empty,
@@ -247,6 +248,7 @@ RETENTION = checked('"forever" or days such as "400d"', retention_days)
 LOG_TARGET = checked('"stdout", "stderr", "off" or a path', check_log_target)
 ORIGINS = list_of(checked("origin", check_origin))
 NAMES = list_of(NAME)
+NETWORKS = list_of(checked("network", check_network))
 VALUES = Kind("table of strings", _values)
 CREDENTIAL_NAME = checked("name", check_credential_name, shown=False)
 SECRET = Kind("secret", _secret)

@@ -79,6 +79,11 @@ SETTINGS: tuple[Row, ...] = (
         kinds.ORIGINS,
         'Web origins that may call from a browser; "*" is any. Never with credentials.',
     ),
+    Row(
+        "server.trusted_proxies",
+        kinds.NETWORKS,
+        "Networks of proxies in front, whose `X-Forwarded-For` says where a call comes from.",
+    ),
     Row("server.max_body", whole(1024, GiB, "bytes"), "Largest request body."),
     Row("server.grace", seconds(3600), "Time that running calls get to finish at a shutdown."),
     Row("server.header_timeout", seconds(), "Longest wait for a request's headers."),

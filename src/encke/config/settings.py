@@ -41,6 +41,7 @@ class Server(msgspec.Struct, frozen=True):
     admin_listen: str = "127.0.0.1:8081"
     workers: int = msgspec.field(default_factory=available_cpus)
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     max_body: int = 32 * MiB
     grace: float = 30.0
     header_timeout: float = 10.0

@@ -27,8 +27,12 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
         b"access-control-request-headers",
         b"x-request-id",
         b"idempotency-key",
+        b"x-forwarded-for",
     }
 )
+
+# Lists: sent in several fields, they are one list (RFC 9110, section 5.3).
+LIST_REQUEST_HEADERS: Final = frozenset({b"x-forwarded-for"})
 
 # These say who asks, how long the body is, where it goes, or whether it was sent before: twice, with different values,
 # is an attack or a broken client.

@@ -22,7 +22,13 @@ import httptools
 
 from encke.core.faults import Fault
 from encke.http.drive import Driver
-from encke.http.headers import KEPT_REQUEST_HEADERS, ONCE_REQUEST_HEADERS, SINGLE_REQUEST_HEADERS, status_line
+from encke.http.headers import (
+    KEPT_REQUEST_HEADERS,
+    LIST_REQUEST_HEADERS,
+    ONCE_REQUEST_HEADERS,
+    SINGLE_REQUEST_HEADERS,
+    status_line,
+)
 from encke.http.known import KnownHead, KnownHeads
 from encke.http.request import Request as Request
 from encke.http.sweep import Sweeper
@@ -337,6 +343,8 @@ class ServerConnection:
                     )
                 if name in ONCE_REQUEST_HEADERS:
                     self._stop(Fault("bad_request", f"The header {name.decode()} was sent twice."))
+                if name in LIST_REQUEST_HEADERS:
+                    value = headers[name] + b"," + value
             headers[name] = value
 
     def on_headers_complete(self) -> None:

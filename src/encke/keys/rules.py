@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from functools import lru_cache
 
+from encke.core.addresses import address, network, within
 from encke.keys.grant import Rules
 
 # The routes that call a model: rules may name them. Lists of models and a key's own account are always answered.
 ROUTES = ("chat", "completions", "embeddings", "moderations")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-# What callers ask for is remembered, so it is bounded: in number and in length.
-MAX_REMEMBERED = 1024
+# What callers ask for is remembered, so it is bounded, for all keys together: in number and in length.
+MAX_REMEMBERED = 8192
 LONGEST_REMEMBERED = 256
 
 
@@ -36,41 +33,13 @@ def covers(wide: str, narrow: str) -> bool:
     return glob(wide, "[^*]").fullmatch(narrow) is not None
 
 
-def address(text: str) -> Address | None:
-    """An IP address; IPv4 within IPv6 is IPv4, a zone (`%eth0`) is left out. None for anything else."""
-    try:
-        found = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    return found
-
-
-def network(text: str) -> Network:
-    """A network in CIDR form, or one address; IPv4 within IPv6 is IPv4. Raises ValueError, also for host bits."""
-    found = ipaddress.ip_network(text)
-    if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
-        mapped = found.network_address.ipv4_mapped
-        if mapped is not None:
-            return ipaddress.ip_network(f"{mapped}/{found.prefixlen - 96}")
-    return found
-
-
-def within(where: Address, networks: tuple[Network, ...]) -> bool:
-    """Whether one of the networks holds the address."""
-    return any(where in one for one in networks)
-
-
 class Verdicts:
-    """Rules of all levels, made ready; what they said of models and addresses is remembered."""
+    """Rules of all levels, made ready."""
 
     def __init__(self, rules: tuple[Rules, ...]) -> None:
         self._models = [[glob(one) for one in each.models] for each in rules if each.models is not None]
         self._networks = [tuple(map(network, each.addresses)) for each in rules if each.addresses is not None]
         self._routes = [frozenset(each.routes) for each in rules if each.routes is not None]
-        self._seen: dict[str, bool] = {}
-        self._from: dict[str, bool] = {}
 
     @property
     def any_model(self) -> bool:
@@ -82,16 +51,9 @@ class Verdicts:
         """Whether nothing is said of addresses."""
         return not self._networks
 
-    def model(self, name: str) -> bool:
-        """Whether it may be asked for by this name."""
-        known = self._seen.get(name)
-        if known is None:
-            if len(self._seen) >= MAX_REMEMBERED:
-                self._seen.clear()
-            known = all(any(one.fullmatch(name) for one in level) for level in self._models)
-            if len(name) <= LONGEST_REMEMBERED:
-                self._seen[name] = known
-        return known
+    def model(self, *names: str) -> bool:
+        """Whether a model may be asked for that goes by these names: each level must allow one of them."""
+        return all(any(one.fullmatch(name) for one in level for name in names) for level in self._models)
 
     def route(self, name: str) -> bool:
         """Whether it may be used."""
@@ -99,19 +61,37 @@ class Verdicts:
 
     def address(self, text: str) -> bool:
         """Whether calls may come from there; from what is no address only where any will do."""
-        known = self._from.get(text)
-        if known is None:
-            if len(self._from) >= MAX_REMEMBERED:
-                self._from.clear()
-            where = address(text)
-            inside = where is not None and all(within(where, level) for level in self._networks)
-            known = inside or not self._networks
-            if len(text) <= LONGEST_REMEMBERED:
-                self._from[text] = known
-        return known
+        if not self._networks:
+            return True
+        where = address(text)
+        return where is not None and all(within(where, level) for level in self._networks)
 
 
 @lru_cache(maxsize=4096)
 def verdicts(rules: tuple[Rules, ...]) -> Verdicts:
     """The rules of a Grant, made ready once."""
     return Verdicts(rules)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _model(rules: Verdicts, names: tuple[str, ...]) -> bool:
+    return rules.model(*names)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _address(rules: Verdicts, text: str) -> bool:
+    return rules.address(text)
+
+
+def model_allowed(rules: tuple[Rules, ...], names: tuple[str, ...]) -> bool:
+    """`Verdicts.model`, remembered."""
+    ready = verdicts(rules)
+    if ready.any_model:
+        return True
+    return _model(ready, names) if sum(map(len, names)) <= LONGEST_REMEMBERED else ready.model(*names)
+
+
+def address_allowed(rules: tuple[Rules, ...], text: str) -> bool:
+    """`Verdicts.address`, remembered."""
+    ready = verdicts(rules)
+    return ready.any_address or (_address(ready, text) if len(text) <= LONGEST_REMEMBERED else ready.address(text))

@@ -15,12 +15,14 @@ from encke.core.ids import IdMint
 from encke.core.redact import without_keys
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
-from encke.keys.grant import Grant
+from encke.keys.grant import Grant, Rules
+from encke.keys.rules import address_allowed, verdicts
 from encke.telemetry.crash import report
 from encke.telemetry.metrics import CONTENT_TYPE
 from encke.worker.admission import Admission
 from encke.worker.models import Discovery
 from encke.worker.own_key import OwnKey
+from encke.worker.proxies import Proxies
 from encke.worker.routes import METRICS, METRICS_PATH, Match, match
 
 _JSON: Final = "application/json"
@@ -53,7 +55,9 @@ class WorkerApp:
         cors_origins: tuple[str, ...],
         metrics: Callable[[], bytes] | None = None,
         own_key: OwnKey | None = None,
+        trusted_proxies: tuple[str, ...] = (),
     ) -> None:
+        self._proxies = Proxies(trusted_proxies)
         self._own_key = own_key
         # There only where the port is this machine's own; elsewhere operators have an address of their own.
         self._metrics = metrics
@@ -67,8 +71,11 @@ class WorkerApp:
         self._any_origin = "*" in cors_origins
         self._origins = frozenset(origin.encode("latin-1") for origin in cors_origins)
 
-    def use(self, desk: Desk, discovery: Discovery, cors_origins: tuple[str, ...]) -> None:
+    def use(
+        self, desk: Desk, discovery: Discovery, cors_origins: tuple[str, ...], trusted_proxies: tuple[str, ...]
+    ) -> None:
         """Other settings, for the calls that begin from now on."""
+        self._proxies = Proxies(trusted_proxies)
         self._desk = desk
         self._discovery = discovery
         self._any_origin = "*" in cors_origins
@@ -109,6 +116,8 @@ class WorkerApp:
         except Fault as fault:
             return fault
         request.lasting = grant.expires is None
+        if grant.rules and not verdicts(grant.rules).route(route.name):
+            return _route_fault(route.name)
         return _check_body_type(request.headers) if method == "POST" else None
 
     def handle(self, request: Request, connection: ServerConnection) -> Coroutine[Any, None, None]:
@@ -123,6 +132,8 @@ class WorkerApp:
                 grant = self._admission.admit(request)
             except Fault as fault:
                 refused, grant = fault, None
+        if grant is not None and grant.rules:
+            refused = self._forbidden(grant, found.route.name, request, connection)
         call = Call(self._ids.new(), request, connection, found.route.name, grant)
         call.cors = self._cors(request)
         if refused is not None:
@@ -130,6 +141,15 @@ class WorkerApp:
         if found.route.kind == "inference" and request.method == "POST":
             return live(self._desk, call)
         return self._answer(found, call)
+
+    def _forbidden(self, grant: Grant, route: str, request: Request, connection: ServerConnection) -> Fault | None:
+        """What the key's rules say against a request before its model is known."""
+        if not verdicts(grant.rules).route(route):
+            return _route_fault(route)
+        caller = self._proxies.caller(connection.peer, request.headers)
+        if address_allowed(grant.rules, caller):
+            return None
+        return Fault("address_not_allowed", f"This key may not be used from {visible(caller, 60) or 'where you are'}.")
 
     def refuse(self, request: Request | None, connection: ServerConnection, fault: Fault) -> None:
         """Answer with an error."""
@@ -170,12 +190,12 @@ class WorkerApp:
                 await self._discovery.discover()
                 missing = ",".join(self._discovery.missing)
                 fields = f"x-encke-models-missing: {missing}\r\n" if missing else ""
-                call.respond(200, _JSON, _encode(self._discovery.list()), fields)
+                call.respond(200, _JSON, _encode(self._discovery.list(_rules(call))), fields)
             elif kind == "key" and self._own_key is not None and call.grant is not None:
                 call.respond(200, _JSON, _encode(await self._own_key.show(call.grant, call.started_ms)))
             else:
                 await self._discovery.discover()
-                call.respond(200, _JSON, _encode(self._discovery.find(found.model)))
+                call.respond(200, _JSON, _encode(self._discovery.find(found.model, _rules(call))))
         except Fault as fault:
             call.fail(fault)
         except Drained:
@@ -224,6 +244,14 @@ class WorkerApp:
             f"{allow}access-control-allow-methods: {found.route.allow}\r\n"
             f"access-control-allow-headers: {wanted}\r\naccess-control-max-age: 600\r\n"
         )
+
+
+def _rules(call: Call) -> tuple[Rules, ...]:
+    return call.grant.rules if call.grant is not None else ()
+
+
+def _route_fault(name: str) -> Fault:
+    return Fault("route_not_allowed", f"This key may not use the route {name}. GET /v1/key tells what it may do.")
 
 
 def _is_ours(request: Request) -> bool:

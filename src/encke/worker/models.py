@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import msgspec
 
+from encke.calls.allowed import allowed, check_model
 from encke.calls.upstream import Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.http.drive import Driver, Signal
 from encke.http.fetch import fetch
+from encke.keys.grant import Rules
 
 FRESH_SECONDS: Final = 300.0
 RETRY_SECONDS: Final = 15.0
@@ -145,13 +147,19 @@ class Discovery:
         created = item.created if item is not None and isinstance(item.created, int) else 0
         return {"id": model.name, "object": "model", "created": created, "owned_by": model.owner or "encke"}
 
-    def list(self) -> dict[str, object]:
-        """All models in OpenAI's shape; the embedded one only while its engine answers."""
+    def list(self, rules: tuple[Rules, ...] = ()) -> dict[str, object]:
+        """All models that these rules allow, in OpenAI's shape; the embedded one only while its engine answers."""
         shown = [model for model in self._catalogue.names() if self._shown(model)]
+        if rules:
+            catalogue = self._catalogue
+            shown = [model for model in shown if allowed(catalogue, rules, model.name, model)]
         return {"object": "list", "data": [self.record(model) for model in shown]}
 
-    def find(self, name: str) -> dict[str, object]:
-        """One model. Raises Fault model_not_found, also for a name that its provider does not list."""
+    def find(self, name: str, rules: tuple[Rules, ...] = ()) -> dict[str, object]:
+        """One model. Raises Fault model_not_allowed; model_not_found, also for a name that its provider does not
+        list."""
+        if rules:
+            check_model(self._catalogue, rules, name, self._catalogue.find(name))
         model = self._catalogue.resolve(name)
         first = model.targets[0]
         offered = self._catalogue.offered.get(first.provider)

@@ -94,6 +94,7 @@ _OPERATED = "what operators do to a running gateway: tests/system/test_reload.py
 _EXAMINED = "looked at as an operator does: tests/cli/test_doctor.py"
 _SCRAPED = "what Prometheus sees of whole gateways: tests/system/test_metrics.py"
 _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/test_upstream.py"
+_DESK = "parts of the lease desk, held against a model of it all: tests/keeper/test_desk.py"
 _SHAPES = "shapes without behaviour, read and written in "
 UNMIRRORED: dict[str, str] = {
     "admin/steer.py": _OPERATED,
@@ -132,6 +133,10 @@ UNMIRRORED: dict[str, str] = {
     "dialects/openai_chat/wire.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "http/fetch.py": "one request for a list of models: tests/clients",
     "http/pool.py": "connections kept, taken and given back: tests/http/test_client.py",
+    "keeper/accounts.py": _DESK,
+    "keeper/judge.py": _DESK,
+    "keeper/recalls.py": _DESK,
+    "keeper/turns.py": "the desk on a real socket: tests/keeper/test_keeper.py",
     "keys/grant.py": _SHAPES + "tests/worker/test_admission.py",
     "ledger/entry.py": _SHAPES + "tests/store/test_rows.py",
     "local/pip_child.py": "a script that another process runs: tests/local/test_fetch.py",

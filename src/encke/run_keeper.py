@@ -55,16 +55,16 @@ async def work(boot: KeeperBoot, config: Config, paths: DataPaths) -> None:
     """Keep until told to stop."""
     crash = crash_at(boot.crash)
     crash("keeper.starting")
+    size = config.store.journal_segment
+    cap = JournalCap(max(config.store.journal_limit, FEWEST_SEGMENTS * size), config.store.journal_age)
     try:
         before_commit = (lambda: crash("keeper.committing")) if boot.crash is not None else None
         store = SqliteStore.open(config.store_path, check=False, before_commit=before_commit)
         pepper = load_pepper(paths.pepper, keys_exist=bool(store.list_keys()))
+        keeper = Keeper(store, pepper, paths, size, tell, cap, crash, retention_days(config.store.retention))
     except (StoreError, PepperError) as error:
         tell("store_not_opened", {"reason": str(error)})
         sys.exit(1)
-    size = config.store.journal_segment
-    cap = JournalCap(max(config.store.journal_limit, FEWEST_SEGMENTS * size), config.store.journal_age)
-    keeper = Keeper(store, pepper, paths, size, tell, cap, crash, retention_days(config.store.retention))
     keeper.recover()
     keeper.tick(asyncio.get_running_loop().time())
     loop = asyncio.get_running_loop()

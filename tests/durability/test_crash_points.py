@@ -40,7 +40,9 @@ NTH = {
     "worker.syncing": 9,
     "worker.synced": 8,
 }
-CHILDREN = [place for place in PLACES if place.startswith(("worker.", "keeper."))]
+# Reached only where keys have limits.
+NEED_LIMITS = ("keeper.granting", "keeper.granted", "keeper.forgetting")
+CHILDREN = [place for place in PLACES if place.startswith(("worker.", "keeper.")) and place not in NEED_LIMITS]
 # In the order in which a first start comes to them. The commits are the steps of the schema, then the key; each start
 # that dies at its second has made the first.
 STARTS = [

@@ -10,15 +10,17 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from encke.admin.frames import FrameDecoder, encode
 from encke.core.paths import DataPaths
 from encke.keeper.gauge import NO_CAP, JournalCap
 from encke.keeper.keeper import FIRST_SEGMENTS, Keeper, KeeperConnection
+from encke.keys.grant import Limit
 from encke.keys.granting import Changes
 from encke.ledger.journal import Journal
-from encke.store.port import StoreError
+from encke.store.port import StoredKey, StoreError
 from encke.store.sqlite import SqliteStore
 from tests.ledger.test_journal import entry, intent
 
@@ -267,3 +269,97 @@ def test_a_keeper_that_stops_ships_everything(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "encke.db")
     assert store.usage(0, 1 << 60)[0].calls == 100
     store.close()
+
+
+def test_leases(tmp_path: Path) -> None:
+    """Granted, spent, recalled for another worker and when the limit is removed; out of the store when the worker is
+    gone and its journal is settled."""
+
+    async def scene(office: Office) -> None:
+        office.store.add_key(StoredKey("KEY000000001", "one", 1), b"1" * 32, [Limit(0, "budget", 1000, 'key "one"')])
+        [(limit, _)] = office.store.changed_limits(-1)
+        peer, journal = await office.worker()
+        peer.send("ask", {"items": [[limit, 0, 100, 500]]}, 5)
+        peer.send("ask", {"items": [[limit, 0, 100, 0]]}, 6)
+        assert await peer.until("granted") == {"items": [[limit, 0, 250, 650]]}
+        assert await peer.until("granted") == {"items": [[limit, 0, 100, 650]]}
+        assert office.store.leases() == [(7, limit, 0, 350, 0)]
+        slot = journal.take_slot()
+        journal.intend(intent(1, slot))
+        charge = msgspec.Raw(msgspec.msgpack.encode([[limit, 0]]))
+        journal.settle(msgspec.structs.replace(entry(1), cost=30, accounts=charge), slot)
+        await office.until(lambda: office.store.leases() == [(7, limit, 0, 350, 30)])
+        other = await office.peer()
+        other.send("hello", {"epoch": 8, "segments": 0, "leases": []})
+        other.send("ask", {"items": [[limit, 0, 700, 0]]}, 1)
+        recalled = await peer.until("recall")
+        assert recalled["items"] == [[limit, 0]]
+        peer.send("give", {"items": [[limit, 0, 220]], "round": recalled["round"]})
+        assert (await other.until("granted"))["items"] == [[limit, 0, 700, 170]]
+        other.send("status", {"accounts": [[limit, 0]]}, 2)
+        assert await other.until("status") == {"items": [[limit, 0, 1000, 30, 800, 170, None]]}
+        command = await office.peer()
+        remove = {"name": "budgets.remove", "args": {"owner": {"key": "one"}, "period": "total"}}
+        command.send("command", remove, 3)
+        assert "result" in await command.until("reply")
+        assert (await peer.until("recall"))["items"] == [[limit, 0]]
+        await peer.close()
+        os.close(office.lock)
+        await office.until(lambda: [row.epoch for row in office.store.leases()] == [8])
+
+    run(tmp_path, scene)
+
+
+def test_leases_outlive_the_keeper(tmp_path: Path) -> None:
+    """The next one knows them, lowers them to what the worker says it has, and refuses what is out there; strangers'
+    nonsense ends their connection."""
+
+    async def first(office: Office) -> None:
+        office.store.add_key(StoredKey("KEY000000001", "one", 1), b"1" * 32, [Limit(0, "budget", 1000, 'key "one"')])
+        peer, journal = await office.worker()
+        write(journal, range(1))
+        peer.send("ask", {"items": [[1, 0, 600, 0]]}, 5)
+        await peer.until("granted")
+
+    async def second(office: Office) -> None:
+        peer = await office.peer()
+        peer.send("hello", {"epoch": 7, "segments": 3, "leases": [[1, 0, 550]]})
+        peer.send("ask", {"items": [[1, 0, 451, 0]]}, 1)
+        refused = await peer.until("refused")
+        assert (refused["spent"], refused["reserved"], refused["amount"]) == (0, 550, 1000)
+        peer.send("ask", {"items": [[1, 0, 450, 0]]}, 1)
+        await peer.until("granted")
+        assert office.store.leases() == [(7, 1, 0, 1000, 0)]
+        peer.send("ask", {"items": [[1, 0, -1, 0]]}, 1)
+        assert await peer.closed()
+        os.close(lock)
+
+    lock = run(tmp_path, first).lock
+    run(tmp_path, second)
+
+
+def test_a_store_that_takes_no_grants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks are refused as unavailable; that it began and that it is over are told once each, and the store is opened
+    anew meanwhile."""
+
+    async def scene(office: Office) -> None:
+        peer, _ = await office.worker()
+        office.store.add_key(StoredKey("KEY000000001", "one", 1), b"1" * 32, [Limit(0, "budget", 1000, 'key "one"')])
+        office.keeper.push()
+        renewed: list[bool] = []
+
+        def fail(given: object, rates: object) -> None:
+            raise StoreError("the disk is full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(office.store, "grant", fail)
+            broken.setattr(office.store, "renew", lambda: renewed.append(True))
+            while not renewed:
+                peer.send("ask", {"items": [[1, 0, 1, 0]]}, 1)
+                assert await peer.until("refused") == {"unavailable": True}
+                await asyncio.sleep(0.05)
+        peer.send("ask", {"items": [[1, 0, 1, 0]]}, 2)
+        await peer.until("granted")
+
+    told = run(tmp_path, scene).events
+    assert told == [("leases_unavailable", {"reason": "the disk is full"}), ("leases_available", {})]

@@ -1,8 +1,9 @@
-"""Two clocks: wall time for records, monotonic time for durations; and how a moment is written."""
+"""Clocks: wall time for records, monotonic time for durations, both in one for rates; and how a moment is written."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 
@@ -12,6 +13,12 @@ def now_ms() -> int:
 
 
 monotonic = time.monotonic
+
+
+def steady_us() -> Callable[[], int]:
+    """A clock of UTC microseconds as they were at this moment, which goes on evenly whatever is done to the time."""
+    begun = time.time_ns() - time.monotonic_ns()
+    return lambda: (begun + time.monotonic_ns()) // 1000
 
 
 def iso(ms: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from encke.admin.commands import COMMANDS, run
@@ -17,6 +17,7 @@ from encke.keeper.gauge import NO_CAP, Gauge, JournalCap
 from encke.keeper.keyring import Keyring
 from encke.keeper.retention import Retention
 from encke.keeper.shipper import WorkerJournal, find_journals, new_journal
+from encke.keeper.turns import FRAMES, Turns
 from encke.store.port import Store, StoreError
 from encke.telemetry.metrics import Sheet
 
@@ -44,6 +45,7 @@ class Keeper:
         crash: Crash = nowhere,
         retention: int | None = None,
     ) -> None:
+        """Raises StoreError."""
         self.context = Context(store, pepper)
         self._store = store
         self._keyring = Keyring(store, pepper)
@@ -54,6 +56,7 @@ class Keeper:
         self._flusher = Flusher(tell, crash)
         self._gauge = Gauge(cap)
         self._retention = Retention(store, retention)
+        self.turns = Turns(store, tell, crash)
         self._unpushed = False  # a change of keys that the workers do not know yet
         self._journals: dict[int, WorkerJournal] = {}
         self._links: set[KeeperConnection] = set()
@@ -101,6 +104,7 @@ class Keeper:
     def tick(self, now: float, *, last: bool = False) -> None:
         """One round: read, add, trim, settle the dead. The `last` one looks for them whatever the time."""
         look = last or now - self._looked_at >= LOOK_FOR_DEAD_SECONDS
+        unsettled = False
         if look:
             self._looked_at = now
         for journal in list(self._journals.values()):
@@ -118,6 +122,10 @@ class Keeper:
                 self._crash("keeper.removing")
                 journal.remove()
                 del self._journals[journal.epoch]
+            unsettled |= gone and journal.epoch in self._journals
+        self._forget_leases()
+        if look and not unsettled and not self.turns.desk.opened:
+            self.turns.desk.open()
         journals = self._journals.values()
         self._flusher.watch(
             [path for journal in journals for path in journal.segments], [journal.slots for journal in journals]
@@ -126,6 +134,15 @@ class Keeper:
         self._housekeeping(now)
         if self._unpushed:
             self.push()
+
+    def _forget_leases(self) -> None:
+        """Whose journal is gone, all of what they have spent is in the store. Tried again if that cannot be written."""
+        desk = self.turns.desk
+        for epoch in desk.accounts.epochs:
+            if epoch not in self._journals:
+                self._crash("keeper.forgetting")
+                with contextlib.suppress(StoreError):
+                    desk.gone(epoch)
 
     def _tell_damage(self, journal: WorkerJournal) -> None:
         while journal.damage:
@@ -146,7 +163,7 @@ class Keeper:
         while journal.pending:
             batch = journal.pending[:BATCH]
             try:
-                self._store.append(batch, journal.epoch)
+                appended = self._store.append(batch, journal.epoch)
             except StoreError as error:
                 if not self._troubled:
                     self._troubled = True
@@ -162,6 +179,7 @@ class Keeper:
                 self._troubled = False
                 self._tell("store_available", {})
             self._crash("keeper.committed")
+            self.turns.desk.posted(journal.epoch, appended.posted)
             journal.added(len(batch))
             self._shipped += len(batch)
             self._shipped_at = now
@@ -187,7 +205,7 @@ class Keeper:
     def sheet(self, now: float) -> Sheet:
         """What it has to tell at this moment of the loop's clock."""
         journals = self._journals.values()
-        return Sheet(
+        sheet = Sheet(
             {
                 "encke_entries_shipped_total": {"": self._shipped},
                 "encke_orphans_settled_total": {"": self._orphans},
@@ -200,6 +218,8 @@ class Keeper:
                 "encke_admission_held": {"": int(self._gauge.held)},
             },
         )
+        self.turns.add_to(sheet)
+        return sheet
 
     @property
     def has_workers(self) -> bool:
@@ -215,12 +235,18 @@ class Keeper:
     def left(self, link: KeeperConnection) -> None:
         """Somebody is gone."""
         self._links.discard(link)
+        if link.epoch is not None:
+            self.turns.desk.left(link, link.epoch)
+            self._looked_at = 0.0  # if it is dead, what it holds is soon settled
         journal = self._journals.get(link.epoch) if link.epoch is not None else None
         if journal is not None:
             journal.linked = False
 
-    def hello(self, link: KeeperConnection, epoch: int, has_segments: int) -> None:
-        """A worker, new or known: `has_segments` of its journal. Raises OSError when its journal cannot be made."""
+    def hello(
+        self, link: KeeperConnection, epoch: int, has_segments: int, leases: Sequence[Sequence[int]] = ()
+    ) -> None:
+        """A worker, new or known: `has_segments` of its journal, and `leases` (see `LeaseDesk.hello`). Raises OSError
+        when its journal cannot be made."""
         journal = self._journals.get(epoch)
         if has_segments if journal is None else not has_segments and journal.used:
             # Its journal was taken for a dead worker's, or the one that lies here is another's: it must begin anew.
@@ -230,9 +256,10 @@ class Keeper:
             journal = self._journals[epoch] = new_journal(self._folder, epoch, FIRST_SEGMENTS, self._size)
             self._crash("keeper.journal_made")
         if self._keyring.version < 0:
-            self._keyring.refresh()
+            self._refresh()
         journal.linked = True
         link.epoch = epoch
+        self.turns.desk.hello(link, epoch, leases)
         self._update(link)
         link.send("slots", {"path": str(journal.slots)})
         for path in journal.segments:
@@ -259,7 +286,7 @@ class Keeper:
         """Bring every worker up to date; later, if the store cannot be read just now."""
         self._unpushed = True
         try:
-            self._keyring.refresh()
+            self._refresh()
         except StoreError as error:
             self.trouble("keys_not_pushed", error)
             return
@@ -267,6 +294,10 @@ class Keeper:
         for link in self._links:
             if link.epoch is not None:
                 self._update(link)
+
+    def _refresh(self) -> None:
+        self._keyring.refresh()
+        self.turns.desk.use(self._keyring.limits, self._keyring.changed)
 
     def _update(self, link: KeeperConnection) -> None:
         for frame in self._keyring.frames(link.version):
@@ -314,7 +345,9 @@ class KeeperConnection(asyncio.Protocol):
                 reply = keeper.command(payload["name"], payload["args"])
                 self._reply(frame.id, reply)
             elif frame.kind == "hello":
-                keeper.hello(self, int(payload["epoch"]), int(payload["segments"]))
+                keeper.hello(self, int(payload["epoch"]), int(payload["segments"]), payload.get("leases", ()))
+            elif frame.kind in FRAMES:
+                keeper.turns.take(self, frame.kind, frame.id, payload)
             elif frame.kind == "segments":
                 keeper.segments(self, int(payload["count"]))
         except (OSError, StoreError) as error:
@@ -323,12 +356,11 @@ class KeeperConnection(asyncio.Protocol):
             loop.call_later(1.0, self.close)  # the worker comes back and asks again
 
     def _reply(self, id: int, payload: dict[str, Any]) -> None:
-        if self._transport is not None:
-            self._transport.write(encode("reply", id, payload))
+        self.send("reply", payload, id)
 
-    def send(self, kind: str, payload: dict[str, Any]) -> None:
+    def send(self, kind: str, payload: dict[str, Any], id: int = 0) -> None:
         """Send a message."""
-        self.write(encode(kind, 0, payload))
+        self.write(encode(kind, id, payload))
 
     def write(self, frame: bytes) -> None:
         """Send a message that is encoded."""

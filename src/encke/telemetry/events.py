@@ -55,6 +55,10 @@ EVENTS: dict[str, Event] = {
         "error", "keeper", "The database takes no entries; they wait in the journals.", "reason, waiting"
     ),
     "store_available": Event("info", "keeper", "The database takes entries again."),
+    "leases_unavailable": Event(
+        "error", "keeper", "The database takes no grants: calls with limits are refused.", "reason"
+    ),
+    "leases_available": Event("info", "keeper", "It does again."),
     "checkpoint_failed": Event("warning", "keeper", "Housekeeping of the database failed.", "reason"),
     "orphans_settled": Event("warning", "keeper", "What a dead worker had under way was settled.", "epoch, count"),
     "journal_damaged": Event("error", "keeper", "A piece of a journal cannot be read.", "segment"),

@@ -59,6 +59,16 @@ METRICS: dict[str, Metric] = {
     "encke_keeper_lag_seconds": Metric("gauge", "How long the oldest entry has been waiting for the database."),
     "encke_store_available": Metric("gauge", "1 while the database takes entries."),
     "encke_admission_held": Metric("gauge", "1 while calls are refused because too much waits."),
+    "encke_lease_grants_total": Metric("counter", "Grants of allowance to workers, for calls that have limits."),
+    "encke_lease_refusals_total": Metric(
+        "counter",
+        "Calls that the keeper granted no allowance, by the kind of limit; workers refuse more by themselves.",
+        "kind",
+    ),
+    "encke_lease_recalls_total": Metric("counter", "Rounds in which workers were asked for unused allowance."),
+    "encke_lease_stranded_dollars": Metric(
+        "gauge", "Budgets reserved for workers that are gone or silent, until their journals are in the database."
+    ),
     "encke_build_info": Metric("gauge", "1, with what runs.", "version, python, compiled", most=True),
     "encke_start_time_seconds": Metric("gauge", "When the gateway was started, Unix time."),
     "encke_config_generation": Metric("gauge", "How often settings have been taken, the start counted."),

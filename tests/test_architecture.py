@@ -152,6 +152,8 @@ UNMIRRORED: dict[str, str] = {
     "store/levels.py": _SHAPES + "tests/store/level_contract.py",
     "store/port.py": "a port; whatever stands behind it is held to tests/store/contract.py",
     "store/sums.py": "columns, and the SQL that sums them up: tests/store/test_posting.py, tests/store/test_verify.py",
+    "store/replies.py": "a part of the port: tests/store/contract.py",
+    "store/sqlite_replies.py": "tests/store/contract.py, tests/keeper/test_replies.py",
     "store/trouble.py": "SQLite's errors as they come about: tests/store/test_sqlite.py",
     "supervise/control.py": _OPERATED,
     "supervise/doom.py": "hands out the points of tests/durability/test_crash_points.py",

@@ -13,6 +13,7 @@ from typing import Final
 from tools.openapi_parts import AFTER, ALWAYS, CALLED, Json, refs
 
 from encke import __version__
+from encke.calls.replies import MAX_NAME
 from encke.core.faults import FAULTS
 from encke.dialects.openai_chat.parse import MAX_MODEL_NAME
 from encke.dialects.openai_chat.wire import ROUTES as SHAPES
@@ -132,7 +133,7 @@ def _operation(route: Route) -> Json:
     operation: Json = {"operationId": route.name, "summary": _SUMMARIES[route.name]}
     if route.public:
         operation["security"] = []
-    operation["parameters"] = [_REQUEST_ID]
+    operation["parameters"] = [_REQUEST_ID, _NAME] if route.kind == "inference" else [_REQUEST_ID]
     if route.method == "POST":
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _request(route)}}}
     operation["responses"] = {"200": _good(route), **_bad(route)}
@@ -148,6 +149,14 @@ _REQUEST_ID: Final = {
     "in": "header",
     "description": "The caller's own id, echoed as `x-client-request-id` (visible ASCII, 128 characters at most).",
     "schema": {"type": "string"},
+}
+_NAME: Final = {
+    "name": "idempotency-key",
+    "in": "header",
+    "description": "A name for this call: sent again with the same body within 24 hours, it is not made and charged a "
+    "second time, and the answer is the first one's (`x-encke-replayed`). With another body, while the first still "
+    "runs, or when its answer was too large to keep, it is 409. A call that failed frees its name.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 
 

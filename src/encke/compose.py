@@ -18,6 +18,7 @@ from encke import __version__
 from encke.calls.attempt import StreamCare
 from encke.calls.hold import Purse
 from encke.calls.life import Desk
+from encke.calls.replies import Replies
 from encke.calls.upstream import Patience, SeatTaker, Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
 from encke.catalogue.prices import PriceBook, PriceFileError
@@ -373,6 +374,7 @@ def make_desk(
     tally: Tally,
     purse: Purse,
     sync: Callable[[], Signal[None]] | None = None,
+    replies: Replies | None = None,
 ) -> Desk:
     """What calls need of their worker."""
     routing = config.routing
@@ -388,6 +390,7 @@ def make_desk(
         redactor=redactor,
         tally=tally,
         sync=sync,
+        replies=replies,
     )
 
 

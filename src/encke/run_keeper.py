@@ -20,6 +20,7 @@ from encke.core.crash import crash_at
 from encke.core.paths import DataPaths
 from encke.keeper.gauge import JournalCap
 from encke.keeper.keeper import Keeper, KeeperConnection
+from encke.keeper.replies import ReplyRules
 from encke.keys.pepper import PepperError, load_pepper
 from encke.store.port import StoreError
 from encke.store.sqlite import SqliteStore
@@ -57,11 +58,13 @@ async def work(boot: KeeperBoot, config: Config, paths: DataPaths) -> None:
     crash("keeper.starting")
     size = config.store.journal_segment
     cap = JournalCap(max(config.store.journal_limit, FEWEST_SEGMENTS * size), config.store.journal_age)
+    rules = ReplyRules(config.idempotency.keep * 1000, config.idempotency.max_total)
+    retention = retention_days(config.store.retention)
     try:
         before_commit = (lambda: crash("keeper.committing")) if boot.crash is not None else None
         store = SqliteStore.open(config.store_path, check=False, before_commit=before_commit)
         pepper = load_pepper(paths.pepper, keys_exist=bool(store.list_keys()))
-        keeper = Keeper(store, pepper, paths, size, tell, cap, crash, retention_days(config.store.retention))
+        keeper = Keeper(store, pepper, paths, size, tell, cap, crash, retention, rules)
     except (StoreError, PepperError) as error:
         tell("store_not_opened", {"reason": str(error)})
         sys.exit(1)

@@ -44,6 +44,7 @@ from encke.worker.link import KeeperLink
 from encke.worker.operator import OperatorApp, metrics_text
 from encke.worker.orders import Orders
 from encke.worker.own_key import OwnKey
+from encke.worker.replies import ReplyShelf
 from encke.worker.syncing import GroupSync
 
 BACKLOG = 4096
@@ -75,6 +76,7 @@ class Worker:
         self._journal: Journal | None = None
         self._sync: GroupSync | None = None
         self._crash = crash_at(boot.crash)
+        self._replies: ReplyShelf | None = None
 
     async def run(self) -> int:
         """Serve until told to stop; the exit status."""
@@ -96,10 +98,13 @@ class Worker:
             self._fence,
             self._book.leases,
             self._book.recalled,
+            names=self._names,
         )
         linking = asyncio.create_task(link.run())
         journal = await self._unless_stopped(journal_made)
         if journal is not None:
+            if config.idempotency.keep:
+                self._replies = ReplyShelf(link, paths.replies, config.idempotency.max_answer, self._crash)
             await self._serve(journal, paths, loop, sweeper, link)
         link.close()
         linking.cancel()
@@ -114,7 +119,7 @@ class Worker:
         sync = self._sync.wait if self._sync is not None else None
         place = Place(paths, loop, sweeper, Trust(), PriceBook(price_file))
         purse = Purse(self._book, link)
-        workshop = Workshop(place, journal, access, Tally(), boot.engine, sync, purse)
+        workshop = Workshop(place, journal, access, Tally(), boot.engine, sync, purse, self._replies)
         runtime = workshop.make(self._config, boot.provider_keys, boot.generation)
         access.redirect(runtime.access_fd)
         if runtime.access_problem:
@@ -152,6 +157,8 @@ class Worker:
         service.close()
         if self._sync is not None:
             self._sync.close()
+        if self._replies is not None:
+            self._replies.close()
         journal.close()
 
     async def _serve_operators(
@@ -241,6 +248,9 @@ class Worker:
         # The segments are told next, in the same read or a later one.
         asyncio.get_running_loop().create_task(_when_it_has_segments(journal, made))
         return journal
+
+    def _names(self) -> list[str]:
+        return self._replies.calls() if self._replies is not None else []
 
     def _fence(self) -> None:
         """Nobody reads this process's journal any more: nothing may be sent, nor anybody be told of a whole answer."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from encke.calls.hold import Purse
 from encke.calls.life import Desk
+from encke.calls.replies import Replies
 from encke.calls.upstream import Upstream
 from encke.compose import (
     EngineAddress,
@@ -66,6 +67,7 @@ class Workshop:
     engine: EngineAddress | None
     sync: Callable[[], Signal[None]] | None = None
     purse: Purse = field(default_factory=Purse)
+    replies: Replies | None = None
 
     def make(self, config: Config, keys: Mapping[str, str], generation: int, before: Runtime | None = None) -> Runtime:
         """A runtime, taking over from the one before whatever has not changed.
@@ -91,6 +93,7 @@ class Workshop:
             self.tally,
             self.purse,
             self.sync,
+            self.replies,
         )
         problem = ""
         try:

@@ -177,9 +177,20 @@ def test_a_call_that_came_to_nothing() -> None:
     notes = Notes()
     once = begun(notes)
     once.take([b"half"])
-    Run(once.free())
-    Run(once.free())
+    Run(once.fail())
+    Run(once.fail())
     assert notes.did[1:] == ["free"] and notes.held == 0
+
+
+def test_a_call_that_fails_after_it_was_settled() -> None:
+    """It was charged, and nobody may see its end (strict durability): it is not run, and charged, a second time."""
+    notes = Notes()
+    once = begun(notes)
+    Run(once.keep("application/json", False, b"all"))
+    once.settled = True
+    Run(once.fail())
+    Run(once.fail())
+    assert notes.did[2:] == [("done", "lost", 3)] and notes.held == 0
 
 
 def test_an_answer_of_before() -> None:
@@ -188,7 +199,7 @@ def test_an_answer_of_before() -> None:
     notes.answer = Kept("first", "application/json", False, b"{}")
     once = Once(notes, "call", b"name")
     assert Run(once.begin(b"{}", {})).result is notes.answer and not once.stands
-    Run(once.free())
+    Run(once.fail())
     assert notes.did[1:] == [("fetch", "first")]
 
 

@@ -203,6 +203,8 @@ def test_a_folder_in_a_bad_state(encke: Run, tmp_path: Path, data: Path) -> None
     """Open to others, a damaged database, a damaged model, a port that is taken."""
     data.mkdir()
     data.chmod(0o755)
+    (data / "replies").mkdir()
+    (data / "replies" / "one").write_bytes(b"x" * 500_000)
     (data / "encke.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -212,6 +214,8 @@ def test_a_folder_in_a_bad_state(encke: Run, tmp_path: Path, data: Path) -> None
         done = encke("doctor", "--json", "--no-network", "--config", str(file))
     levels = {area: findings(done.output, area)[-1]["level"] for area in ("data", "database", "model", "port")}
     assert levels == {"data": "warning", "database": "error", "model": "error", "port": "error"}
+    (kept,) = findings(done.output, "replies")
+    assert kept["level"] == "note" and "1 answers" in kept["text"] and "0.5 MiB" in kept["text"]
 
 
 def test_beside_a_running_gateway(tmp_path: Path) -> None:

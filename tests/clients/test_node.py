@@ -46,6 +46,8 @@ def test_a_node_client(packages: Path, name: str, site: Site) -> None:
     assert told["retrieved"] == "lab/fake"
     assert told["wrongKey"] == {"kind": "AuthenticationError", "status": 401, "code": "invalid_api_key"}
     assert told["unknown"] == {"kind": "NotFoundError", "status": 404, "code": "model_not_found"}
+    conflict = {"kind": "ConflictError", "status": 409, "code": "idempotency_conflict"}
+    assert told["repeated"] == {"unasked": None, "sent": 4, "same": True, "other": conflict}
     assert told["tries"] == {"sent": 1, "kind": "InternalServerError", "status": 502, "code": "upstream_auth"}
 
 

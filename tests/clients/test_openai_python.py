@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -213,3 +215,34 @@ def test_a_client_that_waits_too_little(site: Site, client: openai.OpenAI) -> No
     assert site.is_answer(
         client.chat.completions.create(model=site.model, messages=QUESTION).choices[0].message.content
     )
+
+
+def test_a_call_that_is_repeated(site: Site) -> None:
+    """No Idempotency-Key is sent unasked. With one, a call that comes while the first runs is tried again by the client
+    until the answer is there, whole or streamed; one with other words is told at once."""
+    sent: list[httpx.Headers] = []
+    hooks: Any = {"request": [lambda request: sent.append(request.headers)]}
+    slow = behave(name="polite", chunks=10, interval=0.1, first_delay=0.8)
+    with openai.OpenAI(
+        base_url=site.base_url, api_key=site.key, max_retries=4, http_client=httpx.Client(event_hooks=hooks)
+    ) as client:
+        client.chat.completions.create(model=site.model, messages=QUESTION)
+        assert "idempotency-key" not in sent[0]
+        before = len(site.fake.statement.calls())
+        for stream in (False, True):
+            name: Any = {"Idempotency-Key": str(uuid.uuid4())}
+
+            def ask(stream: bool = stream, name: Any = name) -> list[str]:
+                made: Any = client.chat.completions.create(
+                    model=site.model, messages=slow, stream=stream, extra_headers=name
+                )
+                return [chunk.model_dump_json() for chunk in made] if stream else [made.model_dump_json()]
+
+            with ThreadPoolExecutor(3) as threads:
+                answers = [made.result() for made in [threads.submit(ask) for _ in range(3)]]
+            assert answers[0] == answers[1] == answers[2]
+            tries = len(sent)
+            with pytest.raises(openai.ConflictError) as caught:
+                client.chat.completions.create(model=site.model, messages=QUESTION, extra_headers=name)
+            assert caught.value.code == "idempotency_conflict" and len(sent) == tries + 1
+        assert len(site.fake.statement.calls()) == before + 2

@@ -86,6 +86,8 @@ class Caller:
         body = {"model": "lab/m", "stream": seen.stream, "messages": [{"role": "user", "content": text}]}
         data = json.dumps(body).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self._key}\r\n"
+        if self._number % 4 == 0:
+            head += f"idempotency-key: {seen.nonce}\r\n"
         head += f"x-request-id: {seen.nonce}\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
         return head.encode() + data
 

@@ -136,6 +136,40 @@ class StoreContract:
         with pytest.raises(NameTaken):
             store.add_key(key(1, name="other")[0], key(2)[1])
 
+    # Idempotency-Keys
+
+    def test_a_name_has_one_call(self, store: Store) -> None:
+        """Until its time is over it is the first one's, in whatever state that is; then it is free, and what was kept
+        of it is told."""
+        name, asked, other = b"n" * 32, b"a" * 32, b"o" * 32
+        table = store.replies
+        assert table.begin(name, asked, "c1", 7, 1_000, 0) == ("begun", "c1", "", 0)
+        assert table.begin(name, asked, "c1", 7, 1_001, 0).state == "begun"
+        assert table.begin(name, asked, "c2", 8, 1_002, 0) == ("running", "c1", "", 0)
+        assert table.running() == [(name, "c1", 7, 1_000, "running", 0)]
+        assert not table.done(name, "c2", "kept", 5) and table.done(name, "c1", "kept", 5)
+        assert not table.done(name, "c1", "lost", 0) and not table.free(name, "c1") and table.running() == []
+        assert table.begin(name, asked, "c2", 8, 1_003, 1_000).state == "kept"
+        assert table.begin(name, other, "c2", 8, 1_003, 1_000).state == "conflict"
+        assert table.begin(name, other, "c2", 8, 1_003, 1_001) == ("begun", "c2", "c1", 5)
+        assert table.free(name, "c2") and table.begin(name, asked, "c3", 8, 1_004, 0).state == "begun"
+
+    def test_old_names(self, store: Store) -> None:
+        """The oldest first, a few at a time; those that run are none of them."""
+        names = [bytes([number]) * 32 for number in range(5)]
+        table = store.replies
+        for number, name in enumerate(names):
+            table.begin(name, name, f"c{number}", 7, 1_000 + number, 0)
+            if number:
+                table.done(name, f"c{number}", "large" if number == 2 else "kept", number)
+        assert [reply.call for reply in table.older(1_004, 2)] == ["c1", "c2"]
+        assert [reply.call for reply in table.oldest_kept(2)] == ["c1", "c3"]
+        table.drop(names[:3])
+        assert [reply.state for reply in table.older(2_000, 9)] == ["dropped", "large", "kept", "kept"]
+        assert table.files() == {"c0": 0, "c3": 3, "c4": 4}
+        table.forget(names)
+        assert table.older(2_000, 9) == [] and [reply.call for reply in table.running()] == ["c0"]
+
     # Entries
 
     def test_entries_come_back(self, store: Store) -> None:

@@ -26,7 +26,7 @@ from encke.calls.allowed import check_model
 from encke.calls.attempt import Attempt, StreamCare
 from encke.calls.call import Call
 from encke.calls.hold import Purse
-from encke.calls.replies import HEADER, Once, Replies, name_of
+from encke.calls.replies import HEADER, Once, Replies, name_of, through
 from encke.calls.upstream import Target, Upstream
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.clock import monotonic
@@ -177,7 +177,7 @@ async def answer_once(desk: Desk, call: Call, replies: Replies) -> None:
         await answer(desk, call)
     except Exception:
         # Before the caller is told: who tries again at once is not to find it still running.
-        await once.free()
+        await once.fail()
         raise
 
 
@@ -328,21 +328,28 @@ async def tried_to_sync(desk: Desk) -> bool:
 
 async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
     """Phase 10 for an answer that is no stream, then the answer."""
-    once = call.once
-    if once is not None:
-        try:
-            await once.keep(attempt.content_type, False, attempt.body)
-        except BaseException:
-            attempt.settle("client_closed", "", final=True)  # it is whole and has been paid for
-            raise
-    call.outcome = "complete"
-    attempt.settle("complete", "", final=True)
-    if desk.sync is not None:
-        await synced(desk.sync)
-    if once is not None:
-        await once.done()
+    if call.once is not None:
+        await settle_once(desk, call, attempt, call.once, attempt.body)
+    else:
+        call.outcome = "complete"
+        attempt.settle("complete", "", final=True)
+        if desk.sync is not None:
+            await synced(desk.sync)
     desk.purse.learn(call)
     call.respond(200, attempt.content_type, attempt.body)
+
+
+async def settle_once(desk: Desk, call: Call, attempt: Attempt, once: Once, last: bytes) -> None:
+    """Phase 10 of a whole answer under an Idempotency-Key. A caller who leaves now finds it the next time."""
+    call.outcome = "complete"
+    try:
+        await once.keep(attempt.content_type, attempt.relay is not None, last)
+    finally:
+        attempt.settle("complete", "", final=True)
+        once.settled = True
+    if desk.sync is not None:
+        await through(synced(desk.sync))
+    await once.done()
 
 
 async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
@@ -367,16 +374,14 @@ async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
     except BaseException:
         attempt.settle("truncated", "internal_error", final=True)
         raise
-    once = call.once
     if end.fault is None:
-        if once is not None:
-            await once.keep("text/event-stream", True, end.tail)
-        call.outcome = "complete"
-        attempt.settle("complete", "", final=True)
-        if desk.sync is not None:
-            await synced(desk.sync)
-        if once is not None:
-            await once.done()
+        if call.once is not None:
+            await settle_once(desk, call, attempt, call.once, end.tail)
+        else:
+            call.outcome = "complete"
+            attempt.settle("complete", "", final=True)
+            if desk.sync is not None:
+                await synced(desk.sync)
         client.end_stream(end.tail)
     else:
         call.outcome = "truncated"

@@ -71,7 +71,7 @@ class Replies(Protocol):
 class Once:
     """One call that is made under a name."""
 
-    __slots__ = ("_asked", "_call", "_held", "_name", "_pieces", "_replies", "_size", "_state", "stands")
+    __slots__ = ("_asked", "_call", "_held", "_name", "_pieces", "_replies", "_size", "_state", "settled", "stands")
 
     def __init__(self, replies: Replies, call: str, name: bytes) -> None:
         self._replies = replies
@@ -83,6 +83,7 @@ class Once:
         self._held = 0
         self._state = "kept"
         self.stands = False  # whether the name is this call's
+        self.settled = False  # as complete
 
     async def begin(self, body: bytes, headers: dict[bytes, bytes]) -> Kept | None:
         """Take the name: None when the call is to be run, else its answer of before. Raises Fault
@@ -98,7 +99,7 @@ class Once:
         except Exception:
             if not answer.ready:  # the caller has left meanwhile, and the name may be ours all the same
                 self.stands = True
-                await self.free()
+                await self.fail()
             raise
         if state == "begun":
             self.stands = True
@@ -135,7 +136,7 @@ class Once:
     async def keep(self, content_type: str, stream: bool, last: bytes) -> None:
         """All of it is there: put it where it can be had. A caller who leaves meanwhile changes nothing."""
         self.take([last])
-        if self._state == "kept" and not await _through(
+        if self._state == "kept" and not await through(
             self._replies.keep(self._call, content_type, stream, self._pieces)
         ):
             self._state = "lost"
@@ -144,14 +145,17 @@ class Once:
     async def done(self) -> None:
         """It is settled: from now on it is answered from what was kept."""
         self.stands = False
-        await _through(self._replies.done(self._name, self._call, self._state, self._size))
+        await through(self._replies.done(self._name, self._call, self._state, self._size))
 
-    async def free(self) -> None:
-        """It came to nothing."""
+    async def fail(self) -> None:
+        """It came to nothing, and the name is free; or it was settled, and then its end could not be shown: there will
+        be no second charge for it."""
         self._let_go("lost")
-        if self.stands:
+        if self.stands and self.settled:
+            await self.done()
+        elif self.stands:
             self.stands = False
-            await _through(self._replies.free(self._name, self._call))
+            await through(self._replies.free(self._name, self._call))
 
 
 class KeepingRelay(StreamRelay):
@@ -231,7 +235,7 @@ def _apart(work: Coroutine[Any, Any, T]) -> Signal[T]:
     return result
 
 
-async def _through(work: Coroutine[Any, Any, T]) -> T:
+async def through(work: Coroutine[Any, Any, T]) -> T:
     """Its result, though the caller leaves or the gateway stops meanwhile: it takes a moment only."""
     result = _apart(work)
     while True:

@@ -15,6 +15,7 @@ from encke.config.prices import PRICE, PRICES
 from encke.config.settings import (
     STREAM_USAGE,
     CredentialSettings,
+    Idempotency,
     Local,
     Log,
     ModelSettings,
@@ -121,6 +122,24 @@ SETTINGS: tuple[Row, ...] = (
         "store.retention",
         kinds.RETENTION,
         "How long entries are kept; sums by the hour, and what budgets were charged, stay. At least a week.",
+        restart=True,
+    ),
+    Row(
+        "idempotency.keep",
+        whole(0, 31 * 86400, "seconds"),
+        "How long a finished answer is given again to whoever repeats its `Idempotency-Key`; 0 heeds no such header.",
+        restart=True,
+    ),
+    Row(
+        "idempotency.max_answer",
+        whole(1024, GiB, "bytes"),
+        "Largest answer that is kept for that.",
+        restart=True,
+    ),
+    Row(
+        "idempotency.max_total",
+        whole(1024**2, 1024 * GiB, "bytes"),
+        "Disk for all answers that are kept; the oldest make room.",
         restart=True,
     ),
     Row("routing.retries", whole(0, 10), "Further attempts after a failed one; 0 turns them off."),
@@ -233,6 +252,7 @@ SETTINGS: tuple[Row, ...] = (
 TABLES: dict[str, type[msgspec.Struct]] = {
     "server": Server,
     "store": Store,
+    "idempotency": Idempotency,
     "routing": Routing,
     "stream": Stream,
     "timeouts": Timeouts,

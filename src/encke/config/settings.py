@@ -71,6 +71,14 @@ class Store(msgspec.Struct, frozen=True):
     retention: str = "forever"
 
 
+class Idempotency(msgspec.Struct, frozen=True):
+    """Answers that are given again. `keep` in seconds, 0 for none; sizes in bytes."""
+
+    keep: int = 86400
+    max_answer: int = 8 * MiB
+    max_total: int = 1024 * MiB
+
+
 class Routing(msgspec.Struct, frozen=True):
     """What happens after a failed attempt."""
 
@@ -174,6 +182,7 @@ class Config(msgspec.Struct, frozen=True):
     path: Path | None = None
     server: Server = Server()
     store: Store = Store()
+    idempotency: Idempotency = Idempotency()
     routing: Routing = Routing()
     stream: Stream = Stream()
     timeouts: Timeouts = Timeouts()

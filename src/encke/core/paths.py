@@ -69,6 +69,11 @@ class DataPaths:
         return self.root / "journal"
 
     @property
+    def replies(self) -> Path:
+        """Answers that are given again under an Idempotency-Key, a file each."""
+        return self.root / "replies"
+
+    @property
     def models(self) -> Path:
         """Weights of the embedded model."""
         return self.root / "models"

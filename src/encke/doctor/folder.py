@@ -61,11 +61,24 @@ def data_folder(config: Config, running: bool) -> Iterator[Finding]:
             yield Finding("data", "warning", f"{root} is open to other users (mode {found.st_mode & 0o777:o})", todo)
         else:
             yield Finding("data", "ok", f"{root}, mode {found.st_mode & 0o777:o}")
+    yield from _answers(DataPaths(root).replies)
     yield from _space(config, root, running)
     kind = file_system(root)
     if kind in NETWORK:
         todo = "put the data folder on a local disk: the database and the journals need one"
         yield Finding("disk", "warning", f"{root} is on a network file system ({kind})", todo)
+
+
+def _answers(folder: Path) -> Iterator[Finding]:
+    """Answers that are kept for Idempotency-Keys: the only words of anybody that lie on the disk."""
+    try:
+        with os.scandir(folder) as found:
+            sizes = [entry.stat().st_size for entry in found]
+    except OSError:
+        return
+    if sizes:
+        text = f"{len(sizes)} answers are kept for Idempotency-Keys, {sum(sizes) / MiB:.1f} MiB, in {folder}"
+        yield Finding("replies", "note", text, "idempotency.keep says for how long, 0 for not at all")
 
 
 def _space(config: Config, root: Path, running: bool) -> Iterator[Finding]:

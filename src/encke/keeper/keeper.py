@@ -15,6 +15,7 @@ from encke.core.paths import DataPaths
 from encke.keeper.flusher import Flusher, Tell
 from encke.keeper.gauge import NO_CAP, Gauge, JournalCap
 from encke.keeper.keyring import Keyring
+from encke.keeper.replies import ReplyDesk, ReplyRules
 from encke.keeper.retention import Retention
 from encke.keeper.shipper import WorkerJournal, find_journals, new_journal
 from encke.keeper.turns import FRAMES, Turns
@@ -29,6 +30,7 @@ CHECKPOINT_SECONDS = 1.0
 IDLE_SECONDS = 30.0
 LOOK_FOR_DEAD_SECONDS = 0.25
 RENEW_SECONDS = 1.0  # in trouble
+TIDY_SECONDS = 1.0
 
 
 class Keeper:
@@ -44,6 +46,7 @@ class Keeper:
         cap: JournalCap = NO_CAP,
         crash: Crash = nowhere,
         retention: int | None = None,
+        rules: ReplyRules | None = None,
     ) -> None:
         """Raises StoreError."""
         self.context = Context(store, pepper)
@@ -57,6 +60,7 @@ class Keeper:
         self._gauge = Gauge(cap)
         self._retention = Retention(store, retention)
         self.turns = Turns(store, tell, crash)
+        self.replies = ReplyDesk(store, paths.replies, rules or ReplyRules(), tell, crash)
         self._unpushed = False  # a change of keys that the workers do not know yet
         self._journals: dict[int, WorkerJournal] = {}
         self._links: set[KeeperConnection] = set()
@@ -67,6 +71,7 @@ class Keeper:
         self._shipped_at = 0.0
         self._checkpointed_at = 0.0
         self._looked_at = 0.0
+        self._tidied_at = 0.0
         self._idle = True
         self._closing = False
 
@@ -78,6 +83,7 @@ class Keeper:
             self._tell("journal_damaged", {"segment": name})
         for journal in journals:
             self._journals[journal.epoch] = journal
+        self.replies.recover(self._journals.keys())
 
     async def run(self) -> None:
         """Ship until `close`."""
@@ -118,7 +124,7 @@ class Keeper:
                     self._crash("keeper.orphans")
                     self._tell("orphans_settled", {"epoch": journal.epoch, "count": orphans})
             self._tell_damage(journal)
-            if self._ship(journal, now) and gone and journal.whole:
+            if self._ship(journal, now) and gone and journal.whole and self.replies.bury(journal.epoch):
                 self._crash("keeper.removing")
                 journal.remove()
                 del self._journals[journal.epoch]
@@ -188,6 +194,9 @@ class Keeper:
         return True
 
     def _housekeeping(self, now: float) -> None:
+        if now - self._tidied_at > TIDY_SECONDS:
+            self._tidied_at = now
+            self.replies.tidy(self._journals.keys())
         try:
             if not self._idle and now - self._shipped_at > IDLE_SECONDS:
                 self._idle = True
@@ -350,6 +359,10 @@ class KeeperConnection(asyncio.Protocol):
                 keeper.turns.take(self, frame.kind, frame.id, payload)
             elif frame.kind == "segments":
                 keeper.segments(self, int(payload["count"]))
+            elif self.epoch is not None and frame.kind.startswith("repl"):
+                answer = keeper.replies.take(self.epoch, frame.kind, payload)
+                if frame.id:
+                    self._reply(frame.id, answer)
         except (OSError, StoreError) as error:
             keeper.trouble("journal_not_made", error)
             loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ from encke.ledger.entry import Entry
 from encke.store.levels import Levels
 from encke.store.levels import LiveKeys as LiveKeys
 from encke.store.levels import StoredKey as StoredKey
+from encke.store.replies import Replies
 
 GroupBy = Literal["key", "model", "provider", "credential", "project", "organisation", "tag", "day"]
 
@@ -104,6 +105,10 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 class Store(Levels, Protocol):
     """The port. Every method may raise StoreError. Keys and what they belong to: `Levels`."""
+
+    @property
+    def replies(self) -> Replies:
+        """Calls under an Idempotency-Key."""
 
     def append(self, entries: Sequence[Entry], epoch: int = 0) -> Appended:
         """Add entries. One whose (call, attempt) is there already is left out. What those that are new cost is added to

@@ -19,6 +19,7 @@ from encke.store.pruning import prune
 from encke.store.reports import span, usage
 from encke.store.rows import ENTRIES, entry_of
 from encke.store.sqlite_levels import SqliteLevels
+from encke.store.sqlite_replies import ReplyTable
 from encke.store.trouble import plainly
 from encke.store.verify import verify
 
@@ -33,6 +34,7 @@ class SqliteStore(SqliteLevels):
         self._db = db
         self._before_commit = before_commit
         self._books = Books()
+        self.replies = ReplyTable(self._unflushed)
         self.path = path
 
     @classmethod
@@ -123,13 +125,13 @@ class SqliteStore(SqliteLevels):
 
     def grant(self, given: Sequence[tuple[int, int, int, int]], rates: Sequence[tuple[int, int]]) -> None:
         """See `Store`."""
-        with plainly(self.path), self._at_once(), leases.unflushed(self._db), writing(self._db):
-            leases.grant(self._db, given, rates)
+        with self._unflushed() as db:
+            leases.grant(db, given, rates)
 
     def forget_leases(self, epoch: int) -> None:
         """See `Store`."""
-        with plainly(self.path), self._at_once(), leases.unflushed(self._db), writing(self._db):
-            leases.forget(self._db, epoch)
+        with self._unflushed() as db:
+            leases.forget(db, epoch)
 
     @contextlib.contextmanager
     def _at_once(self) -> Iterator[None]:
@@ -138,6 +140,11 @@ class SqliteStore(SqliteLevels):
             yield
         finally:
             self._db.set_busy_timeout(BUSY_MS)
+
+    @contextlib.contextmanager
+    def _unflushed(self) -> Iterator[apsw.Connection]:
+        with plainly(self.path), self._at_once(), leases.unflushed(self._db), writing(self._db):
+            yield self._db
 
     # Housekeeping
 

@@ -47,7 +47,8 @@ class KeeperLink(asyncio.Protocol):
     connection, which begins at the beginning; `on_slots` the first file of slots.
 
     `leases` tells what this worker has been given of each account, for the hello, as [[limit, window, amount], ...];
-    `on_recall` gets [[limit, window], ...] and a round, and answers with what it can do without.
+    `on_recall` gets [[limit, window], ...] and a round, and answers with what it can do without. `names` tells which
+    calls of this worker are made under an Idempotency-Key.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class KeeperLink(asyncio.Protocol):
         on_fenced: Callable[[], None],
         leases: Callable[[], list[list[int]]] = list,
         on_recall: Callable[[list[list[int]]], list[list[int]]] = lambda accounts: [],
+        names: Callable[[], list[str]] | None = None,
     ) -> None:
         self._socket = socket
         self._epoch = epoch
@@ -67,6 +69,7 @@ class KeeperLink(asyncio.Protocol):
         self._on_fenced = on_fenced
         self._leases = leases
         self._on_recall = on_recall
+        self._names = names
         self._questions: dict[int, _Question] = {}
         self._waiting: list[_Question] = []  # for a connection
         self._next = 1
@@ -76,6 +79,7 @@ class KeeperLink(asyncio.Protocol):
         self._segments: set[str] = set()
         self._asked_for = 0
         self._closed = False
+        self._met = False  # a keeper, at any time
         self._lost = asyncio.Event()
 
     async def run(self) -> None:
@@ -116,6 +120,9 @@ class KeeperLink(asyncio.Protocol):
         # Slots without a segment count too: a keeper that does not know them took this process for dead.
         known = len(self._segments) or int(self._journal is not None)
         self._send("hello", {"epoch": self._epoch, "segments": known, "leases": self._leases()})
+        if self._met and self._names is not None:
+            self._send("replies", {"calls": self._names()})
+        self._met = True
         waiting, self._waiting = self._waiting, []
         for question in waiting:
             self._ask(question)

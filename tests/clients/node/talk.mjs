@@ -57,11 +57,26 @@ async function tries() {
   return { sent, ...caught };
 }
 
+// A call under a name of its own, twice, then with other words; and whether the client sends a name unasked.
+async function repeated() {
+  const sent = [];
+  const noting = (url, init) => (sent.push(new Headers(init.headers).get("idempotency-key")), fetch(url, init));
+  const noted = make({ maxRetries: 2, fetch: noting });
+  await noted.chat.completions.create({ model, messages });
+  const headers = { "Idempotency-Key": crypto.randomUUID() };
+  const first = await noted.chat.completions.create({ model, messages }, { headers }).withResponse();
+  const again = await noted.chat.completions.create({ model, messages }, { headers }).withResponse();
+  const other = await error(() => noted.chat.completions.create({ model, messages, seed: 1 }, { headers }));
+  const replayed = again.response.headers.get("x-encke-replayed");
+  const same = JSON.stringify(first.data) === JSON.stringify(again.data) && replayed === first.data._request_id;
+  return { unasked: sent[0], sent: sent.length, same, other };
+}
+
 const wrongKey = () => error(() => make({ apiKey: "sk-wrong" }).chat.completions.create({ model, messages }));
 const unknown = () => error(() => client.chat.completions.create({ model: "no-such-model", messages }));
 
 const told = {};
-for (const [what, act] of Object.entries({ whole, streamed, lastLine, models, retrieved, wrongKey, unknown, tries })) {
+for (const [what, act] of Object.entries({ whole, streamed, lastLine, models, retrieved, wrongKey, unknown, tries, repeated })) {
   told[what] = await act();
 }
 console.log(JSON.stringify(told));

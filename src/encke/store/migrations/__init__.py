@@ -14,6 +14,7 @@ STEPS = (
     "0004_grants.sql",
     "0005_money.sql",
     "0006_leases.sql",
+    "0007_replies.sql",
 )
 
 

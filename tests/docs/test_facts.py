@@ -101,7 +101,7 @@ def test_commands_in_the_pages_exist() -> None:
     said = {
         f"encke {words}" for path in PAGES for words in re.findall(r"`encke ([a-z]+(?: [a-z]+)?)", path.read_text())
     }
-    groups = {"encke", "encke keys", "encke config"}
+    groups = {"encke", "encke keys", "encke config", "encke orgs", "encke projects", "encke budgets"}
     unknown = [
         text for text in said if not any(text in (name, *groups) or text.startswith(f"{name} ") for name in known)
     ]

@@ -68,7 +68,7 @@ APART: Final[dict[str, str]] = {
 # Prices for requests of a kind. The price file has none of them yet; calls are reckoned at the standard price.
 VARIANTS: Final[dict[str, str]] = {
     "processing": "there is no route for batches",
-    "service_tier": "TODO",
+    "service_tier": "an account of its own setting decides, and calls do not say it",
     "speed": "the compatible address has no such parameter",
     "search_type": "the standard price is the dearest kind",
     "route": "the caller does not choose among a reseller's regions",
@@ -125,6 +125,7 @@ def main() -> None:
     """Make the file; say what was left out."""
     told: Counter[str] = Counter()
     try:
+        check_units(unit_data)
         lists = {one.id: rows for one in providers if (rows := list_of(one, told))}
     except Unmapped as error:
         sys.exit(f"{PACKAGE}: {error}. Nothing was written; map it in {Path(__file__).name}.")
@@ -304,5 +305,4 @@ def check_units(units: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    check_units(unit_data)
     main()

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from genai_prices import data
 from genai_prices import types as source
-from genai_prices.data import providers
 from genai_prices.data_units import unit_data
 
 from encke.catalogue.prices import PriceBook
@@ -126,7 +126,7 @@ def main() -> None:
     told: Counter[str] = Counter()
     try:
         check_units(unit_data)
-        lists = {one.id: rows for one in providers if (rows := list_of(one, told))}
+        lists = {one.id: rows for one in data.providers if (rows := list_of(one, told))}
     except Unmapped as error:
         sys.exit(f"{PACKAGE}: {error}. Nothing was written; map it in {Path(__file__).name}.")
     package = distribution(PACKAGE)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices import data
 from genai_prices import types as source
 from genai_prices.data_units import unit_data
 from tools.refresh_prices import Unmapped
@@ -40,7 +41,7 @@ def test_the_shipped_file_is_what_the_tool_makes() -> None:
     """Nobody has edited it by hand: the same source gives the same bytes, but for the day."""
     found = price_file()
     head = json.loads(found)
-    lists = {one.id: rows for one in tool.providers if (rows := tool.list_of(one, Counter()))}
+    lists = {one.id: rows for one in data.providers if (rows := tool.list_of(one, Counter()))}
     assert tool.render(head["version"], head["licence"], lists) == found
     assert "Permission is hereby granted" in head["licence"]
 
@@ -146,7 +147,7 @@ def test_every_price_key_of_the_source_is_in_one_table() -> None:
     """In one only; what a price key is for has been decided."""
     tables = [set(tool.TAKEN), set(tool.ASIDE), set(tool.APART)]
     assert sum(map(len, tables)) == len(set().union(*tables))
-    used = {key for one in tool.providers for each in one.models for key in keys_of(each)}
+    used = {key for one in data.providers for each in one.models for key in keys_of(each)}
     assert used <= set().union(*tables)
 
 
@@ -158,7 +159,7 @@ def keys_of(each: source.ModelInfo) -> set[str]:
 def test_nothing_is_written_when_something_is_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """The tool ends with the name, and the file stays as it was."""
     strange = source.Provider(id="p", name="P", api_pattern="x", models=[model(price(moon_mtok="1"))])
-    monkeypatch.setattr(tool, "providers", [strange])
+    monkeypatch.setattr(data, "providers", [strange])
     monkeypatch.setattr(tool, "TARGET", tmp_path / "prices.json")
     with pytest.raises(SystemExit, match="p, m: price key moon_mtok"):
         tool.main()

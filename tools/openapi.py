@@ -133,7 +133,8 @@ def _operation(route: Route) -> Json:
     operation: Json = {"operationId": route.name, "summary": _SUMMARIES[route.name]}
     if route.public:
         operation["security"] = []
-    operation["parameters"] = [_REQUEST_ID, _NAME] if route.kind == "inference" else [_REQUEST_ID]
+    more = {"inference": [_NAME], "models": [_PRICES], "model": [_PRICES]}
+    operation["parameters"] = [_REQUEST_ID, *more.get(route.kind, [])]
     if route.method == "POST":
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _request(route)}}}
     operation["responses"] = {"200": _good(route), **_bad(route)}
@@ -144,6 +145,12 @@ _STREAM: Final = (
     "Where `stream` is true: server-sent events as the provider sent them, at the end `data: [DONE]`. A failure after "
     "the head is an event with an `Error`, and the connection is closed without that end."
 )
+_PRICES: Final = {
+    "name": "x-encke-include-prices",
+    "in": "header",
+    "description": "`true` tells with each model what its targets cost now.",
+    "schema": {"type": "string"},
+}
 _REQUEST_ID: Final = {
     "name": "x-request-id",
     "in": "header",

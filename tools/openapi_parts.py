@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from encke.core.faults import FAULTS
+from encke.core.money import RATES
 from encke.worker.admission import KEY_HEADERS
 
 Json = dict[str, Any]
@@ -69,7 +70,13 @@ def schemas() -> Json:
     model = {
         "type": "object",
         "required": ["id", "object", "created", "owned_by"],
-        "properties": {"id": text, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": text},
+        "properties": {
+            "id": text,
+            "object": {"const": "model"},
+            "created": {"type": "integer"},
+            "owned_by": text,
+            "prices": {"type": "array", "items": _price(), "description": "What its targets cost, where asked for."},
+        },
     }
     models = {
         "type": "object",
@@ -90,6 +97,21 @@ def schemas() -> Json:
 _MONEY: Final = {"type": "string", "pattern": r"^-?\d+(\.\d{1,9})?$", "description": "Dollars, exactly."}
 _TIME: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
 _MAYBE: Final = {"anyOf": [_TIME, {"type": "null"}]}
+
+
+def _price() -> Json:
+    """A target and its price: decimals by the names that the settings have for them."""
+    decimal = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    rates: Json = dict.fromkeys(RATES, decimal)
+    tier = {"type": "object", "required": ["above"], "properties": {"above": {"type": "integer"}, **rates}}
+    fields: Json = {"version": {"type": "string"}, **rates, "tiers": {"type": "array", "items": tier}}
+    price = {"type": ["object", "null"], "required": ["version", "input", "output"], "properties": fields}
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["provider", "model", "price"],
+        "properties": {"provider": text, "model": text, "price": price},
+    }
 
 
 def _key() -> Json:

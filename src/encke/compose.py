@@ -145,7 +145,7 @@ def check_prices(config: Config, providers: Mapping[str, Provider]) -> None:
         for title, name in wanted.items():
             if book.find(title) is None:
                 known = nearest(title, (*book.names(), NO_LIST))
-                words = f"{quote(title)} is no list in the price file; `encke models --lists` names them"
+                words = f"{quote(title)} is no list in the price file, whose lists are {', '.join(book.names())}"
                 problems.append(Problem(("providers", name, "price_list"), words, known))
     except PriceFileError as error:
         problems.append(Problem((), str(error)))

@@ -13,7 +13,12 @@ import pytest
 
 from tests.cli.conftest import Program, Run
 
-MODELS = {"object": "list", "data": [{"id": "a/b", "owned_by": "lab"}, {"id": "local", "owned_by": "encke"}]}
+PRICES = [
+    {"provider": "lab", "model": "b", "price": {"version": "set-1", "input": "0.25", "output": "2", "request": "1"}},
+    {"provider": "lab", "model": "c", "price": None},
+]
+LISTED = [{"id": "a/b", "owned_by": "lab", "prices": PRICES}, {"id": "local", "owned_by": "encke"}]
+MODELS = {"object": "list", "data": LISTED}
 
 
 def event(content: str) -> bytes:
@@ -134,8 +139,13 @@ def test_whole_nonsense(encke: Run, gateway: Script, body: bytes) -> None:
 
 
 def test_models(encke: Run, gateway: Script) -> None:
-    """The models are listed with where they come from; as JSON as the gateway sent them."""
-    assert encke("models", ENCKE_API_KEY="k").stdout == "MODEL  FROM\na/b    lab\nlocal  encke\n"
+    """The models are listed with where they come from and what they cost; as JSON as the gateway sent them."""
+    shown = encke("models", ENCKE_API_KEY="k").stdout.splitlines()
+    assert [line.split() for line in shown] == [
+        ["MODEL", "FROM", "INPUT", "OUTPUT", "PRICE"],
+        ["a/b", "lab", "0.25", "/", "-", "2", "/", "-", "set-1", "/", "unpriced"],
+        ["local", "encke"],
+    ]
     assert json.loads(encke("models", "--json", ENCKE_API_KEY="k").stdout) == MODELS
     gateway.models = {"data": 1}
     assert "makes no sense" in encke("models", ENCKE_API_KEY="k").stderr

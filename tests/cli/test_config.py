@@ -48,3 +48,19 @@ def test_everything_wrong_is_told_at_once(encke: Run, tmp_path: Path) -> None:
     assert all(f"bad.toml:{line}: " in done.output for line in (2, 3, 6, 8, 10)) and done.output.count("bad.toml:") == 6
     assert "providers.lab.base_url: is missing" in done.output and 'did you mean "lab"?' in done.output
     assert all(words in done.output for words in ("listen", "routing", "NOT_SET", "bad.toml"))
+
+
+def test_models_without_a_price_are_warned_of(encke: Run, tmp_path: Path) -> None:
+    """Those that the file names, wherever it does, once; not those that it or the price file has a price for."""
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[providers.openai]\napi_key = "k"\nmodels = ["gpt-4o-mini", "gpt-unheard-of"]\n'
+        '[providers.ollama]\nmodels = ["m", "cheap"]\nprices = { cheap = "free" }\n'
+        '[models.fast]\ntargets = [{ provider = "ollama", model = "m" }]\nfallback = ["local", "ollama/other"]\n'
+        '[models.own]\nprice = { input = "1", output = "2" }\ntargets = [{ provider = "ollama", model = "priced" }]\n'
+    )
+    done = encke("config", "check", str(file))
+    assert done.exit_code == 0 and "\nprices: 20" in done.stdout
+    warnings = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings == ["openai/gpt-unheard-of", "ollama/m", "ollama/other"]
+    assert "refused where a budget applies" in done.stderr and "gpt-4o-mini has" not in done.stderr

@@ -64,6 +64,7 @@ def test_usual_variables(text: str | None) -> None:
         prefix="/v1",
         credentials=(Credential(Secret("k-1")),),
         stream_usage="option",
+        limit_field="max_completion_tokens",
         price_list="openai",
     )
 

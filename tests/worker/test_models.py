@@ -144,3 +144,20 @@ def test_what_a_provider_lists_no_more_is_forgotten() -> None:
     for turn in range(5):
         discovery._take("lab", [_Item(f"m{turn}-{number}", ["x"] * 1000) for number in range(10)])
     assert [item.created for item in discovery._details.values()] == [0] * 10
+
+
+def test_prices_are_told_when_asked_for(tmp_path: Path, provider: Provider) -> None:
+    """With each model, for each of its targets: where the price comes from and what it is; null where there is none."""
+    own = {"input": "0.5", "output": "2", "cache_read": "0.05"}
+    asking = {"x-encke-include-prices": "true"}
+    with gateway(tmp_path, provider, prices={"m1": own}) as running, running.client() as client:
+        plain = client.call("GET", "/v1/models", key=KEY).json()
+        asked = client.call("GET", "/v1/models", key=KEY, headers=asking).json()
+        one = client.call("GET", "/v1/models/fast", key=KEY, headers=asking).json()
+    assert all("prices" not in model for model in plain["data"])
+    by_id = {model["id"]: model["prices"] for model in asked["data"]}
+    (price,) = by_id["lab/m1"]
+    version = price["price"].pop("version")
+    assert version.startswith("set-") and price == {"provider": "lab", "model": "m1", "price": own}
+    assert by_id["lab/org/m2"] == [{"provider": "lab", "model": "org/m2", "price": None}]
+    assert one["prices"] == by_id["fast"] == [{**price, "price": {"version": version, **own}}]

@@ -13,7 +13,7 @@ FOREVER: Final = 1 << 62
 
 # Where a price list says nothing of a kind of token, it costs what it is a kind of; in this order, since the second
 # may itself stand for another.
-_STANDS_FOR: Final = (
+STANDS_FOR: Final = (
     ("cache_read", "input"),
     ("cache_write_5m", "input"),
     ("cache_write_1h", "cache_write_5m"),
@@ -115,7 +115,7 @@ def _above(tier: tuple[int, Mapping[str, int]]) -> int:
 
 def _whole(rates: Mapping[str, int]) -> tuple[int, ...]:
     full = dict(rates)
-    for name, other in _STANDS_FOR:
+    for name, other in STANDS_FOR:
         full.setdefault(name, full.get(other, 0))
     return tuple(full.get(name, 0) for name in RATES)
 

@@ -10,12 +10,14 @@ import msgspec
 
 from encke.admin.context import AdminError
 from encke.admin.steer import connect, steer
+from encke.catalogue.prices import PriceBook
 from encke.cli.options import config_option, data_paths, json_option
 from encke.cli.text import json_text, safe, table
-from encke.compose import compose
+from encke.compose import compose, price_file
 from encke.config.changes import Change, flatten, shown
 from encke.config.load import main_environ
-from encke.providers.describe import describe
+from encke.core.clock import now_ms
+from encke.providers.describe import describe, unpriced
 from encke.providers.resolve import half_known
 
 
@@ -50,8 +52,11 @@ def check(path: str | None, config_path: str | None) -> None:
     """Read the settings file as the gateway would, and say what was found or everything that is wrong."""
     made = compose(path or config_path, main_environ())
     off = half_known(made.config, made.presets, made.environment.provider_keys)
-    for line in describe(made.config, made.providers, off):
+    book = PriceBook(price_file)
+    for line in [*describe(made.config, made.providers, off), f"prices: {book.version}"]:
         click.echo(line)
+    for warning in unpriced(made.config, made.providers, book, now_ms()):
+        click.echo(f"warning: {warning}", err=True)
 
 
 @config.command(short_help="Say what a reload would change.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from encke.core.paths import DataPaths
 CONNECT_S = 10
 ANSWER_S = 600
 _SHOWN = 500
+_NO_MORE: Mapping[str, str] = {}
 # A gateway that listens everywhere is reached here.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -44,11 +45,14 @@ def _running(run_json: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def request(config: Config, method: str, path: str, body: object = None) -> Iterator[http.client.HTTPResponse]:
-    """One call with the caller's key; the answer, its status 200. Raises AdminError, with the gateway's own message."""
+def request(
+    config: Config, method: str, path: str, body: object = None, more: Mapping[str, str] = _NO_MORE
+) -> Iterator[http.client.HTTPResponse]:
+    """One call with the caller's key, and `more` headers; the answer, its status 200. Raises AdminError, with the
+    gateway's own message."""
     host, port = address(config)
     connection = http.client.HTTPConnection(host, port, timeout=CONNECT_S)
-    headers = {"Authorization": f"Bearer {_key()}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {_key()}", "Content-Type": "application/json", **more}
     with contextlib.closing(connection), contextlib.ExitStack() as opened:
         _connect(connection)
         with _told(connection):

@@ -28,6 +28,7 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
         b"x-request-id",
         b"idempotency-key",
         b"x-forwarded-for",
+        b"x-encke-include-prices",
     }
 )
 

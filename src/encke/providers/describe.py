@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from encke.catalogue.prices import PriceBook
+from encke.config.prices import PriceSetting
 from encke.config.settings import LOCAL, Config, ModelSettings
+from encke.providers.prices import ProviderPrices
 from encke.providers.provider import Provider
 
 _NONE: Mapping[str, str] = {}
@@ -22,6 +25,34 @@ def describe(config: Config, providers: Mapping[str, Provider], off: Mapping[str
     lines += [f"provider {name}: off, though its key is there; set {missing} too" for name, missing in off.items()]
     lines += [f"model {name}: {_model(model)}" for name, model in config.models.items()]
     return lines
+
+
+def unpriced(config: Config, providers: Mapping[str, Provider], book: PriceBook, now_ms: int) -> list[str]:
+    """A sentence for each model that the settings name and that has no price then."""
+    prices = {name: ProviderPrices(provider, book) for name, provider in providers.items()}
+    found: dict[str, None] = {}
+    for provider, model, own in _named(config):
+        if own is None and provider in prices and prices[provider].pricing(model).at(now_ms) is None:
+            found[f"{provider}/{model}"] = None
+    return [
+        f"{name} has no price: its calls are recorded without a cost, and refused where a budget applies; "
+        'say what it costs (price = { input = "…", output = "…" }), or price = "free"'
+        for name in found
+    ]
+
+
+def _named(config: Config) -> Iterator[tuple[str, str, PriceSetting | None]]:
+    """Providers, their models and the price that stands beside them, wherever the settings name one."""
+    for name, settings in config.providers.items():
+        for model in settings.models:
+            yield name, model, None
+    for alias in config.models.values():
+        for target in alias.targets:
+            yield target.provider, target.model, target.price or alias.price
+        for other in alias.fallback:
+            provider, slash, model = other.partition("/")
+            if slash and other not in config.models:
+                yield provider, model, None
 
 
 def _embedded(config: Config) -> str:

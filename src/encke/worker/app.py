@@ -190,12 +190,12 @@ class WorkerApp:
                 await self._discovery.discover()
                 missing = ",".join(self._discovery.missing)
                 fields = f"x-encke-models-missing: {missing}\r\n" if missing else ""
-                call.respond(200, _JSON, _encode(self._discovery.list(_rules(call))), fields)
+                call.respond(200, _JSON, _encode(self._discovery.list(_rules(call), _priced_at(call))), fields)
             elif kind == "key" and self._own_key is not None and call.grant is not None:
                 call.respond(200, _JSON, _encode(await self._own_key.show(call.grant, call.started_ms)))
             else:
                 await self._discovery.discover()
-                call.respond(200, _JSON, _encode(self._discovery.find(found.model, _rules(call))))
+                call.respond(200, _JSON, _encode(self._discovery.find(found.model, _rules(call), _priced_at(call))))
         except Fault as fault:
             call.fail(fault)
         except Drained:
@@ -252,6 +252,11 @@ def _rules(call: Call) -> tuple[Rules, ...]:
 
 def _route_fault(name: str) -> Fault:
     return Fault("route_not_allowed", f"This key may not use the route {name}. GET /v1/key tells what it may do.")
+
+
+def _priced_at(call: Call) -> int:
+    """When prices shall be told with the models: now, if they are asked for; 0 for not."""
+    return call.started_ms if call.request.headers.get(b"x-encke-include-prices", b"").lower() == b"true" else 0
 
 
 def _is_ours(request: Request) -> bool:

@@ -10,7 +10,8 @@ import msgspec
 
 from encke.calls.allowed import allowed, check_model
 from encke.calls.upstream import Upstream
-from encke.catalogue.catalogue import LOCAL, Catalogue, Model
+from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
+from encke.catalogue.shown import shown
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.http.drive import Driver, Signal
@@ -140,22 +141,34 @@ class Discovery:
         self._answered.add(name)
         self._slow.discard(name)
 
-    def record(self, model: Model) -> dict[str, object]:
-        """A model in OpenAI's shape."""
+    def record(self, model: Model, now_ms: int = 0) -> dict[str, object]:
+        """A model in OpenAI's shape; with a time, also what each of its targets costs then."""
         first = model.targets[0]
         item = self._details.get((first.provider, first.model))
         created = item.created if item is not None and isinstance(item.created, int) else 0
-        return {"id": model.name, "object": "model", "created": created, "owned_by": model.owner or "encke"}
+        found: dict[str, object] = {
+            "id": model.name, "object": "model", "created": created, "owned_by": model.owner or "encke",
+        }  # fmt: skip
+        if now_ms:
+            found["prices"] = [self._price(target, now_ms) for target in model.targets]
+        return found
 
-    def list(self, rules: tuple[Rules, ...] = ()) -> dict[str, object]:
-        """All models that these rules allow, in OpenAI's shape; the embedded one only while its engine answers."""
-        shown = [model for model in self._catalogue.names() if self._shown(model)]
+    def _price(self, target: TargetName, now_ms: int) -> dict[str, object]:
+        """Of a target; null if it has none."""
+        pricing = target.pricing or self._upstreams[target.provider].prices.pricing(target.model)
+        price = pricing.at(now_ms)
+        shown_price = None if price is None else shown(price)
+        return {"provider": target.provider, "model": target.model, "price": shown_price}
+
+    def list(self, rules: tuple[Rules, ...] = (), now_ms: int = 0) -> dict[str, object]:
+        """All models that these rules allow, as `record` has them; the embedded one only while its engine answers."""
+        models = [model for model in self._catalogue.names() if self._shown(model)]
         if rules:
             catalogue = self._catalogue
-            shown = [model for model in shown if allowed(catalogue, rules, model.name, model)]
-        return {"object": "list", "data": [self.record(model) for model in shown]}
+            models = [model for model in models if allowed(catalogue, rules, model.name, model)]
+        return {"object": "list", "data": [self.record(model, now_ms) for model in models]}
 
-    def find(self, name: str, rules: tuple[Rules, ...] = ()) -> dict[str, object]:
+    def find(self, name: str, rules: tuple[Rules, ...] = (), now_ms: int = 0) -> dict[str, object]:
         """One model. Raises Fault model_not_allowed; model_not_found, also for a name that its provider does not
         list."""
         if rules:
@@ -169,7 +182,7 @@ class Discovery:
                 f"The provider `{first.provider}` does not list a model `{first.model}`.",
                 param="model",
             )
-        return self.record(model)
+        return self.record(model, now_ms)
 
     def _shown(self, model: Model) -> bool:
         return model.name != LOCAL or LOCAL in self._catalogue.offered

@@ -143,6 +143,30 @@ def test_idle_allowance_is_given_back() -> None:
     assert free(book)[1] == 0
 
 
+def test_a_forgotten_account_goes_on_where_it_was() -> None:
+    """What was granted and spent is still told in the hello, and what was overspent is made up for first: the keeper
+    counts from there. Of a window that is closed nothing is kept."""
+    book = Book()
+    daily = Limit(8, "budget", 100, "", "day")
+    hold = Hold(book.charges((BUDGET, daily), NOW))
+    grant(book, book.begin(hold, 100, 0, NOW), 20)
+    book.charge(hold, 130)
+    book.end(hold, 0)
+    book.idle(NOW + FORGET_MS + 1)
+    today = NOW - NOW % 86_400_000
+    assert sorted(book.leases()) == [[1, 0, 120], [8, today, 120]]
+    again = Hold(book.charges((BUDGET, daily), NOW))
+    short = book.begin(again, 5, 0, NOW)
+    assert [one.need for one in short] == [15, 15]
+    grant(book, short)
+    assert sorted(book.leases()) == [[1, 0, 135], [8, today, 135]]
+    book.end(again, 0)
+    book.idle(NOW + 2 * FORGET_MS)
+    book.idle(NOW + 4 * FORGET_MS)
+    book.charges((BUDGET, daily), today + 86_400_000)
+    assert sorted(book.leases()) == [[1, 0, 130]]
+
+
 def test_windows() -> None:
     """Another day is another account, even while calls of the first run; a clock that is put back opens none again."""
     book = Book()

@@ -118,6 +118,9 @@ class Book:
         self._accounts: dict[tuple[int, int], Account] = {}
         self._charges: dict[int, Charges] = {}
         self._windows: dict[int, tuple[int, int]] = {}
+        # Of forgotten accounts whose windows are open: granted, and what was overspent (0 or less). The keeper still
+        # counts from there.
+        self._kept: dict[tuple[int, int], tuple[int, int]] = {}
 
     def charges(self, limits: tuple[Limit, ...], now: int) -> Charges:
         """The accounts of these limits at this moment, UTC ms. Remembered while `limits` is the same object."""
@@ -150,6 +153,8 @@ class Book:
         # A clock that is set back does not open a window again that was closed.
         if known is not None and start < known[0]:
             return known
+        if known is not None and start > known[0]:
+            self._kept.pop((limit.id, known[0]), None)
         window = self._windows[limit.id] = (start, FOREVER if end is None else end)
         return window
 
@@ -157,6 +162,7 @@ class Book:
         found = self._accounts.get((limit.id, window))
         if found is None:
             found = self._accounts[(limit.id, window)] = Account(limit, window)
+            found.granted, found.free = self._kept.pop((limit.id, window), (0, 0))
         found.limit = limit
         found.amount = limit.amount
         return found
@@ -258,16 +264,23 @@ class Book:
         if forgotten:
             self._charges.clear()
             for key in forgotten:
-                del self._accounts[key]
+                self._forget(key)
         return given
+
+    def _forget(self, key: tuple[int, int]) -> None:
+        account = self._accounts.pop(key)
+        closed = key[1] < self._windows.get(key[0], (0, 0))[0]
+        if account.lasting and not closed and (account.granted or account.free):
+            self._kept[key] = (account.granted, account.free)
 
     def leases(self) -> list[list[int]]:
         """What was given of each account that is leased: [[limit, window, granted less given back], ...]."""
-        return [
+        used = [
             [account.limit.id, account.window, account.granted]
             for account in self._accounts.values()
             if account.lasting and account.granted
         ]
+        return used + [[limit, window, granted] for (limit, window), (granted, _) in self._kept.items() if granted]
 
 
 def _take(accounts: list[Account], amount: int, short: list[Short]) -> None:

@@ -1,0 +1,149 @@
+"""Limits over whole gateways with four workers: as much as they say is admitted, no more, and hardly less."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+import pytest
+
+from encke.testing.process import UpstreamProcess
+from tests.conftest import Count, Size
+from tests.support.client import Client, Response, chat
+from tests.support.gateway import Gateway
+from tests.support.operate import encke, settings
+
+WORKERS = 4
+SLOW = 'behave: {"name": "slow_chunks", "chunks": 4, "interval": 0.1}'
+
+
+class Site:
+    """The gateway and its provider. `seen`: the provider's records of earlier tests."""
+
+    def __init__(self, gateway: Gateway, upstream: UpstreamProcess) -> None:
+        self.gateway = gateway
+        self.upstream = upstream
+        self.seen = len(upstream.statement.calls()), len(upstream.statement.outcomes())
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, UpstreamProcess]]:
+    """Four workers; every test has keys of its own."""
+    folder = tmp_path_factory.mktemp("limits")
+    with (
+        UpstreamProcess(folder / "upstream") as upstream,
+        Gateway(folder / "gateway", settings(upstream, workers=WORKERS)) as running,
+    ):
+        yield running, upstream
+
+
+@pytest.fixture
+def site(started: tuple[Gateway, UpstreamProcess]) -> Site:
+    """As it is at the beginning of a test."""
+    return Site(*started)
+
+
+def key_with(gateway: Gateway, *terms: str) -> str:
+    """A new key with these limits."""
+    made = encke(gateway, "keys", "create", "--json", "--name", "-".join(terms).strip("-"), *terms)
+    assert made.returncode == 0, made.stderr
+    key: str = json.loads(made.stdout)["key"]
+    return key
+
+
+def ask(gateway: Gateway, key: str, text: str = "Hello", stream: bool = False) -> Response:
+    """One call over a connection of its own: any worker may get it."""
+    with Client(gateway.port) as client:
+        return client.call("POST", "/v1/chat/completions", chat(text, "lab/m", stream=stream), key=key)
+
+
+class Tally:
+    """What many clients saw: the moments of those admitted, and what the others were told."""
+
+    def __init__(self) -> None:
+        self.admitted: list[float] = []
+        self.refused: list[Response] = []
+        self._lock = Lock()
+
+    def call(self, gateway: Gateway, key: str, text: str = "Hello", stream: bool = False) -> None:
+        """One call, noted."""
+        answer = ask(gateway, key, text, stream)
+        with self._lock:
+            if answer.status == 200:
+                self.admitted.append(time.monotonic())
+            else:
+                assert answer.status == 429, answer.body
+                self.refused.append(answer)
+
+
+def at_rate(rate: float, seconds: float, call: Callable[[], None], threads: int = 16) -> float:
+    """So many calls a second, spread evenly. How long it really took."""
+    begun = time.monotonic()
+    with ThreadPoolExecutor(threads) as pool:
+        running = []
+        for number in range(round(rate * seconds)):
+            time.sleep(max(0.0, begun + number / rate - time.monotonic()))
+            running.append(pool.submit(call))
+        for each in running:
+            each.result()
+    return time.monotonic() - begun
+
+
+def test_requests_a_minute(site: Site, size: Size, count: Count) -> None:
+    """Twice as many as allowed are offered: what is admitted is the burst and the rate, one step of each worker more
+    at most, and at least 98 % of it; nothing reaches the provider but what was admitted."""
+    rpm = 240
+    key = key_with(site.gateway, "--rpm", str(rpm))
+    tally = Tally()
+    begun = time.monotonic()
+    at_rate(rpm / 2, 2.5, lambda: tally.call(site.gateway, key))
+    at_rate(rpm / 30, size(6, soak=60), lambda: tally.call(site.gateway, key))
+    took = max(tally.admitted) - begun
+    allowed = rpm + rpm / 60 * took
+    steps = rpm / 4
+    count(f"rate: {len(tally.admitted)} admitted of {allowed:.1f} in {took:.1f} s, {len(tally.refused)} refused")
+    assert 0.98 * allowed - 1 <= len(tally.admitted) <= allowed + steps
+    assert tally.refused and len(site.upstream.statement.calls()) - site.seen[0] == len(tally.admitted)
+    for answer in tally.refused:
+        error = answer.json()["error"]
+        assert error["code"] == "rate_limit_exceeded" and f"{rpm} requests a minute" in error["message"]
+        assert answer.header("retry-after") is not None
+
+
+def test_when_to_come_again(site: Site) -> None:
+    """Who comes when it was told to gets in, and a second earlier it does not; being refused costs nothing."""
+    key = key_with(site.gateway, "--rpm", "20")
+    while (answer := ask(site.gateway, key)).status == 200:
+        pass
+    told_at, wait = time.monotonic(), int(answer.header("retry-after-ms") or "0") / 1000
+    assert 0 < wait <= 3.0
+    assert float(answer.header("retry-after") or "0") - wait <= 1.0
+    answers = []
+    while time.monotonic() < told_at + wait - 0.3:
+        answers.append(ask(site.gateway, key).status)
+        time.sleep(0.05)
+    time.sleep(max(0.0, told_at + wait + 0.05 - time.monotonic()))
+    assert ask(site.gateway, key).status == 200 and set(answers) <= {429}
+
+
+def test_calls_at_once(site: Site, count: Count) -> None:
+    """Never more than allowed are under way, whichever workers they come to; all places are used, and all come back."""
+    places = 6
+    key = key_with(site.gateway, "--concurrency", str(places))
+    tally = Tally()
+    at_rate(60, 4.0, lambda: tally.call(site.gateway, key, SLOW, True), threads=24)
+    edges = [(call.at_ns, 1) for call in site.upstream.statement.calls()[site.seen[0] :]]
+    edges += [(end.at_ns, -1) for end in site.upstream.statement.outcomes()[site.seen[1] :]]
+    under_way = most = 0
+    for _, step in sorted(edges):
+        under_way += step
+        most = max(most, under_way)
+    count(f"at once: {most} of {places}; {len(tally.admitted)} admitted, {len(tally.refused)} refused")
+    assert most == places and under_way == 0 and tally.refused
+    assert "6 calls at once" in tally.refused[0].json()["error"]["message"]
+    with ThreadPoolExecutor(places) as pool:
+        again = [pool.submit(ask, site.gateway, key, SLOW, True) for _ in range(places)]
+        assert [each.result().status for each in again] == [200] * places

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from encke.calls.relay import DONE, MAX_HELD, StreamEnd, StreamRelay
 from encke.core.faults import Fault
+from encke.core.usage import NO_USAGE
 from encke.framing.sse import MAX_EVENT
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
@@ -118,6 +119,61 @@ def test_what_comes_out_is_what_the_rules_say(
     else:
         assert watched.end.fault is None
         assert watched.client.got + watched.end.tail == expected.body
+
+
+@settings(max_examples=500, deadline=None)
+@given(EVENTS, ENDS, st.booleans(), st.booleans(), st.lists(st.integers(0, 900), max_size=20))
+def test_with_its_cost_a_stream_is_the_same_stream(
+    events: list[str], eol: str, whole_end: bool, clean: bool, cuts: list[int]
+) -> None:
+    """What is kept back for the cost goes out with the end: every event, in its order, and nothing else changed."""
+    data = ("\n\n".join(events) + ("\n\n" if whole_end else "")).replace("\n", eol).encode()
+    watched = Watched(True)
+    watched.relay.keep_usage()
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    for start, end in pairwise(edges):
+        watched.read(data[start:end])
+    watched.close(clean)
+    expected = oracle.expect(True, True, 200, data, clean=clean)
+    if expected.status != 200:
+        assert watched.client.got == b""
+        return
+    assert watched.end is not None
+    late = watched.relay.late(b"0.5", NO_USAGE)
+    assert late.count(b',"cost":0.5}') == (late != b"")
+    got = watched.client.got + late.replace(b',"cost":0.5', b"")
+    if expected.broken:
+        assert got == expected.events
+    else:
+        assert got + watched.end.tail == expected.body
+
+
+def test_only_the_usage_at_the_end_waits() -> None:
+    """Usage with every piece of text (some servers do that) delays none of it; what follows the usage waits with it."""
+    watched = Watched(True)
+    watched.relay.keep_usage()
+    texts = [f"{event({'content': 'a'}, usage=USAGE)}\n\n".encode() for _ in range(3)]
+    for number, text in enumerate(texts):
+        watched.read(text)
+        assert watched.client.got == b"".join(texts[: number + 1])
+    finish, usage = f"{event(finish='stop')}\n\n".encode(), f"{MENU[8]}\n\n".encode()
+    watched.read(finish + usage + b": comment\n\n")
+    assert watched.client.got == b"".join(texts) + finish
+    watched.read(usage)
+    assert watched.client.got == b"".join(texts) + finish + usage + b": comment\n\n"
+    watched.read(b"data: [DONE]\n\n")
+    assert watched.relay.late(b"null", NO_USAGE) == usage.replace(b"2}", b'2,"cost":null}')
+    assert watched.end is not None and watched.end.tail == DONE
+
+
+def test_not_much_waits() -> None:
+    """A stream that goes on without end after its usage is not held."""
+    watched = Watched(True)
+    watched.relay.keep_usage()
+    watched.read(f"{MENU[1]}\n\n{MENU[5]}\n\n{MENU[8]}\n\n".encode())
+    for _ in range(100):
+        watched.read(b": comment\n\n")
+    assert len(watched.client.got) > 80 * len(": comment\n\n") and watched.relay.late(b"1", NO_USAGE) == b""
 
 
 def test_nothing_is_sent_before_content() -> None:

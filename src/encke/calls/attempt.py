@@ -62,7 +62,7 @@ class Attempt:
     __slots__ = (
         "_asking", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at",
         "_headers", "_idle_at", "_journal", "_looked_content", "_looked_size", "_out", "_packed", "_price",
-        "_purse", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
+        "_purse", "_reckoned", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened",
         "relay", "reused", "sent", "settled", "target", "usage",
     )  # fmt: skip
@@ -94,6 +94,7 @@ class Attempt:
         self._care = care
         self._counted = -1.0  # when its target was praised
         self._purse = purse
+        self._reckoned: tuple[Usage, int | None, str] | None = None
         self._price = price = target.pricing.at(call.started_ms)
         self._packed = NOTHING if price is None else msgspec.Raw(price.packed)
         self._out = 0  # tokens of output that money is held for
@@ -376,11 +377,11 @@ class Attempt:
         parsed = self.call.parsed
         assert parsed is not None
         once = self.call.once
-        relay = (
-            StreamRelay(parsed.include_usage, self.opened)
-            if once is None
-            else KeepingRelay(parsed.include_usage, self.opened, once)
-        )
+        call = self.call
+        usage = parsed.include_usage or call.shows_cost
+        relay = StreamRelay(usage, self.opened) if once is None else KeepingRelay(usage, self.opened, once)
+        if call.shows_cost:
+            relay.keep_usage()
         self._begin_meter(relay)
         return relay
 
@@ -426,6 +427,12 @@ class Attempt:
         if usage is not None:
             usage = with_rest(usage, tap.content_bytes - tap.usage_at, self.call.cap)
             self._journal.usage(self._slot, usage.total_input, usage.total_output, usage.cache_read)
+
+    @property
+    def cost(self) -> int | None:
+        """What the call has cost by now, in nano-dollars; None where an attempt that counts has no price."""
+        call = self.call
+        return None if call.unpriced or self._price is None else call.cost
 
     def _charge(self, total: Usage) -> tuple[int | None, str]:
         """What it cost, in nano-dollars (None: no price), and the version of the price."""
@@ -509,17 +516,13 @@ class Attempt:
         if connection is not None:
             connection.abandon(self)
 
-    def settle(self, status: Status, reason: str, *, final: bool) -> None:
-        """Write the entry. Once; later calls do nothing. Seat and connection are free afterwards."""
-        if self.settled:
-            return
-        self.settled = True
-        self.abandon()
-        if self._seat is not None and self.target.upstream.seats is not None:
-            self.target.upstream.seats.free(self._seat)
+    def reckon(self, status: Status, reason: str) -> tuple[Usage, int | None, str]:
+        """What it used, what that cost, and the version of the price. Once: what it has come to before its settlement
+        is what is settled.
+        """
+        if self._reckoned is not None:
+            return self._reckoned
         call, relay = self.call, self.relay
-        grant, parsed = call.grant, call.parsed
-        assert grant is not None and parsed is not None
         content = 0
         if relay is not None:
             tap = relay.tap
@@ -535,9 +538,24 @@ class Attempt:
         garbage = status == "failed" and nonsense and self.http_status == 200 and self._size > 0
         ending = "uncertain" if garbage else status if self.sent else "failed"
         total = used(ending, self.usage, self.input_estimate, 0 if garbage else content, call.cap)
-        now = monotonic()
         call.usage = total
         cost, version = self._charge(total)
+        self._reckoned = reckoned = (total, cost, version)
+        return reckoned
+
+    def settle(self, status: Status, reason: str, *, final: bool) -> None:
+        """Write the entry. Once; later calls do nothing. Seat and connection are free afterwards."""
+        if self.settled:
+            return
+        self.settled = True
+        self.abandon()
+        if self._seat is not None and self.target.upstream.seats is not None:
+            self.target.upstream.seats.free(self._seat)
+        call = self.call
+        grant, parsed = call.grant, call.parsed
+        assert grant is not None and parsed is not None
+        total, cost, version = self.reckon(status, reason)
+        now = monotonic()
         self.target.upstream.tally.count(status, total.total_input, total.total_output, total.cache_read)
         if self._first_at and self.http_status == 200:
             call.first_at = self._first_at  # of the last that answered: one that was refused answers fast

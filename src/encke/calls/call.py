@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from encke.calls.headers import cost_field, limit_fields
 from encke.calls.replies import Kept, Once
 from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
@@ -16,7 +17,7 @@ from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
 from encke.ledger.entry import NOTHING
-from encke.limits.book import Hold
+from encke.limits.book import Charges, Hold
 
 # x-accel-buffering asks nginx, where it stands in front, to pass events as they come.
 STREAM_FIELDS: Final = (
@@ -34,6 +35,7 @@ class Call:
         "attempts",
         "cap",
         "charged",
+        "charges",
         "client",
         "client_request_id",
         "code",
@@ -53,6 +55,7 @@ class Call:
         "replayed",
         "request",
         "route",
+        "shows_cost",
         "started",
         "started_ms",
         "status",
@@ -92,6 +95,7 @@ class Call:
         self.replayed = ""  # the id of the call whose answer this is once more
         # Money and limits: see `encke.calls.hold`. Tokens that it is held at, and the most it may write (0: no bound).
         self.hold: Hold | None = None
+        self.charges: Charges | None = None  # those that hold for it, also when one of them refuses it
         self.charged = NOTHING
         self.read = 0
         self.written = 0
@@ -99,6 +103,7 @@ class Call:
         self.cost = 0  # nano-dollars, of all attempts
         self.tokens = 0  # used by all attempts
         self.unpriced = False  # one of them used tokens and has no price
+        self.shows_cost = False  # in `usage` (x-encke-include-cost)
 
     def respond(self, status: int, content_type: str, body: bytes, extra: str = "") -> None:
         """Send a whole answer."""
@@ -109,7 +114,7 @@ class Call:
         """Send an answer that was given before."""
         self.replayed = kept.call
         if not kept.stream:
-            self.respond(200, kept.content_type, kept.body)
+            self.respond(200, kept.content_type, kept.body, cost_field(0))
             return
         self.open_stream(b"")
         self.client.end_stream(kept.body)
@@ -118,7 +123,8 @@ class Call:
         """Send the head of a stream with what has come of it; only the latter when keep-alives have sent the head."""
         self.next_keepalive = float("inf")
         if self.client.head_sent:
-            self.client.write_stream(first)
+            if first:  # an empty chunk would be the end
+                self.client.write_stream(first)
             return
         self.status = 200
         self.client.start_stream(200, STREAM_FIELDS + self._fields(), first)
@@ -146,7 +152,9 @@ class Call:
         if self.client.head_sent:
             self.client.break_stream(render_stream_fault(fault, self.id))
         else:
-            self.respond(fault.status, "application/json", render_fault(fault, self.id), retry_fields(fault))
+            # Attempts that failed may have cost something all the same.
+            cost = cost_field(self.cost) if self.cost and not self.unpriced else ""
+            self.respond(fault.status, "application/json", render_fault(fault, self.id), retry_fields(fault) + cost)
 
     def _fields(self) -> str:
         milliseconds = int((monotonic() - self.started) * 1000)
@@ -160,6 +168,8 @@ class Call:
             fields += f"x-encke-replayed: {self.replayed}\r\n"
         if self.asked:
             fields += f"{_names(self.asked, self.provider)}x-encke-attempts: {self.attempts}\r\n"
+        if self.charges is not None:
+            fields += limit_fields(self.charges)
         return fields
 
 

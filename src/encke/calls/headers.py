@@ -9,9 +9,33 @@ from __future__ import annotations
 
 from typing import Final
 
+from encke.core.clock import now_ms
 from encke.core.money import dollars
+from encke.limits.book import Account, Charges
 
 MINUTE_MS: Final = 60_000
+
+
+def limit_fields(charges: Charges) -> str:
+    """The fields of the tightest limit of requests and of tokens, where a call has such."""
+    if not charges.requests and not charges.tokens:
+        return ""
+    now = now_ms()
+    return _tightest("requests", charges.requests, now) + _tightest("tokens", charges.tokens, now)
+
+
+def _tightest(kind: str, accounts: list[Account], now: int) -> str:
+    """What is left: what this worker has, and what the keeper had when it last spoke, with what has flown in since."""
+    found = ""
+    least = -1
+    for account in accounts:
+        amount = account.amount
+        there = min(account.left + max(now - account.left_at, 0) * amount // MINUTE_MS, amount)
+        left = max(account.free, 0) + there
+        if least < 0 or left < least:
+            least = left
+            found = rate_fields(kind, amount, left)
+    return found
 
 
 def rate_fields(kind: str, amount: int, remaining: int) -> str:

@@ -74,6 +74,7 @@ class Purse:
         now = now_ms()
         charges = self.book.charges(grant.limits, now)
         strict = charges.strict
+        call.charges = charges
         self._size(call, strict)
         money = 0
         if charges.budgets:
@@ -171,6 +172,8 @@ class Purse:
             raise
         if frame.kind == "granted":
             self.book.granted(frame.payload["items"], short)
+            for one in short:
+                one.account.left_at = now
             return
         raise _refused(short, frame.payload, now)
 
@@ -222,6 +225,8 @@ def _refused(short: Sequence[Short], payload: dict[str, Any], now: int) -> Fault
             account.refused = payload
             account.refused_at = now
             account.refused_need = one.need
+            account.left = max(payload["amount"] - payload["spent"] - payload["reserved"], 0)
+            account.left_at = now
             remember = REMEMBER_MS if account.lasting or retry is None else min(retry, REMEMBER_RATE_MS)
             account.refused_until = now + remember
             return refusal(account.limit, payload)

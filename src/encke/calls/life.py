@@ -25,15 +25,20 @@ from typing import Final
 from encke.calls.allowed import check_model
 from encke.calls.attempt import Attempt, StreamCare
 from encke.calls.call import Call
+from encke.calls.headers import cost_field
 from encke.calls.hold import Purse
+from encke.calls.relay import StreamRelay
 from encke.calls.replies import HEADER, Once, Replies, name_of, through
 from encke.calls.upstream import Target, Upstream
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
+from encke.core.money import dollars
 from encke.core.redact import Redactor, without_keys
+from encke.dialects.openai_chat.cost import cost_event, with_cost
 from encke.dialects.openai_chat.parse import parse_request
 from encke.http.drive import Signal, rest
+from encke.http.headers import visible
 from encke.http.server import ClientGone
 from encke.ledger.entry import Entry, Status
 from encke.ledger.journal import Journal
@@ -197,6 +202,9 @@ def read(desk: Desk, call: Call) -> None:
     parsed = parse_request(call.route, call.request.body)
     call.parsed = parsed
     call.asked = parsed.model
+    wish = call.request.headers.get(b"x-encke-include-cost")
+    if wish is not None:
+        call.shows_cost = _flag(wish)
     if parsed.stream:
         call.next_keepalive = call.started + desk.care.early_keepalive
 
@@ -328,15 +336,19 @@ async def tried_to_sync(desk: Desk) -> bool:
 
 async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
     """Phase 10 for an answer that is no stream, then the answer."""
+    body = attempt.body
+    if call.shows_cost:
+        attempt.reckon("complete", "")
+        body = with_cost(body, shown_cost(attempt), call.usage)
     if call.once is not None:
-        await settle_once(desk, call, attempt, call.once, attempt.body)
+        await settle_once(desk, call, attempt, call.once, body)
     else:
         call.outcome = "complete"
         attempt.settle("complete", "", final=True)
         if desk.sync is not None:
             await synced(desk.sync)
     desk.purse.learn(call)
-    call.respond(200, attempt.content_type, attempt.body)
+    call.respond(200, attempt.content_type, body, cost_field(attempt.cost))
 
 
 async def settle_once(desk: Desk, call: Call, attempt: Attempt, once: Once, last: bytes) -> None:
@@ -375,20 +387,51 @@ async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
         attempt.settle("truncated", "internal_error", final=True)
         raise
     if end.fault is None:
+        tail = end.tail
+        if call.shows_cost:
+            attempt.reckon("complete", "")
+            tail = last_events(call, attempt, relay) + tail
         if call.once is not None:
-            await settle_once(desk, call, attempt, call.once, end.tail)
+            await settle_once(desk, call, attempt, call.once, tail)
         else:
             call.outcome = "complete"
             attempt.settle("complete", "", final=True)
             if desk.sync is not None:
                 await synced(desk.sync)
-        client.end_stream(end.tail)
+        client.end_stream(tail)
     else:
         call.outcome = "truncated"
         if end.fault.code not in OUR_CUTS:
             attempt.blame(end.fault)
         attempt.settle("truncated", end.fault.code, final=True)
+        if call.shows_cost and await tried_to_sync(desk):
+            call.open_stream(relay.late(shown_cost(attempt), call.usage))
         raise end.fault
+
+
+def shown_cost(attempt: Attempt) -> bytes:
+    """What the call has cost, as JSON."""
+    cost = attempt.cost
+    return b"null" if cost is None else dollars(cost).encode()
+
+
+def last_events(call: Call, attempt: Attempt, relay: StreamRelay) -> bytes:
+    """The usage with its cost, as the provider told it at the end, or else in an event of its own."""
+    cost = shown_cost(attempt)
+    late = relay.late(cost, call.usage)
+    return late or cost_event(call.id, call.started_ms // 1000, call.upstream_model, call.route, cost, call.usage)
+
+
+def _flag(value: bytes) -> bool:
+    word = value.strip().lower()
+    if word not in (b"true", b"false"):
+        shown = visible(value.decode("latin-1"), 40)
+        raise Fault(
+            "invalid_value",
+            f"The header x-encke-include-cost is true or false, not {shown}.",
+            param="x-encke-include-cost",
+        )
+    return word == b"true"
 
 
 def masked(desk: Desk, fault: Fault) -> Fault:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from encke.core.faults import Fault
+from encke.core.usage import Usage
+from encke.dialects.openai_chat.cost import event_with_cost
 from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, ChatTap, is_whole
 from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
@@ -18,6 +20,7 @@ from encke.http.server import ServerConnection
 MAX_HELD: Final = 1 << 20
 HELD_EACH: Final = 64  # what an event that is held takes beside its bytes
 NO_MARK: Final = 1 << 62
+MOST_LATE: Final = 16
 DONE: Final = b"data: [DONE]\n\n"
 
 
@@ -39,14 +42,15 @@ class StreamRelay:
     """
 
     __slots__ = (
-        "_client", "_closing", "_content", "_events", "_held_size", "_mark_bytes", "_mark_events", "_out", "_rest",
-        "_splitter", "ended", "finish", "opened", "stopped", "tap",
+        "_client", "_closing", "_content", "_events", "_held_size", "_late", "_mark_bytes", "_mark_events", "_out",
+        "_rest", "_splitter", "ended", "finish", "opened", "stopped", "tap",
     )  # fmt: skip
 
     def __init__(self, wants_usage: bool, opened: Signal[None]) -> None:
         """`opened` is shared with whoever may have to fail it for other reasons."""
         self._splitter = SseSplitter()
         self._client: ServerConnection | None = None
+        self._late: list[SseEvent] | None = None  # events that are to be sent with the end; None: no such thing
         self._out: list[bytes] = []
         self._held_size = 0
         self._content = False
@@ -115,6 +119,7 @@ class StreamRelay:
         tap = self.tap
         raw, data = event
         flags = 0
+        told = tap.usage
         if data is not None:
             flags = tap.feed(data)
             if flags & END:
@@ -125,7 +130,8 @@ class StreamRelay:
                 return True
             if flags & DROP:
                 return False
-        self._out.append(raw)
+        if self._late is None or not self._keep_back(self._late, event, tap.usage is not told):
+            self._out.append(raw)
         if self._client is None:
             self._held_size += len(raw) + HELD_EACH
             if flags & CONTENT:
@@ -136,6 +142,30 @@ class StreamRelay:
                 self.stopped = True
                 return True
         return False
+
+    def keep_usage(self) -> None:
+        """Keep the event back that has the usage at the end, with what follows it, for `late`."""
+        self._late = []
+
+    def _keep_back(self, late: list[SseEvent], event: SseEvent, told: bool) -> bool:
+        """Whether an event is sent later. `told`: there is usage in it; before all choices have ended there may be more
+        of it, and text with it, which does not wait."""
+        goes_on = not self.tap.finished
+        if late and (told or goes_on or len(late) >= MOST_LATE):
+            self._out += [raw for raw, _ in late]
+            late.clear()
+        if goes_on or not (told or late):
+            return False
+        late.append(event)
+        return True
+
+    def late(self, cost: bytes, usage: Usage) -> bytes:
+        """What was kept back, with the cost in its usage; nothing if there was no usage at the end."""
+        if not self._late:
+            return b""
+        (raw, data), *others = self._late
+        assert data is not None
+        return event_with_cost(raw, data, cost, usage) + b"".join([other for other, _ in others])
 
     def flush(self) -> None:
         """Send what has come, or tell that there is something to send, and that the end is there."""

@@ -26,6 +26,7 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
         b"access-control-request-method",
         b"access-control-request-headers",
         b"x-request-id",
+        b"x-encke-include-cost",
         b"idempotency-key",
         b"x-forwarded-for",
         b"x-encke-include-prices",

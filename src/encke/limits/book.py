@@ -36,6 +36,7 @@ class Account:
         "granted",
         "lasting",
         "left",
+        "left_at",
         "limit",
         "open",
         "refused",
@@ -56,6 +57,7 @@ class Account:
         self.granted = 0
         self.open = 0
         self.left = 0  # what the keeper could still grant when it last spoke
+        self.left_at = 0  # when that was, UTC ms
         self.touched = 0  # UTC ms
         self.refused: dict[str, object] | None = None
         self.refused_at = 0

@@ -29,7 +29,9 @@ _JSON: Final = "application/json"
 _encode: Final = msgspec.json.Encoder().encode
 _EXPOSED: Final = (
     "x-request-id, x-cometapi-request-id, x-client-request-id, openai-processing-ms, x-encke-model, x-encke-provider, "
-    "x-encke-attempts, x-encke-replayed, x-encke-models-missing, x-should-retry, retry-after, retry-after-ms"
+    "x-encke-attempts, x-encke-replayed, x-encke-models-missing, x-encke-cost, x-should-retry, retry-after, "
+    "retry-after-ms, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 
 

@@ -12,7 +12,10 @@ from encke.worker.admission import KEY_HEADERS
 Json = dict[str, Any]
 
 ALWAYS: Final = ("x-request-id", "x-cometapi-request-id", "openai-processing-ms", "x-client-request-id")
-CALLED: Final = ("x-encke-model", "x-encke-attempts", "x-encke-provider", "x-encke-replayed")
+CALLED: Final = ("x-encke-model", "x-encke-attempts", "x-encke-provider", "x-encke-replayed", "x-encke-cost")
+RATES: Final = tuple(
+    f"x-ratelimit-{what}-{kind}" for kind in ("requests", "tokens") for what in ("limit", "remaining", "reset")
+)
 AFTER: Final = ("retry-after", "retry-after-ms")
 _ID: Final = {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -34,6 +37,11 @@ def headers() -> Json:
         "x-encke-provider": ({"type": "string"}, "Who answered, or was tried last."),
         "x-encke-attempts": (_COUNT, "How many attempts were made."),
         "x-encke-replayed": (_ID, "The call whose answer, kept under an `Idempotency-Key`, this is once more."),
+        "x-encke-cost": (
+            {"type": "string", "pattern": r"^\d+(\.\d{1,9})?$"},
+            "Not on streams: what the call cost, in dollars, all attempts; absent without a price.",
+        ),
+        **{name: _rate(name) for name in RATES},
         "x-encke-models-missing": ({"type": "string"}, "The providers whose list of models is not there."),
         "x-should-retry": ({"enum": ["true", "false"]}, "Whether the same request may be sent again."),
         "retry-after": ({"type": "integer", "minimum": 1, "maximum": 600}, "Seconds to wait first."),
@@ -46,6 +54,18 @@ def headers() -> Json:
         for name, (schema, text) in table.items()
     }
     return made | {f"{name}-503": {**made[name], "required": True} for name in AFTER}
+
+
+def _rate(name: str) -> tuple[Json, str]:
+    """A header of a limit a minute, as OpenAI has them."""
+    what, kind = name.split("-")[2:]
+    duration = {"type": "string", "pattern": r"^(\d+h)?(\d+m)?\d+(\.\d{1,3})?m?s$"}
+    meaning = {
+        "limit": (_COUNT, f"Where the key has such a limit: {kind} a minute of the tightest one."),
+        "remaining": (_COUNT, f"How many {kind} of it are left."),
+        "reset": (duration, "When all of it is there again: `20ms`, `1s`, `1m0s`."),
+    }
+    return meaning[what]
 
 
 def schemas() -> Json:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encke.calls.headers import cost_field, duration, rate_fields
+from encke.calls.headers import cost_field, duration, limit_fields, rate_fields
+from encke.core.clock import now_ms
 from encke.core.money import NANO
+from encke.keys.grant import Limit
+from encke.limits.book import Book, Hold
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,30 @@ def test_a_limit_is_told_in_three_fields() -> None:
     )
     assert rate_fields("tokens", 100_000, 100_000).endswith("x-ratelimit-reset-tokens: 0s\r\n")
     assert rate_fields("tokens", 100, 0).endswith("remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 1m0s\r\n")
+
+
+def test_the_tightest_limit_of_each_kind_is_told() -> None:
+    """What this worker has and what the keeper had, with what has flown in since. Budgets and calls at once: none."""
+    book, now = Book(), now_ms()
+    limits = (
+        Limit(1, "requests", 600, 'project "web"'),
+        Limit(2, "requests", 60, 'key "app"'),
+        Limit(3, "tokens", 1000, 'key "app"'),
+        Limit(4, "budget", NANO, 'key "app"'),
+        Limit(5, "concurrency", 2, 'key "app"'),
+    )
+    charges = book.charges(limits, now)
+    short = book.begin(Hold(charges), 0, 100, now)
+    book.granted([[1, 0, 300, 299], [2, 0, 30, 10], [3, 0, 400, 500], [5, 0, 1, 1]], short)
+    for account in charges.every:
+        account.left_at = now
+    fields = dict(line.split(": ") for line in limit_fields(charges).splitlines())
+    assert fields["x-ratelimit-limit-requests"] == "60" and 39 <= int(fields["x-ratelimit-remaining-requests"]) <= 45
+    assert fields["x-ratelimit-limit-tokens"] == "1000" and 800 <= int(fields["x-ratelimit-remaining-tokens"]) <= 900
+    for account in charges.every:
+        account.left_at = now - 60_000
+    assert "x-ratelimit-remaining-requests: 60\r\nx-ratelimit-reset-requests: 0s" in limit_fields(charges)
+    assert limit_fields(book.charges(limits[3:], now)) == ""
 
 
 @given(st.integers(0, 10**9), st.integers(-(10**9), 10**10))

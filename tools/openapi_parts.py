@@ -60,7 +60,7 @@ def _rate(name: str) -> tuple[Json, str]:
     """A header of a limit a minute, as OpenAI has them."""
     what, kind = name.split("-")[2:]
     duration = {"type": "string", "pattern": r"^(\d+h)?(\d+m)?\d+(\.\d{1,3})?m?s$"}
-    meaning = {
+    meaning: dict[str, tuple[Json, str]] = {
         "limit": (_COUNT, f"Where the key has such a limit: {kind} a minute of the tightest one."),
         "remaining": (_COUNT, f"How many {kind} of it are left."),
         "reset": (duration, "When all of it is there again: `20ms`, `1s`, `1m0s`."),

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from tools.openapi_parts import AFTER, ALWAYS, CALLED, RATES, Json, refs
+from tools.openapi_parts import AFTER, ALWAYS, CALLED, LEFT, Json, refs
 
 from encke import __version__
 from encke.calls.replies import MAX_NAME
@@ -203,7 +203,7 @@ def _good(route: Route) -> Json:
     if route.kind == "models":
         headers |= refs(("x-encke-models-missing",))
     if route.kind == "inference":
-        headers |= refs((*CALLED, *RATES))
+        headers |= refs((*CALLED, *LEFT))
         if SHAPES[route.name].streams:
             content["text/event-stream"] = {"schema": {"description": _STREAM}}
     return {"description": _SUMMARIES[route.name] + ".", "headers": headers, "content": content}
@@ -243,5 +243,5 @@ def _error(status: int, of: Iterable[str]) -> Json:
         schema = {"allOf": [schema, {"properties": {"error": {"properties": code}}}]}
     headers = refs(ALWAYS) | refs(("x-should-retry",)) | refs(AFTER, required=status == 503)
     if status == 429:
-        headers |= refs(RATES)
+        headers |= refs(LEFT)
     return {"description": " ".join(lines), "headers": headers, "content": {"application/json": {"schema": schema}}}

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 ALWAYS: Final = ("x-request-id", "x-cometapi-request-id", "openai-processing-ms", "x-client-request-id")
 CALLED: Final = ("x-encke-model", "x-encke-attempts", "x-encke-provider", "x-encke-replayed", "x-encke-cost")
-RATES: Final = tuple(
+LEFT: Final = tuple(
     f"x-ratelimit-{what}-{kind}" for kind in ("requests", "tokens") for what in ("limit", "remaining", "reset")
 )
 AFTER: Final = ("retry-after", "retry-after-ms")
@@ -41,7 +41,7 @@ def headers() -> Json:
             {"type": "string", "pattern": r"^\d+(\.\d{1,9})?$"},
             "Not on streams: what the call cost, in dollars, all attempts; absent without a price.",
         ),
-        **{name: _rate(name) for name in RATES},
+        **{name: _rate(name) for name in LEFT},
         "x-encke-models-missing": ({"type": "string"}, "The providers whose list of models is not there."),
         "x-should-retry": ({"enum": ["true", "false"]}, "Whether the same request may be sent again."),
         "retry-after": ({"type": "integer", "minimum": 1, "maximum": 600}, "Seconds to wait first."),

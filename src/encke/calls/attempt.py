@@ -556,7 +556,7 @@ class Attempt:
         assert grant is not None and parsed is not None
         total, cost, version = self.reckon(status, reason)
         now = monotonic()
-        self.target.upstream.tally.count(status, total.total_input, total.total_output, total.cache_read)
+        self.target.upstream.tally.count(status, total.total_input, total.total_output, total.cache_read, cost)
         if self._first_at and self.http_status == 200:
             call.first_at = self._first_at  # of the last that answered: one that was refused answers fast
         entry = Entry(

@@ -529,6 +529,7 @@ def tell(desk: Desk, call: Call) -> None:
             call.code,
             call.client_request_id,
             call.replayed,
+            None if call.unpriced else dollars(call.cost) if call.attempts else "",
         )
     )
 

@@ -66,6 +66,8 @@ EVENTS: dict[str, Event] = {
     "journal_free": Event("info", "keeper", "Calls are taken again.", "waiting"),
     "journal_not_made": Event("error", "keeper", "A worker's journal could not be made; it asks again.", "reason"),
     "journal_not_flushed": Event("error", "keeper", "A journal could not be flushed to the disk.", "file, reason"),
+    "journal_not_synced": Event("error", "worker", "Strict durability: the journal cannot be synced.", "reason"),
+    "journal_synced": Event("info", "worker", "It can be again."),
     "reply_not_removed": Event("warning", "keeper", "An answer that was kept could not be removed.", "reason"),
     "keys_not_pushed": Event("error", "keeper", "Workers do not know the last change of keys yet.", "reason"),
     "access_log_unavailable": Event(

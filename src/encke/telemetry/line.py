@@ -30,3 +30,4 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     code: str = ""
     client_request_id: str = ""
     replayed: str = ""
+    cost: str | None = ""  # dollars as a decimal string; null where tokens were used that have no price

@@ -42,6 +42,10 @@ METRICS: dict[str, Metric] = {
         "counter", "Attempts at providers, each an entry of the ledger.", "provider, status"
     ),
     "encke_tokens_total": Metric("counter", "Tokens used at providers.", "provider, kind (input, cached, output)"),
+    "encke_cost_nanodollars_total": Metric("counter", "What attempts have cost, in nano-dollars.", "provider"),
+    "encke_unpriced_attempts_total": Metric(
+        "counter", "Attempts with tokens of a model that has no price.", "provider"
+    ),
     "encke_access_lines_dropped_total": Metric("counter", "Lines of the access log that nobody took."),
     "encke_connections": Metric("gauge", "Open connections of clients."),
     "encke_calls_in_flight": Metric("gauge", "Calls under way."),

@@ -58,23 +58,29 @@ class Histogram:
 
 
 class ProviderTally:
-    """Attempts by how they ended, and tokens, of one provider."""
+    """Attempts by how they ended, tokens, and cost in nano-dollars, of one provider; `unpriced` attempts have none."""
 
-    __slots__ = ("attempts", "cached", "input", "output")
+    __slots__ = ("attempts", "cached", "cost", "input", "output", "unpriced")
 
     def __init__(self) -> None:
         self.attempts: dict[str, int] = {}
         self.input = 0
         self.output = 0
         self.cached = 0
+        self.cost = 0
+        self.unpriced = 0
 
-    def count(self, status: str, tokens_in: int, tokens_out: int, cached: int) -> None:
+    def count(self, status: str, tokens_in: int, tokens_out: int, cached: int, cost: int | None) -> None:
         """An attempt has been settled."""
         attempts = self.attempts
         attempts[status] = attempts.get(status, 0) + 1
         self.input += tokens_in
         self.output += tokens_out
         self.cached += cached
+        if cost is not None:
+            self.cost += cost
+        elif tokens_in or tokens_out:
+            self.unpriced += 1
 
 
 class Tally:

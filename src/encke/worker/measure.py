@@ -28,10 +28,17 @@ def worker_sheet(
         "encke_access_lines_dropped_total": {"": dropped},
         "encke_upstream_attempts_total": {},
         "encke_tokens_total": {},
+        "encke_cost_nanodollars_total": {},
+        "encke_unpriced_attempts_total": {},
     }
     for name, provider in tally.providers.items():
         for status, count in provider.attempts.items():
             counters["encke_upstream_attempts_total"][labels(provider=name, status=status)] = count
+        own = labels(provider=name)
+        if provider.cost:
+            counters["encke_cost_nanodollars_total"][own] = provider.cost
+        if provider.unpriced:
+            counters["encke_unpriced_attempts_total"][own] = provider.unpriced
         kinds = {"input": provider.input, "cached": provider.cached, "output": provider.output}
         for kind, count in kinds.items():
             if count:

@@ -44,7 +44,8 @@ def test_buckets_hold_their_bound() -> None:
 def test_a_provider_keeps_its_counts() -> None:
     """Whoever asks for it again gets the same."""
     tally = Tally()
-    tally.provider("lab").count("complete", 10, 5, 2)
-    tally.provider("lab").count("complete", 1, 1, 0)
+    tally.provider("lab").count("complete", 10, 5, 2, 700)
+    tally.provider("lab").count("complete", 1, 1, 0, None)
     found = tally.provider("lab")
     assert (found.attempts, found.input, found.output, found.cached) == ({"complete": 2}, 11, 6, 2)
+    assert (found.cost, found.unpriced) == (700, 1)

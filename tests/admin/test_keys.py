@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from encke.admin.context import AdminError, Context
-from encke.admin.keys import bootstrap, create, first, list_keys, revoke, show
-from encke.admin.terms import Terms
+from encke.admin.keys import bootstrap, create, first, list_keys, revoke, rotate, show, update
+from encke.admin.terms import NO_TERMS, Terms
 from encke.keys import secret
 from tests.admin.conftest import NOW
 
@@ -125,6 +125,51 @@ def test_another_bootstrap_key(ctx: Context) -> None:
     assert bootstrap(ctx, OWN) == bootstrap(ctx, minted.secret) == bootstrap(ctx, OWN + "x") == "created"
     assert {key.name for key in list_keys(ctx)} == {"bootstrap", "bootstrap-2", "bootstrap-3"}
     assert show(ctx, minted.public_id).name == "bootstrap-2"
+
+
+def test_a_rotated_bootstrap_key(ctx: Context) -> None:
+    """One that has been given another secret is not added again, however often; nor if that was long ago."""
+    bootstrap(ctx, OWN)
+    for _ in range(2):
+        rotate(ctx, "bootstrap", 0)
+        assert bootstrap(ctx, OWN) == "rotated"
+    assert [key.name for key in list_keys(ctx)] == ["bootstrap"]
+    revoke(ctx, "bootstrap")
+    assert bootstrap(ctx, OWN) == "revoked"
+
+
+def test_rotate(ctx: Context, tmp_path: Path) -> None:
+    """Another secret of the same id; the one before ends with the grace, one before that at once; none is stored."""
+    made = create(ctx, "app", Terms(budget=("25/month",)))
+    first = rotate(ctx, "app", 5_000)
+    assert (first.id, first.name, first.until, first.ended) == (made.id, "app", NOW + 5_000, False)
+    assert secret.minted(first.key) and first.key != made.key and first.key not in repr(first)
+    assert show(ctx, "app").old_secret == NOW + 5_000 and show(ctx, first.key).id == made.id
+    second = rotate(ctx._replace(now=lambda: NOW + 4_999), "app", 1_000)
+    later = ctx._replace(now=lambda: NOW + 6_000)
+    assert second.ended and not rotate(later, "app", 0).ended
+    assert show(later, "app").old_secret is None and len(show(later, "app").limits.budgets) == 1
+    for file in tmp_path.iterdir():
+        content = file.read_bytes()
+        assert all(each.key[20:32].encode() not in content for each in (made, first, second))
+    revoke(ctx, "app")
+    with pytest.raises(AdminError, match=r'the key "app" .* is revoked already'):
+        rotate(ctx, "app", 0)
+
+
+def test_update(ctx: Context) -> None:
+    """What is given changes, the rest stays; names are checked as new ones are."""
+    create(ctx, "other")
+    create(ctx, "app", Terms(rpm="60", models="a,b", expires="1d", tag=("x",), budget=("5/day",)))
+    info = update(ctx, "app", Terms(rpm="70", models="any", budget=("6/day", "9")), "new")
+    assert (info.name, info.limits.rpm, info.limits.models, info.limits.tags) == ("new", 70, None, ["x"])
+    assert info.expires == NOW + 86_400_000 and [each.amount for each in info.limits.budgets] == [6 * 10**9, 9 * 10**9]
+    for name, message in (("other", "is taken"), ("-x", "begins with"), (info.id, "is the id of another key")):
+        with pytest.raises(AdminError, match=message):
+            update(ctx, "new", NO_TERMS, name)
+    revoke(ctx, "new")
+    with pytest.raises(AdminError, match="is revoked already"):
+        update(ctx, "new", Terms(rpm="1"))
 
 
 @pytest.mark.parametrize("key", ["", "sk-short", "pk-" + "x" * 40, "sk-" + "x" * 40 + " "])

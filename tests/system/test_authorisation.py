@@ -76,6 +76,17 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @pytest.fixture(scope="module")
 def callers(gateway: Gateway) -> dict[str, Identity]:
     """All of them: with a good key in every spelling, and with every kind of bad one in every spelling."""
+    encke(gateway, "projects", "create", "over")
+    archived = encke(gateway, "keys", "create", "--name", "archived", "--project", "over")["key"]
+    encke(gateway, "projects", "archive", "over", "--yes")
+    graced = encke(gateway, "keys", "create", "--name", "turned")["key"]
+    turned = encke(gateway, "keys", "rotate", "turned", "--grace", "1h")["key"]
+    replaced = encke(gateway, "keys", "create", "--name", "replaced")["key"]
+    encke(gateway, "keys", "rotate", "replaced", "--grace", "0")
+    ended = encke(gateway, "keys", "create", "--name", "ended")["key"]
+    for _ in range(2):
+        encke(gateway, "keys", "rotate", "ended", "--grace", "1h")
+    elsewhere = encke(gateway, "keys", "create", "--name", "elsewhere", "--addresses", "10.0.0.0/8")["key"]
     revoked = encke(gateway, "keys", "create", "--name", "revoked")["key"]
     encke(gateway, "keys", "revoke", "revoked", "--yes")
     expired = encke(gateway, "keys", "create", "--name", "expired", "--expires", "1s")["key"]
@@ -87,10 +98,16 @@ def callers(gateway: Gateway) -> dict[str, Identity]:
         ("good", made, None), ("bootstrap", KEY, None), ("revoked", revoked, "invalid_api_key"),
         ("expired", expired, "expired_api_key"), ("unknown", bad, "invalid_api_key"), ("typo", typo, "invalid_api_key"),
         ("cut", made[:-1], "invalid_api_key"), ("other case", made.swapcase(), "invalid_api_key"),
-        ("no key at all", "x", "invalid_api_key"),
+        ("no key at all", "x", "invalid_api_key"), ("archived", archived, "invalid_api_key"),
+        ("in its grace", graced, None), ("its new secret", turned, None), ("replaced", replaced, "expired_api_key"),
+        ("ended", ended, "invalid_api_key"),
     ):  # fmt: skip
         found |= {f"{kind}, {name}": Identity(headers, code) for name, headers in spellings(key).items()}
+    odd_place = {"x-forwarded-for": "10.1.1.1"}  # nobody here is trusted to say so
+    for name, headers in spellings(elsewhere).items():
+        found[f"elsewhere, {name}"] = Identity({**headers, **odd_place}, "address_not_allowed", 403)
     wrong = {
+        "two secrets of one key": {"authorization": f"Bearer {graced}", "x-api-key": turned},
         "two keys": {"authorization": good, "x-api-key": bad}, "two good keys": {"x-api-key": made, "api-key": KEY},
         "a good key after a bad one": {"authorization": f"Bearer {bad}", "x-api-key": made},
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encke.admin.context import AdminError
 from encke.config.problems import quote
+from encke.core.redact import without_keys
 from encke.keys import secret
 
 LONGEST_NAME = 64
@@ -12,7 +13,7 @@ LONGEST_NAME = 64
 def checked(name: str) -> str:
     """The name. Raises AdminError if it cannot be one."""
     if problem := _problem(name):
-        raise AdminError(f"the name {quote(name)} {problem}")
+        raise AdminError(f"the name {quote(without_keys(name))} {problem}")
     return name
 
 

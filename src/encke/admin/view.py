@@ -9,6 +9,7 @@ import msgspec
 
 from encke.admin.context import AdminError, Context
 from encke.config.problems import nearest, quote
+from encke.core.redact import without_keys
 from encke.keys.grant import Level, Limit, Period, Rules
 from encke.keys.granting import earliest, scope
 from encke.limits.windows import window_of
@@ -100,7 +101,7 @@ class View:
         known = [row.name for row in self.rows(level).values() if row.archived is None]
         near = nearest(ref, known)
         hint = f"nearest: {quote(near)}" if near else f"encke {SHORT[level]}s list shows them all"
-        raise AdminError(f"no {level} has the name {quote(ref)}; {hint}")
+        raise AdminError(f"no {level} has the name {quote(without_keys(ref))}; {hint}")
 
     def live(self, level: Upper, ref: str) -> StoredLevel:
         """As `find`, and not archived. Raises AdminError."""

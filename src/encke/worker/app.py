@@ -9,7 +9,7 @@ import msgspec
 
 from encke.calls.call import Call
 from encke.calls.life import Desk, Drained, draining, live, tell
-from encke.core.addresses import is_loopback
+from encke.core.addresses import address, is_loopback
 from encke.core.faults import Fault
 from encke.core.ids import IdMint
 from encke.core.redact import without_keys
@@ -151,7 +151,8 @@ class WorkerApp:
         caller = self._proxies.caller(connection.peer, request.headers)
         if address_allowed(grant.rules, caller):
             return None
-        return Fault("address_not_allowed", f"This key may not be used from {visible(caller, 60) or 'where you are'}.")
+        shown = caller if address(caller) is not None else "an unknown address"
+        return Fault("address_not_allowed", f"This key may not be used from {shown}.")
 
     def refuse(self, request: Request | None, connection: ServerConnection, fault: Fault) -> None:
         """Answer with an error."""

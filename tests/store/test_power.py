@@ -11,12 +11,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from encke.ledger.entry import Entry
+from encke.ledger.entry import NOTHING, Entry
 from encke.store.port import StoreError
 from encke.store.sqlite import SqliteStore
 from tests.conftest import Count, Size
 from tests.store.broken_disk import Disk, ShortRead
-from tests.store.contract import entry, key
+from tests.store.contract import DAY, MIDNIGHT, accounts, entry, key
+
+OLD = -DAY
 
 
 def sound(store: SqliteStore) -> bool:
@@ -25,17 +27,25 @@ def sound(store: SqliteStore) -> bool:
 
 
 def traffic(store: SqliteStore, disk: Disk, seed: int) -> list[tuple[int, str, list[Entry]]]:
-    """What the keeper does all day. What was done, in order, and how many disk events there were when it was told."""
+    """What the keeper does all day. What was done, in order, and how many disk events there were when it was told.
+
+    Entries are charged to accounts and leases; some are old, and removed again.
+    """
     rng = random.Random(seed)
     done: list[tuple[int, str, list[Entry]]] = []
+    sets = (NOTHING, accounts((1, 0)), accounts((1, 0), (2, MIDNIGHT)))
     for number in range(40):
         kind = rng.random()
         batch: list[Entry] = []
         if kind < 0.2:
             store.grant([(7, number % 3, 0, number)], [(number % 3, number)])
+        elif kind < 0.65:
+            charged = rng.choice(sets)
+            many, age = rng.choice((1, 3, 40)), rng.choice((0, 0, OLD))
+            batch = [entry(accounts=charged, started=MIDNIGHT + age, cost=rng.randint(1, 9)) for _ in range(many)]
+            store.append(batch, rng.choice((0, 8)))
         elif kind < 0.7:
-            batch = [entry() for _ in range(rng.choice((1, 3, 40)))]
-            store.append(batch)
+            store.prune(MIDNIGHT, rng.choice((5, 50)))
         elif kind < 0.8:
             store.add_key(*key(number + 1))
         elif kind < 0.95:
@@ -48,7 +58,7 @@ def traffic(store: SqliteStore, disk: Disk, seed: int) -> list[tuple[int, str, l
 
 def test_the_power_goes_at_any_moment(tmp_path: Path, size: Size, count: Count) -> None:
     """At 300 moments (2,000 with --soak), with unflushed writes lost, reordered or torn: the file is sound, everything
-    acknowledged is there, and nothing is there in part."""
+    acknowledged is there, nothing is there in part, and the ledger adds up."""
     points, seeds = size(300, soak=2000), size(5, soak=20)
     found: Counter[str] = Counter()
     for seed in range(seeds):
@@ -66,20 +76,31 @@ def test_the_power_goes_at_any_moment(tmp_path: Path, size: Size, count: Count) 
             disk.after_crash(at, folder, rng)
             after = SqliteStore.open(folder / "encke.db")
             assert sound(after)
+            verdict = after.verify(MIDNIGHT, lambda done, most: None)
+            assert verdict.ok, verdict
+            told = [batch for moment, _, batch in done if moment <= at]
+            assert after.usage(0, 2**60)[0].calls == verdict.entries + verdict.pruned >= sum(map(len, told))
+            cost = sum(one.cost or 0 for batch in told for one in batch)
+            assert (after.usage(0, 2**60)[0].cost or 0) >= cost
+            leased = sum(lease.posted for lease in after.leases() if lease.limit == 1)
+            assert leased <= after.posted(1, 0)
             names = {one.name for one in after.list_keys()}
             for moment, name, batch in done:
+                if batch and batch[0].started < MIDNIGHT:
+                    continue  # may be removed
                 there = [bool(after.entries(one.call)) for one in batch]
+                found["entries removed"] += verdict.pruned
                 assert moment > at or (all(there) and (not name or f"name {name[4:]}" in names)), "lost what was told"
                 assert len(set(there)) <= 1, "a batch is there in part"
                 found["entries there"] += sum(there)
                 found["entries told"] += len(batch) * (moment <= at)
             # Grants need not outlive the power, but none is there in part.
-            granted = sorted((row.limit, row.granted) for row in after.leases())
+            granted = sorted((row.limit, row.granted) for row in after.leases() if row.epoch == 7)
             assert granted == sorted(after.rates()), "a grant is there in part"
             found["grants there"] += len(granted)
             after.close()
-    told = ", ".join(f"{number} {what}" for what, number in found.items())
-    count(f"power, store: {points // seeds * seeds} crashes: {told}")
+    counted = ", ".join(f"{number} {what}" for what, number in found.items())
+    count(f"power, store: {points // seeds * seeds} crashes: {counted}")
     assert found["entries told"] > 0 and found["grants there"] > 0
 
 
@@ -126,7 +147,7 @@ def keep_at_it(store: SqliteStore, do: Callable[..., object], *args: object) -> 
 )
 def test_the_disk_fails_at_the_nth_call(tmp_path: Path, error: str, times: int, size: Size, count: Count) -> None:
     """Wherever it fails, the store says StoreError and nothing else; tried again it works, if need be on a new
-    connection; nothing is lost, or there twice."""
+    connection; nothing is lost, or there twice, or charged twice, and what failed is not taken for done."""
     step = size(3, soak=1)
     troubles = 0
     nth = tried = 0
@@ -137,19 +158,24 @@ def test_the_disk_fails_at_the_nth_call(tmp_path: Path, error: str, times: int, 
             store = SqliteStore.open(folder / "encke.db")
             store.append([entry() for _ in range(200)])
             failing = disk.fail = Failing(nth, times, error)
-            batches = [[entry() for _ in range(30)] for _ in range(3)]
+            charged = accounts((1, 0))
+            batches = [[entry(accounts=charged, cost=1) for _ in range(30)] for _ in range(3)]
             for batch in batches:
-                troubles += keep_at_it(store, store.append, batch)
+                troubles += keep_at_it(store, store.append, batch, 8)
                 troubles += keep_at_it(store, store.checkpoint)
             troubles += keep_at_it(store, store.checkpoint_idle)
+            troubles += keep_at_it(store, store.grant, [(8, 1, 0, nth)], [(3, nth)])
+            troubles += keep_at_it(store, store.prune, MIDNIGHT + DAY, 7)
             troubles += keep_at_it(store, store.add_key, *key(1)) if nth % 2 else 0
             disk.fail = lambda call: None
             store.renew()  # what the old one remembers of half a read is not what is in the file
             assert sound(store)
             store.close()
             store = SqliteStore.open(folder / "encke.db")
-            assert store.usage(0, 2**60)[0].calls == 290
-            assert all(len(store.entries(one.call)) == 1 for batch in batches for one in batch)
+            assert store.usage(0, 2**60)[0].calls == 290 and store.posted(1, 0) == 90
+            verdict = store.verify(MIDNIGHT, lambda done, most: None)
+            assert verdict.ok and verdict.pruned >= 7 and verdict.entries + verdict.pruned == 290, verdict
+            assert store.leases() == [(8, 1, 0, nth, 90)]
             store.close()
         tried += 1
         if not failing.failed:

@@ -13,7 +13,7 @@ from encke.store import leases
 from encke.store.backup import backup
 from encke.store.migrate import check_current, migrate
 from encke.store.opening import BUSY_MS, open_reader, open_writer, quick_check, reading, writing
-from encke.store.port import Appended, GroupBy, LeaseRow, UsageRow, Verdict
+from encke.store.port import Appended, GroupBy, LeaseRow, StoreError, UsageRow, Verdict
 from encke.store.posting import Books, charged
 from encke.store.pruning import prune
 from encke.store.reports import span, usage
@@ -27,6 +27,10 @@ from encke.store.verify import verify
 APPEND_MS = 20
 
 
+# After which a connection is what it was.
+_HARMLESS = (apsw.BusyError, apsw.LockedError, apsw.ConstraintError, apsw.ReadOnlyError, apsw.ConnectionClosedError)
+
+
 class SqliteStore(SqliteLevels):
     """A `Store`. Not for several threads; one writer at a time, as many readers as you like."""
 
@@ -35,6 +39,7 @@ class SqliteStore(SqliteLevels):
         self._before_commit = before_commit
         self._books = Books()
         self.replies = ReplyTable(self._unflushed)
+        self._doubtful = False
         self.path = path
 
     @classmethod
@@ -49,7 +54,9 @@ class SqliteStore(SqliteLevels):
         with contextlib.suppress(apsw.Error):
             self._db.close(True)
         self._books.forget()
+        self._doubtful = True  # until there is a new one
         self._db = _open(self.path, False, self._before_commit, APPEND_MS)
+        self._doubtful = False
 
     @classmethod
     def open_read_only(cls, path: Path) -> SqliteStore:
@@ -135,11 +142,33 @@ class SqliteStore(SqliteLevels):
 
     @contextlib.contextmanager
     def _at_once(self) -> Iterator[None]:
-        self._db.set_busy_timeout(APPEND_MS)
+        with self._trusted():
+            self._db.set_busy_timeout(APPEND_MS)
+            try:
+                yield
+            finally:
+                self._db.set_busy_timeout(BUSY_MS)
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[apsw.Connection]:
+        with plainly(self.path), self._trusted(), super()._write() as db:
+            yield db
+
+    @contextlib.contextmanager
+    def _trusted(self) -> Iterator[None]:
+        """For a transaction that writes. If a commit fails, and then the reading of what it had changed, a connection
+        may take for committed what is not; the next transaction would find nothing left to do. So that gets a new
+        connection."""
+        if self._doubtful:
+            self.renew()
         try:
             yield
-        finally:
-            self._db.set_busy_timeout(BUSY_MS)
+        except StoreError as error:
+            self._doubtful = not isinstance(error.__cause__, _HARMLESS)
+            raise
+        except apsw.Error as error:
+            self._doubtful = not isinstance(error, _HARMLESS)
+            raise
 
     @contextlib.contextmanager
     def _unflushed(self) -> Iterator[apsw.Connection]:

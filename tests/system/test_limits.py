@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
 from threading import Lock
 
 import pytest
@@ -100,7 +103,7 @@ def test_requests_a_minute(site: Site, size: Size, count: Count) -> None:
     tally = Tally()
     begun = time.monotonic()
     at_rate(rpm / 2, 2.5, lambda: tally.call(site.gateway, key))
-    at_rate(rpm / 30, size(6, soak=60), lambda: tally.call(site.gateway, key))
+    at_rate(rpm / 30, size(4, soak=60), lambda: tally.call(site.gateway, key))
     took = max(tally.admitted) - begun
     allowed = rpm + rpm / 60 * took
     steps = rpm / 4
@@ -134,7 +137,7 @@ def test_calls_at_once(site: Site, count: Count) -> None:
     places = 6
     key = key_with(site.gateway, "--concurrency", str(places))
     tally = Tally()
-    at_rate(60, 4.0, lambda: tally.call(site.gateway, key, SLOW, True), threads=24)
+    at_rate(60, 3.0, lambda: tally.call(site.gateway, key, SLOW, True), threads=24)
     edges = [(call.at_ns, 1) for call in site.upstream.statement.calls()[site.seen[0] :]]
     edges += [(end.at_ns, -1) for end in site.upstream.statement.outcomes()[site.seen[1] :]]
     under_way = most = 0
@@ -147,3 +150,46 @@ def test_calls_at_once(site: Site, count: Count) -> None:
     with ThreadPoolExecutor(places) as pool:
         again = [pool.submit(ask, site.gateway, key, SLOW, True) for _ in range(places)]
         assert [each.result().status for each in again] == [200] * places
+
+
+# Processes die before and after a grant, in the middle of calls, and while leases are forgotten.
+DOOM = "keeper.granting:2,keeper.granted:3,keeper.forgetting:1,worker.settled:4,worker.intended:3"
+
+
+def test_a_budget_outlives_its_processes(tmp_path: Path, upstream: UpstreamProcess, count: Count) -> None:
+    """Whoever dies: nothing is spent twice, no allowance is lost, and in the end the budget is used up to its last
+    call, and nothing of it is reserved."""
+    made = settings(upstream, workers=WORKERS)
+    made["providers"]["lab"]["price"] = {"input": "0", "output": "0", "request": "0.01"}
+    with Gateway(tmp_path / "gateway", made, env={"ENCKE_CRASHPOINT": DOOM}) as gateway:
+        key = key_with(gateway, "--budget", "3")
+
+        def one() -> str:
+            try:
+                answer = ask(gateway, key)
+            except (OSError, AssertionError):
+                return "cut"
+            assert answer.status in (200, 429, 503), answer.body
+            return "answered" if answer.status == 200 else str(answer.json()["error"]["code"])
+
+        seen: Counter[str] = Counter()
+        with ThreadPoolExecutor(8) as pool:
+            while (found := Counter(pool.map(lambda _: one(), range(16))))["insufficient_quota"] < 16:
+                seen += found
+        gateway.kill("worker")
+        gateway.wait_for(lambda: deaths(gateway) == len(DOOM.split(",")), 20, "not all have died")
+        gateway.wait_for(lambda: not budget(gateway, "reserved"), 20, "something stays reserved")
+        spent = budget(gateway, "spent")
+    count(f"budget: {len(DOOM.split(','))} deaths, {dict(seen)}, {spent} of 3 dollars spent")
+    assert spent == 3 >= seen["answered"] * Decimal("0.01")
+
+
+def deaths(gateway: Gateway) -> int:
+    """How many processes have died where they were to."""
+    return gateway.log.count('"event":"crash_point"')
+
+
+def budget(gateway: Gateway, figure: str) -> Decimal:
+    """How the only budget stands, in dollars."""
+    [found] = json.loads(encke(gateway, "budgets", "--json").stdout)
+    return Decimal(found[figure])

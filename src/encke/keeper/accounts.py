@@ -1,7 +1,7 @@
 """What the keeper knows of accounts, leases and buckets: the store's rows in memory, and what is not written yet.
 
-Only what is granted must be in the store before anybody hears of it. What is given back may be written with the next
-grant: a keeper that dies before that reserves too much until the worker has said hello again, or is gone.
+Only what is granted must be in the store before anybody hears of it. What is given back is written with the next grant,
+or a moment later: a keeper that dies before that reserves too much until the worker has said hello again, or is gone.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ class Accounts:
         self._changed_buckets.add(limit)
 
     def commit(self) -> None:
-        """Write what is granted. Raises StoreError; then `undo`."""
-        if not self._undo:
+        """Write what is granted, and what came back. Raises StoreError; then `undo`, if anything was granted."""
+        if not self._changed and not self._changed_buckets:
             return
         rows = [(epoch, *key, self._accounts[key].leases[epoch].granted) for epoch, key in self._changed]
         self._store.grant(rows, [(limit, self._buckets[limit]) for limit in self._changed_buckets])

@@ -130,6 +130,9 @@ class Keeper:
                 del self._journals[journal.epoch]
             unsettled |= gone and journal.epoch in self._journals
         self._forget_leases()
+        if look:
+            with contextlib.suppress(StoreError):
+                self.turns.desk.accounts.commit()
         if look and not unsettled and not self.turns.desk.opened:
             self.turns.desk.open()
         journals = self._journals.values()

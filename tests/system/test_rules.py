@@ -177,3 +177,41 @@ def test_rotation(gateway: Gateway, request: pytest.FixtureRequest) -> None:
     encke(gateway, "keys", "revoke", "turning", "--yes")
     for key in (first, second, third):
         until(gateway, clients, key, (401, "invalid_api_key"))
+
+
+def test_limits_of_every_level(gateway: Gateway, request: pytest.FixtureRequest) -> None:
+    """A limit given to a key, its project or its organisation holds on every worker within a second, and no more once
+    it is taken away; another key of the same project shares the project's and has not the first one's."""
+    encke(gateway, "orgs", "create", "limited")
+    encke(gateway, "projects", "create", "small", "--org", "limited")
+    key = made(gateway, "--name", "limited", project="small")
+    other = made(gateway, project="small")
+    clients = on_every_worker(gateway, request)[:8]
+    until(gateway, clients, key, FINE)
+    full = (429, "rate_limit_exceeded")
+    for owner, shared in (
+        (("keys", "update", "limited"), FINE), (("projects", "update", "small"), full),
+        (("orgs", "update", "limited"), full),
+    ):  # fmt: skip
+        encke(gateway, *owner, "--rpm", "1")
+        ask(clients[0], key)  # the one there is, if the first of these was not
+        until(gateway, clients, key, full)
+        assert {verdict(ask(client, other)) for client in clients} == {shared}
+        message = ask(clients[0], key).json()["error"]["message"]
+        assert f'of {"organisation" if owner[0] == "orgs" else owner[0][:-1]} "' in message
+        encke(gateway, *owner, "--rpm", "off")
+        until(gateway, clients, key, FINE)
+        until(gateway, clients, other, FINE)
+
+
+def test_a_budget_of_every_level(gateway: Gateway, request: pytest.FixtureRequest) -> None:
+    """A budget makes a model without a price one that is refused, within a second; without it the model serves."""
+    encke(gateway, "projects", "create", "poor")
+    key = made(gateway, "--name", "poor", project="poor")
+    clients = on_every_worker(gateway, request)[:8]
+    for owner in (("--key", "poor"), ("--project", "poor")):
+        until(gateway, clients, key, FINE)
+        encke(gateway, "budgets", "set", "5/day", *owner)
+        until(gateway, clients, key, (400, "unpriced_model"))
+        encke(gateway, "budgets", "remove", "day", *owner)
+    until(gateway, clients, key, FINE)

@@ -73,8 +73,17 @@ class View:
         self.projects = {row.id: row for row in ctx.store.levels("project")}
         self._limits: dict[tuple[Level, str], list[Limit]] = {}
         self._every = every
+        self._windows: dict[tuple[Period, str, int], tuple[int, int | None]] = {}
         for level, owner, limit in ctx.store.owned_limits() if every else ():
             self._limits.setdefault((level, owner), []).append(limit)
+
+    def _window(self, limit: Limit) -> tuple[int, int | None]:
+        """Its present window; most budgets have the same few."""
+        kind = limit.period, limit.zone, limit.anchor
+        found = self._windows.get(kind)
+        if found is None:
+            found = self._windows[kind] = window_of(*kind, self.now)
+        return found
 
     @cached_property
     def old(self) -> dict[str, int]:
@@ -142,7 +151,7 @@ class View:
 
     def budget(self, limit: Limit, whose: str) -> BudgetInfo:
         """How a budget stands now."""
-        start, end = window_of(limit.period, limit.zone, limit.anchor, self.now)
+        start, end = self._window(limit)
         spent = self._store.posted(limit.id, start)
         left = limit.amount - spent
         return BudgetInfo(

@@ -11,7 +11,7 @@ Period = Literal["total", "credit", "day", "week", "month"]
 Level = Literal["organisation", "project", "key"]
 
 
-class Limit(msgspec.Struct, frozen=True, array_like=True):
+class Limit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One limit. `amount`: nano-dollars of a budget, requests or tokens per minute, or calls at once.
 
     `scope` names whose it is, for messages: `key "app"`, `project "web"`, `organisation "acme"`. Budgets only: `period`
@@ -29,7 +29,7 @@ class Limit(msgspec.Struct, frozen=True, array_like=True):
     strict: bool = False
 
 
-class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rules(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one level allows; None: everything. All levels must allow a thing. Fields are only ever added.
 
     `models` are globs over the name asked for, `routes` names of routes such as chat, `addresses` networks in CIDR

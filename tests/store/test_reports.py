@@ -63,7 +63,8 @@ def test_long_ranges_read_no_entries(store: SqliteStore) -> None:
 
 
 def test_large(tmp_path: Path, size: Size, count: Count) -> None:
-    """200,000 entries of a month (3,000,000 with --soak) are reported from their sums."""
+    """200,000 entries of a month (3,000,000 with --soak) are reported from their sums, and verified; each takes less
+    than 512 bytes, indexes and sums included."""
     many = size(200_000, soak=3_000_000)
     now = time.time_ns() // 1_000_000
     fill(tmp_path / "encke.db", many, now)
@@ -72,6 +73,13 @@ def test_large(tmp_path: Path, size: Size, count: Count) -> None:
     rows = store.usage(now - 30 * 24 * HOUR_MS, now + 1, "model")
     took = time.perf_counter() - began
     (total,) = store.usage(0, 2**60)
+    began = time.perf_counter()
+    verdict = store.verify(now, lambda done, most: None)
+    verifying = time.perf_counter() - began
     store.close()
+    assert verdict.ok, verdict
+    each = (tmp_path / "encke.db").stat().st_size / verdict.entries
+    assert each < 512
     assert total.calls == many and 0.9 * many < sum(row.calls for row in rows) < many
     count(f"ledger: {many} entries of 31 days, usage of 30 by model in {took * 1000:.0f} ms")
+    count(f"ledger: {verdict.entries / verifying:,.0f} entries verified per second, {each:.0f} bytes of disk for each")

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import pytest
 
-from encke.keeper.replies import ReplyDesk, ReplyRules
+from encke.keeper.replies import AT_ONCE, ReplyDesk, ReplyRules
 from encke.store.sqlite import SqliteStore
 from tests.store.contract import entry
 
@@ -128,6 +128,17 @@ def test_old_ones_are_forgotten(site: Site) -> None:
     assert site.begin(3, "c5") == ("running", "c3")
     site.desk.tidy(())
     assert site.files == set() and site.desk.total == 0 and site.begin(2, "c6") == ("begun", "c6")
+
+
+def test_many_old_ones(site: Site) -> None:
+    """They are forgotten some at a time, and it is told when there are more."""
+    for number in range(AT_ONCE + 1):
+        site.begin(number, f"c{number}")
+        site.done(number, f"c{number}", "large")
+    assert not site.desk.tidy(())
+    site.now += DAY + 1
+    assert site.desk.tidy(()) and len(site.store.replies.older(site.now, 999)) == 1
+    assert not site.desk.tidy(()) and site.store.replies.older(site.now, 999) == []
 
 
 def test_room_is_made(site: Site) -> None:

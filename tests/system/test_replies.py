@@ -242,6 +242,24 @@ def test_nobody_comes_to_anothers_answer(site: Site) -> None:
     assert site.ask(body, name, key=other["key"]).status == 401
 
 
+def test_an_answer_once_more_counts_against_no_limit(site: Site) -> None:
+    """Of two requests a minute the first is repeated ten times, and there is one left; a refusal frees its name."""
+    made = encke(site.gateway, "keys", "create", "--name", "limited", "--rpm", "2", "--concurrency", "1", "--json")
+    assert made.returncode == 0, made.stderr
+    EVIDENCE.terminal(made.stdout.encode())
+    key = json.loads(made.stdout)["key"]
+    name, body = next(NAMES), chat("token:limits", "lab/m")
+    first = site.ask(body, name, key=key)
+    assert first.status == 200
+    assert {site.ask(body, name, key=key).header("x-encke-replayed") for _ in range(10)} == {
+        first.header("x-request-id")
+    }
+    assert site.ask(body, next(NAMES), key=key).status == 200
+    refused = next(NAMES)
+    assert {code(site.ask(body, refused, key=key)) for _ in range(2)} == {"rate_limit_exceeded"}
+    assert site.ask(body, name, key=key).body == first.body and site.asked("limits") == 2
+
+
 @pytest.mark.parametrize("name", ["", "x" * 256, "caf\u00e9", "a\tb"])
 def test_names_that_are_none(site: Site, name: str) -> None:
     """400 with what a name is; nobody is asked."""

@@ -178,12 +178,15 @@ async def answer_once(desk: Desk, call: Call, replies: Replies) -> None:
         call.replay(kept)
         return
     call.once = once
+    problem: Exception | None = None
     try:
         await answer(desk, call)
-    except Exception:
+    except Exception as error:
+        problem = error  # compiled, an exception does not outlive an await in its own handler
+    if problem is not None:
         # Before the caller is told: who tries again at once is not to find it still running.
         await once.fail()
-        raise
+        raise problem
 
 
 def crash(desk: Desk, call: Call, error: Exception) -> None:

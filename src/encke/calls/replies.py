@@ -94,13 +94,19 @@ class Once:
             if header in headers:
                 asked = sha256(asked + header + b":" + headers[header]).digest()
         answer: Signal[tuple[str, str]] = _apart(replies.begin(self._name, asked, self._call))
+        known: tuple[str, str] | None = None
+        problem: Exception | None = None
         try:
-            state, call = await answer
-        except Exception:
+            known = await answer
+        except Exception as error:
+            problem = error  # compiled, an exception does not outlive an await in its own handler
+        if known is None or problem is not None:
             if not answer.ready:  # the caller has left meanwhile, and the name may be ours all the same
                 self.stands = True
                 await self.fail()
-            raise
+            assert problem is not None
+            raise problem
+        state, call = known
         if state == "begun":
             self.stands = True
             return None

@@ -197,9 +197,8 @@ class Keeper:
         return True
 
     def _housekeeping(self, now: float) -> None:
-        if now - self._tidied_at > TIDY_SECONDS:
+        if now - self._tidied_at > TIDY_SECONDS and not self.replies.tidy(self._journals.keys()):
             self._tidied_at = now
-            self.replies.tidy(self._journals.keys())
         try:
             if not self._idle and now - self._shipped_at > IDLE_SECONDS:
                 self._idle = True

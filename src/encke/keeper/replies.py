@@ -20,6 +20,7 @@ from encke.store.replies import KEPT, Begun, StoredReply
 
 BLOCK = 4096  # what a small file takes of a disk
 AT_ONCE = 200
+FEW = 16
 OVER = (KEPT, "large", "lost")
 
 
@@ -158,27 +159,28 @@ class ReplyDesk:
             self._unlink(reply.call)
             self._unlink(reply.call + ".new")
 
-    def tidy(self, journals: Collection[int]) -> None:
-        """Forget what is too old; so much at a time that nobody waits for it."""
+    def tidy(self, journals: Collection[int]) -> bool:
+        """Forget what is too old; so much at a time that nobody waits for it. Whether there is more."""
         if not self._recovered:
             self.recover(journals)
         try:
             old = self._store.replies.older(self._clock() - self._rules.keep, AT_ONCE)
             if not old:
-                return
+                return False
             for reply in old:
                 if reply.state == KEPT:
                     self._unlink(reply.call)
             self._store.replies.forget([reply.name for reply in old])
             self.total -= sum(_disk(reply.size) for reply in old if reply.state == KEPT)
         except StoreError:
-            return  # later
+            return False  # later
+        return len(old) == AT_ONCE
 
     def _make_room(self) -> None:
         """Let the oldest answers go while all together are too large."""
         while self.total > self._rules.max_total:
             oldest, over = [], self.total - self._rules.max_total
-            for reply in self._store.replies.oldest_kept(AT_ONCE):
+            for reply in self._store.replies.oldest_kept(FEW):
                 oldest.append(reply)
                 over -= _disk(reply.size)
                 if over <= 0:

@@ -42,9 +42,10 @@ def buckets(wire: WireUsage) -> Usage | None:
     thought = outs.reasoning_tokens or wire.reasoning_tokens or 0
     spoken, drawn = outs.audio_tokens or 0, outs.image_tokens or 0
     total = wire.total_tokens or 0
-    for count in (prompt, completion, cached, short, long, heard, seen, thought, spoken, drawn, total):
-        if not 0 <= count <= MOST_TOKENS:
-            return None
+    # Of bits joined by "or", since that costs least: negative if one is, and below a power of two only if all are.
+    joined = prompt | completion | cached | short | long | heard | seen | thought | spoken | drawn | total
+    if not 0 <= joined < MOST_TOKENS:
+        return None
     # What `total_tokens` has on top of the two; 0 where it is not told.
     rest = max(total - prompt - completion, 0)
     fresh, kept = prompt, cached + short + long

@@ -24,7 +24,7 @@ from tests.support.gateway import Gateway, lab
 from tests.support.node import NODE
 from tests.support.operate import encke
 
-SLOW = [{"role": "user", "content": 'behave: {"name": "slow_chunks", "chunks": 8, "interval": 0.2}'}]
+SLOW: Any = [{"role": "user", "content": 'behave: {"name": "slow_chunks", "chunks": 8, "interval": 0.2}'}]
 DATE = r"\d{4}-\d\d-01T00:00:00Z"
 
 
@@ -146,7 +146,7 @@ def test_calls_at_once_in_python(gateway: Gateway) -> None:
     """RateLimitError that says how many; a client that may try again does so when it was told, and is answered."""
     key = key_with(gateway, "one", "--concurrency", "1")
     with client(gateway, key, 4) as made:
-        stream = made.chat.completions.create(model="lab/m", messages=SLOW, stream=True)  # type: ignore[call-overload]
+        stream: Any = made.chat.completions.create(model="lab/m", messages=SLOW, stream=True)
         next(stream)
         error = refused(gateway, key, retries=0)
         assert 'The limit of key "one" is reached: 1 call at once. Try again when one of them has ended.' in str(error)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from encke.keys.grant import Grant, Limit, Rules
 from encke.keys.granting import Changes, Grants, KeyRow, LevelRow, pack
+from encke.keys.rules import Verdicts
 
 A, B, C = (bytes([number]) * 32 for number in (1, 2, 3))
 ORGANISATION = LevelRow("acme", expires=900, limits=(Limit(1, "budget", 50, "", "month"),))
@@ -56,3 +60,32 @@ def test_an_earlier_secret_ends() -> None:
     made = grants((A, KeyRow("A", "a", 5, 9, until=300)), (B, KeyRow("A", "a", 5, 9, until=3_000)))
     ends = [found.expires for digest in (A, B) if (found := made.find(digest)) is not None]
     assert ends == [300, 900]
+
+
+WHEN = st.none() | st.integers(1, 99)
+LIMITS = st.lists(st.builds(Limit, st.integers(1, 9), st.just("requests"), st.integers(1, 99), st.just(""))).map(tuple)
+RULES = st.builds(Rules, models=st.none() | st.lists(st.sampled_from(("a*", "b", "*"))).map(tuple))
+LEVEL = st.tuples(WHEN, LIMITS, RULES)
+
+
+@given(LEVEL, LEVEL, LEVEL)
+def test_a_key_has_no_more_than_its_levels(
+    above: tuple[int | None, tuple[Limit, ...], Rules],
+    between: tuple[int | None, tuple[Limit, ...], Rules],
+    own: tuple[int | None, tuple[Limit, ...], Rules],
+) -> None:
+    """Whatever a key says: it does not outlive its levels, every limit of theirs is its own as well, and what it may
+    ask for each of them allows."""
+    made = Grants()
+    organisation, project = LevelRow("o", 0, *above), LevelRow("p", 1, *between)
+    expires, limits, rules = own
+    row = KeyRow("K", "k", 0, 1, expires, None, limits, rules)
+    made.apply(Changes(1, [(1, organisation)], [(1, project)], [(A, pack(row))]))
+    grant = made.find(A)
+    assert grant is not None
+    found = Verdicts(grant.rules)
+    for end, theirs, allowed in (above, between, own):
+        assert end is None or (grant.expires is not None and grant.expires <= end)
+        assert {(limit.id, limit.amount) for limit in theirs} <= {(limit.id, limit.amount) for limit in grant.limits}
+        assert all(Verdicts((allowed,)).model(name) or not found.model(name) for name in ("a", "ab", "b", "c"))
+    assert len(grant.limits) == sum(len(theirs) for _, theirs, _ in (above, between, own))

@@ -100,7 +100,7 @@ def test_each_name_is_charged_once(tmp_path: Path, size: Size, count: Count) -> 
         asked = Counter(call.nonce for call in upstream.statement.calls())
         for caller in callers:
             for nonce in caller.answers:
-                assert caller.ask(nonce), caller.seen
+                gateway.wait_for(lambda c=caller, n=nonce: c.ask(n), 20, "a name is not answered any more")  # type: ignore[misc]
         assert Counter(call.nonce for call in upstream.statement.calls()) == asked
         gateway.stop()
         db = sqlite3.connect(f"file:{gateway.data / 'encke.db'}?mode=ro", uri=True)
@@ -109,7 +109,7 @@ def test_each_name_is_charged_once(tmp_path: Path, size: Size, count: Count) -> 
     seen: Counter[str] = sum((caller.seen for caller in callers), Counter())
     complete = Counter(nonce for nonce, status in rows if status == "complete")
     count(f"repeats: {kills} kills, {len(answers)} names, {sum(asked.values())} asked of upstream, seen {dict(seen)}")
-    assert len(answers) > 50 and seen["broken"] and seen["replayed"] >= len(answers)
+    assert len(answers) > CALLERS and seen["broken"] and seen["replayed"] >= len(answers)
     assert set(answers) <= set(complete) and set(complete.values()) == {1}
     assert Counter(nonce for nonce, _ in rows) == asked
     assert seen["idempotency_conflict"] == 0

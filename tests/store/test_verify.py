@@ -141,6 +141,17 @@ def test_used_and_priced_and_for_nothing(store: SqliteStore) -> None:
     assert bad.call in differences(store)["cost of what was used"][0]
 
 
+def test_failures_have_a_reason(store: SqliteStore) -> None:
+    """Whatever failed says why; who was served, or left, need not."""
+    store.append([entry(reason=""), entry(reason="", status="client_closed"), entry(status="refused")])
+    assert looked_at(store).ok
+    for status in ("truncated", "refused", "failed", "uncertain", "rejected", "orphan"):
+        store.append([entry(reason="", status=status)])
+    (check,) = (check for check in looked_at(store).checks if check.found)
+    assert (check.name, check.found, len(check.differences)) == ("a reason for every failure", 6, 5)
+    assert check.differences[0].endswith("truncated, and no reason")
+
+
 def test_calls_without_a_last_attempt(store: SqliteStore) -> None:
     """They are told with their cause and are no difference: some are under way, of others the worker died."""
     now = MIDNIGHT + DAY

@@ -13,6 +13,8 @@ from encke.store.port import GroupBy, UsageRow
 from encke.store.sums import HOUR_MS, LINE, LINE_SQL
 
 HOURS_A_DAY: Final = 24
+# Sorting a few weeks one after the other takes less than sorting all at once.
+WEEK: Final = 7 * HOURS_A_DAY
 
 # The numbers of a row, and what they are made from: in `hours`, and in `entries`.
 _READ: Final = "input + cache_read + cache_write_5m + cache_write_1h + audio_input + image_input"
@@ -112,7 +114,10 @@ def _pieces(db: apsw.Connection, since: int, until: int, whole: str, edge: str) 
         yield from db.execute(edge, (end, until))
     else:
         last += 1
-    yield from db.execute(whole, (first, last))
+    oldest, newest = db.execute("SELECT min(hour) FROM hours").get, db.execute("SELECT max(hour) FROM hours").get
+    if oldest is not None:
+        for start in range(max(first, oldest), min(last, newest + 1), WEEK):
+            yield from db.execute(whole, (start, min(start + WEEK, last)))
 
 
 def _add(found: dict[str, list[int]], group: str, numbers: Sequence[int]) -> None:

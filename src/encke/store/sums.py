@@ -15,15 +15,15 @@ WELL_ENDED: Final = ("complete", "client_closed")
 # What nonsense has been added up to stays here, where no sum overflows and no shipping stops.
 MOST_POSTED: Final = 4 * 10**18
 
-_FAILED: Final = "status NOT IN ('complete', 'client_closed')"
+FAILED: Final = "status NOT IN ('complete', 'client_closed')"
 USED: Final = f"{' + '.join(BUCKETS)} > 0"
 
 _COUNTS: Final = {
     "calls": "count(*) FILTER (WHERE attempt < 2)",
     "ended": "sum(final)",
-    "failed": f"count(*) FILTER (WHERE final AND {_FAILED})",
+    "failed": f"count(*) FILTER (WHERE final AND {FAILED})",
     "attempts": "count(*) FILTER (WHERE attempt > 0)",
-    "failed_attempts": f"count(*) FILTER (WHERE attempt > 0 AND {_FAILED})",
+    "failed_attempts": f"count(*) FILTER (WHERE attempt > 0 AND {FAILED})",
     "priced": "count(cost)",
     "cost": "coalesce(sum(cost), 0)",
     "unpriced": f"count(*) FILTER (WHERE cost IS NULL AND {USED})",

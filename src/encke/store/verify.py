@@ -9,7 +9,7 @@ import apsw
 import msgspec
 
 from encke.store.port import TOLD, Check, Verdict
-from encke.store.sums import COST_AT, HOUR_MS, LINE, LINE_SQL, MOST_POSTED, OF_ENTRIES, SUMS, SUMS_SQL, USED
+from encke.store.sums import COST_AT, FAILED, HOUR_MS, LINE, LINE_SQL, MOST_POSTED, OF_ENTRIES, SUMS, SUMS_SQL, USED
 
 # Rows read by one statement: its sorter stays small, and whoever waits for progress gets some.
 CHUNK: Final = 100_000
@@ -19,11 +19,12 @@ UNDER_WAY_MS: Final = HOUR_MS
 _Numbers = list[int]
 _NOTHING: Final = [0] * len(SUMS)
 
+_UNEXPLAINED: Final = f"reason = '' AND {FAILED}"
 _FOR_NOTHING: Final = f"cost = 0 AND price_version NOT IN ('', 'free') AND {USED}"
 # All of it is ours. Entries are in the order of their ids nearly in that of time.
 _ENTRIES: Final = (
     f"SELECT started / {HOUR_MS}, {LINE_SQL}, charge, "  # noqa: S608
-    f"count(*), count(*) FILTER (WHERE {_FOR_NOTHING}), {OF_ENTRIES} "
+    f"count(*), count(*) FILTER (WHERE {_FOR_NOTHING}), count(*) FILTER (WHERE {_UNEXPLAINED}), {OF_ENTRIES} "
     f"FROM entries WHERE rowid > ? AND rowid <= ? GROUP BY 1, {LINE_SQL}, charge"
 )
 _HOURS: Final = f"SELECT hour, line, {SUMS_SQL} FROM hours WHERE hour >= ? AND hour < ?"  # noqa: S608
@@ -31,6 +32,7 @@ _PRUNED: Final = f"SELECT hour, {SUMS_SQL} FROM pruned_hours"  # noqa: S608
 
 # Rows that are wrong, each with what to say of it. `call` and `attempt` come first.
 _TWICE: Final = "SELECT call, attempt, count(*) FROM entries GROUP BY call, attempt HAVING count(*) > 1"
+_WITHOUT_REASON: Final = f"SELECT call, attempt, status FROM entries WHERE {_UNEXPLAINED} LIMIT {TOLD}"  # noqa: S608
 _FREE: Final = f"SELECT call, attempt, price_version FROM entries WHERE {_FOR_NOTHING} LIMIT {TOLD}"  # noqa: S608
 # Every call has one entry that is its last. Nearly all have one entry at all.
 _LAST: Final = (
@@ -49,6 +51,7 @@ def verify(db: apsw.Connection, now: int, tell: Callable[[int, int], None], inte
         reader.accounts(),
         _twice(db, reader.entries),
         _free(db, reader.for_nothing),
+        _reasons(db, reader.unexplained),
         _last(db, now),
     ]
     if integrity:
@@ -64,7 +67,7 @@ class _Reader:
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
-        self.entries = self.cost = self.for_nothing = 0
+        self.entries = self.cost = self.for_nothing = self.unexplained = 0
         self._lines = {row[1:]: row[0] for row in db.execute(f"SELECT id, {LINE_SQL} FROM lines")}  # noqa: S608
         self._charges: dict[int, int] = dict(db.execute("SELECT charge, cost FROM pruned_charges"))
         # Of an hour of which entries were removed only the sum over all lines can be checked: line 0.
@@ -91,11 +94,12 @@ class _Reader:
 
     def _take(self, row: Any) -> None:
         hour, line = row[0], row[1 : 1 + len(LINE)]
-        charge, count, for_nothing, *numbers = row[1 + len(LINE) :]
+        charge, count, for_nothing, unexplained, *numbers = row[1 + len(LINE) :]
         cost = numbers[COST_AT]
         self.entries += count
         self.cost += cost
         self.for_nothing += for_nothing
+        self.unexplained += unexplained
         if cost and charge:
             self._charges[charge] = self._charges.get(charge, 0) + cost
         self._add(hour, self._lines.get(line, -1), numbers, 1)
@@ -158,6 +162,16 @@ def _free(db: apsw.Connection, count: int) -> Check:
         return check
     for call, attempt, version in db.execute(_FREE):
         check.differs(f"call {call}, attempt {attempt}: tokens were used, price {version}, cost 0")
+    check.found = count
+    return check
+
+
+def _reasons(db: apsw.Connection, count: int) -> Check:
+    check = Check("a reason for every failure")
+    if not count:
+        return check
+    for call, attempt, status in db.execute(_WITHOUT_REASON):
+        check.differs(f"call {call}, attempt {attempt}: {status}, and no reason")
     check.found = count
     return check
 

@@ -50,3 +50,11 @@ def test_amounts_as_people_know_them() -> None:
     """Cents, dollars, and a nano-dollar."""
     assert [dollars(nano) for nano in (0, 1, 25 * NANO, NANO // 2, -NANO)] == ["0", "0.000000001", "25", "0.5", "-1"]
     assert [shown(nano) for nano in (0, 1, 25 * NANO, NANO // 2)] == ["$0.00", "$0.000000001", "$25.00", "$0.50"]
+
+
+@given(st.integers(-(10**20), 10**20))
+def test_dollars_are_exact(nano: int) -> None:
+    """As decimals they are the same amount, without a needless zero."""
+    text = dollars(nano)
+    assert Fraction(text) * 10**9 == nano
+    assert "." not in text or text[-1] not in "0."

@@ -72,7 +72,7 @@ def test_limits_with_what_is_left() -> None:
     grant = Grant("pub", "app", NOVEMBER, DECEMBER, 2, (MONTH, TOTAL, RPM, CALLS), rules)
     month = {
         "kind": "budget", "scope": 'project "web"', "period": "month", "strict": False, "zone": "UTC", "anchor": 1,
-        "since": "2026-11-01T00:00:00Z", "amount": "25", "spent": "24", "reserved": "0.5", "left": "0.5",
+        "since": "2026-11-01T00:00:00Z", "amount": "25", "spent": "24", "reserved": "0.5", "left": "1",
         "reset": "2026-12-01T00:00:00Z",
     }  # fmt: skip
     assert shown(grant, standing) == {
@@ -101,7 +101,7 @@ def test_limits_with_what_is_left() -> None:
             {"kind": "concurrency", "scope": 'key "app"', "amount": 4, "reserved": 1, "left": 3},
         ],
         "tightest_budget": month,
-        "data": {"label": "app", "limit": 25, "usage": 24, "limit_remaining": 0.5, "is_free_tier": False},
+        "data": {"label": "app", "limit": 25, "usage": 24, "limit_remaining": 1, "is_free_tier": False},
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from encke.core.usage import Usage
 
 NANO: Final = 10**9  # nano-dollars in a dollar
 PICO_IN_NANO: Final = 1000
+_ZEROS: Final = "0" * 10
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(tuple[str, tuple[int, ...], tuple[tuple[int, tuple[int, ...]], ...]])
@@ -83,9 +84,13 @@ class Price:
 
 def dollars(nano: int) -> str:
     """An amount exactly, as a decimal of dollars without needless zeros: `0`, `0.000123456`, `-1.5`."""
-    whole, rest = divmod(abs(nano), NANO)
-    sign = "-" if nano < 0 else ""
-    return f"{sign}{whole}.{rest:09}".rstrip("0").rstrip(".")
+    if nano < 0:
+        return "-" + dollars(-nano)
+    # Not by a format: this is told of every call.
+    digits = str(nano)
+    if len(digits) < 10:
+        digits = _ZEROS[len(digits) :] + digits
+    return f"{digits[:-9]}.{digits[-9:]}".rstrip("0").rstrip(".")
 
 
 def shown(nano: int) -> str:

@@ -47,6 +47,8 @@ class OwnKey:
             standing = standings.get((limit.id, start))
             if standing is None:
                 raise _unavailable()
+            if limit.kind == "budget":  # what workers hold ahead is not gone: it comes back to whoever needs it
+                standing = (*standing[:3], standing[0] - standing[1], standing[4])
             shown = _limit(limit, start, end, standing)
             limits.append(shown)
             if limit.kind == "budget" and (least is None or standing[3] < least[0]):

@@ -10,7 +10,6 @@ import msgspec
 from encke.dialects.openai_chat.parse import Body
 from encke.dialects.openai_chat.wire import NULL, OUTPUT_LIMITS
 
-COPIES: Final = ("n", "best_of")
 MOST: Final = 1 << 26
 
 # What costs more than its own bytes: it is fetched, or kept elsewhere, or counted by its size on a screen.
@@ -37,15 +36,20 @@ def _whole(body: Body, name: str) -> int | None:
 
 
 def output_limit(body: Body) -> int | None:
-    """The most tokens that each answer may have, where the request says so. What cannot be read is the provider's to
-    refuse."""
-    found = [limit for name in OUTPUT_LIMITS if (limit := _whole(body, name)) is not None]
-    return max(found) if found else None
+    """The most tokens that each answer may have, where the request says so; of two the larger. What cannot be read is
+    the provider's to refuse."""
+    newer = _whole(body, OUTPUT_LIMITS[0])
+    older = _whole(body, OUTPUT_LIMITS[1])
+    if newer is None or (older is not None and older > newer):
+        return older
+    return newer
 
 
 def copies(body: Body) -> int:
     """How many answers are asked for."""
-    return max([_whole(body, name) or 1 for name in COPIES if name in body], default=1)
+    if "n" not in body and "best_of" not in body:
+        return 1
+    return max(_whole(body, "n") or 1, _whole(body, "best_of") or 1)
 
 
 def unbounded(body: Body) -> str | None:

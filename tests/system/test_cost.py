@@ -156,3 +156,13 @@ def test_a_wish_is_true_or_false(gateway: Gateway, word: str) -> None:
     error = refused.json()["error"]
     assert (refused.status, error["code"], error["param"]) == (400, "invalid_value", "x-encke-include-cost")
     assert b'"cost"' not in ask(gateway, "lab/m", {"x-encke-include-cost": "False"}).body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_given_once_more_tells_what_it_cost(gateway: Gateway, stream: bool) -> None:
+    """Under an Idempotency-Key the same bytes come again, with the cost of the call that was made; it costs nothing."""
+    headers = {**SHOWN, "idempotency-key": f"cost-{stream}"}
+    first, again = (ask(gateway, "lab/m", headers, stream=stream) for _ in range(2))
+    assert again.header("x-encke-replayed") == first.header("x-request-id")
+    assert first.body == again.body and first.body.count(b'"cost":0.0001467}') == 1
+    assert again.header("x-encke-cost") == (None if stream else "0")

@@ -21,7 +21,7 @@ from encke.http.drive import Driver, Signal
 from encke.http.request import Request
 from encke.http.server import ServerConnection
 from encke.keys.grant import Grant, Limit
-from encke.limits.book import Book, KeeperAway
+from encke.limits.book import Book, Hold, KeeperAway
 from encke.limits.sizes import ENOUGH, START
 
 PRICE = Price("test", tuple(1000 if name == "input" else 2000 if name == "output" else 0 for name in RATES))
@@ -100,6 +100,11 @@ def held(call: Call, *prices: Price | None, purse: Purse | None = None) -> int:
     """What of a budget it is held at."""
     drive((purse or Purse(Book(), Keeper())).hold(call, [target(price) for price in prices]))
     return 0 if call.hold is None else call.hold.money
+
+
+def hold_of(call: Call) -> Hold | None:
+    """Its hold, asked by a function, since what happens in between is hidden from the types."""
+    return call.hold
 
 
 def size(call: Call) -> int:
@@ -269,3 +274,45 @@ def test_the_words_that_end_a_stream() -> None:
     charges = Book().charges((BUDGET,), now_ms())
     assert cut(Fault("insufficient_quota", "Spent."), charges).code == "budget_exceeded"
     assert cut(Fault("unavailable", "Away."), charges).code == "unavailable"
+
+
+def test_what_ends_while_the_keeper_is_asked() -> None:
+    """A refusal does not count when other calls of this worker have left enough meanwhile."""
+    keeper, book = Keeper(), Book()
+    purse = Purse(book, keeper)
+    first = make_call((BUDGET,), ',"max_tokens":1000')
+    held(first, PRICE, purse=purse)
+    keeper.silent = True
+    second = make_call((BUDGET,), ',"max_tokens":1000')
+    drive(purse.hold(second, [target(PRICE)]))
+    assert hold_of(second) is None
+    purse.end(first)
+    refusal = {"limit": 1, "window": 0, "need": 1, "spent": 0, "reserved": 0, "amount": 1, "reset": None}
+    keeper.answers[1].set(SimpleNamespace(kind="refused", payload=refusal))
+    hold = hold_of(second)
+    account = book.charges((BUDGET,), now_ms()).every[0]
+    assert hold is not None and (account.asked, account.open) == (0, 1)
+    assert account.free == account.granted - hold.money
+
+
+def test_what_ends_while_more_is_asked_for() -> None:
+    """The same for a stream that goes on; one whose call is over gets nothing."""
+    keeper, book = Keeper(), Book()
+    purse = Purse(book, keeper)
+    first, second = (make_call((BUDGET,), ',"max_tokens":1000') for _ in range(2))
+    held(first, PRICE, purse=purse)
+    money = held(second, PRICE, purse=purse)
+    assert second.hold is not None
+    keeper.silent = True
+    refusal = {"limit": 1, "window": 0, "need": 1, "spent": 0, "reserved": 0, "amount": 1, "reset": None}
+    drive(purse.more(second.hold, 100))
+    purse.end(first)
+    keeper.answers[2].set(SimpleNamespace(kind="refused", payload=refusal))
+    assert second.hold.money == money + 100
+    hold = second.hold
+    book.forget_limits()
+    drive(purse.more(hold, 10**6))
+    purse.end(second)
+    account = book.charges((BUDGET,), now_ms()).every[0]
+    keeper.answers[3].set(SimpleNamespace(kind="refused", payload=refusal))
+    assert (account.asked, account.open, account.free) == (0, 0, account.granted)

@@ -81,17 +81,33 @@ class Purse:
             targets, money = _priced(call, targets, strict)
             if strict and money:
                 _check_bounds(call)
-        hold = Hold(charges)
-        short = self.book.begin(hold, money, call.read + call.written, now)
-        if short:
-            try:
-                await self._ask(short, now)
-            except BaseException:
-                self.book.undo_begin(hold, short)
-                raise
-        call.hold = hold
+        call.hold = await self._begin(charges, money, call.read + call.written, now)
         call.charged = charges.packed
         return targets
+
+    async def _begin(self, charges: Charges, money: int, tokens: int, now: int) -> Hold:
+        hold = Hold(charges)
+        short = self.book.begin(hold, money, tokens, now)
+        if not short:
+            return hold
+        refused: Fault | None = None
+        try:
+            await self._ask(short, now)
+        except Fault as fault:
+            self.book.undo_begin(hold, short)
+            refused = fault
+        except BaseException:
+            self.book.undo_begin(hold, short)
+            raise
+        if refused is None:
+            return hold
+        # Calls of this worker may have ended meanwhile: what they have left is there without asking.
+        hold = Hold(charges)
+        short = self.book.begin(hold, money, tokens, now)
+        if short:
+            self.book.undo_begin(hold, short)
+            raise refused
+        return hold
 
     def _size(self, call: Call, strict: bool) -> None:
         """How much the call is held at: tokens read and written."""
@@ -131,18 +147,27 @@ class Purse:
     async def settle_more(self, hold: Hold, money: int, short: list[Short]) -> None:
         """Ask for what is short of it. A stream is not cut because the keeper is away for a moment."""
         until = now_ms() + STREAM_PATIENCE_MS
+        refused: Fault | None = None
         while True:
             try:
+                if refused is not None:
+                    await rest(PAUSE_SECONDS)
                 await self._ask(short, now_ms())
                 return
             except Fault as fault:
-                if fault.code != "unavailable" or now_ms() >= until:
-                    self.book.undo_more(hold, money, short)
-                    raise
+                refused = fault
             except BaseException:
                 self.book.undo_more(hold, money, short)
                 raise
-            await rest(PAUSE_SECONDS)
+            if refused.code != "unavailable" or hold.over or now_ms() >= until:
+                break
+        self.book.undo_more(hold, money, short)
+        if not hold.over:
+            short = self.book.more(hold, money)
+            if not short:
+                return  # other calls of this worker have ended meanwhile
+            self.book.undo_more(hold, money, short)
+        raise refused
 
     def learn(self, call: Call) -> None:
         """A whole answer has come: how long such answers are."""

@@ -270,6 +270,9 @@ class Attempt:
         self._journal.progress(self._slot, self._size, tap.content_bytes)
         if tap.usage is not self._usage_told or (tap.usage is not None and tap.content_bytes > tap.usage_at):
             self._tell_usage(tap)
+        if relay.stopped and not self._asking:
+            self._go_on(relay)
+            connection = self._connection
         if relay.finish is not None and connection is not None:
             # Its last event is here; what the connection still brings is nobody's.
             self._connection = None
@@ -300,6 +303,14 @@ class Attempt:
         relay.close(
             True, Fault("upstream_bad_response", "The provider's stream ended before the answer did.", verdict="next")
         )
+        self._go_on_to_the_end(relay)
+
+    def _go_on_to_the_end(self, relay: StreamRelay) -> None:
+        """All of it has come, and there may be a mark before its end."""
+        if relay.stopped and not self._asking:
+            self._go_on(relay)
+        if relay.stopped:
+            relay.flush()
 
     def on_lost(self, fault: Fault, clean: bool) -> None:
         """The connection ended first."""
@@ -307,6 +318,8 @@ class Attempt:
         relay = self.relay
         if relay is not None:
             relay.close(clean, fault)
+            if clean:
+                self._go_on_to_the_end(relay)
         elif clean:
             self._complete()
         else:

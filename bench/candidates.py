@@ -163,6 +163,7 @@ class Encke(Candidate):
     model = f"mock/{MODEL}"
     worker_word = "encke.run_worker"
     worker_count = 1
+    price = ""  # a line of the provider's table
 
     @classmethod
     def version(cls) -> str:
@@ -182,6 +183,7 @@ class Encke(Candidate):
             '[providers.mock]\ndialect = "openai_chat"\nallow_private = true\n'
             "max_connections = 20000\n"  # the idle streams are more than the default lets through to one provider
             f'base_url = "http://127.0.0.1:{self.upstream_port}/v1"\napi_key = "{self.upstream_key}"\n'
+            f"{self.price}"
         )
         return [str(Path(sys.executable).parent / "encke"), "serve", "--config", str(config)]
 
@@ -200,6 +202,31 @@ class TwoWorkers(Encke):
 
     name = "encke-2w"
     worker_count = 2
+
+
+class Limited(Encke):
+    """Encke with a price for the model, and a budget, requests and tokens per minute and concurrent calls for the key,
+    its project and its organisation: what all that costs beside a key without any."""
+
+    name = "encke-limited"
+    price = 'price = { input = "1.25", output = "10" }\n'
+    limits = ("--budget", "1000000/month", "--rpm", "100000000", "--tpm", "100000000000", "--concurrency", "10000")
+
+    def start(self) -> float:
+        """Makes them once it is there, and calls with that key."""
+        took = super().start()
+        self._command("orgs", "create", "acme", *self.limits)
+        self._command("projects", "create", "web", "--org", "acme", *self.limits)
+        self.caller_key = self._command("keys", "create", "--name", "app", "--project", "web", *self.limits)
+        time.sleep(1)  # until every worker knows the key
+        return took
+
+    def _command(self, *words: str) -> str:
+        command = [str(Path(sys.executable).parent / "encke"), *words]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StartError(f"encke {' '.join(words)}: {done.stderr}")
+        return done.stdout.strip()
 
 
 def nginx_path() -> str | None:

@@ -20,13 +20,14 @@ from pathlib import Path
 
 import procs
 import where
-from candidates import CANDIDATES, Candidate, Encke, StartError, TwoWorkers, nginx_path
+from candidates import CANDIDATES, Candidate, Encke, Limited, StartError, TwoWorkers, nginx_path
 from cases import Setting, Window, begin, cases, measure, measure_idle
 from peers import PEERS
 from report import Results, against, last_line, rows, table
 from rig import BenchError, MissingTool, Upstream, build
 
-KNOWN = CANDIDATES | {TwoWorkers.name: TwoWorkers} | PEERS
+OTHERS: tuple[type[Candidate], ...] = (TwoWorkers, Limited)  # Encke as it is not by default
+KNOWN = CANDIDATES | {other.name: other for other in OTHERS} | PEERS
 GENTLE = "gentle"  # the case for those that cannot do 500 requests/s; left out when there are none
 
 
@@ -238,8 +239,9 @@ def main() -> int:
     for name in options.candidates:
         if name not in ("direct", "nginx") and "nginx" in options.candidates:
             print(last_line(results, name))
-    if {Encke.name, TwoWorkers.name} <= set(options.candidates):
-        print(against(results, TwoWorkers.name, Encke.name))
+    for other in OTHERS:
+        if {Encke.name, other.name} <= set(options.candidates):
+            print(against(results, other.name, Encke.name))
     return 0
 
 

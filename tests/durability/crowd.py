@@ -21,6 +21,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 PATIENCE = 30.0
 
@@ -100,7 +101,7 @@ async def answer(reader: asyncio.StreamReader, seen: Seen) -> None:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         seen.end = "error" if status != 200 else "whole"
         if status == 200:
-            seen.content = len(json.loads(body)["choices"][0]["message"]["content"])
+            seen.content = sum(map(_content, json.loads(body).get("choices", ())))
         else:
             seen.code = json.loads(body)["error"]["code"] or ""
         return
@@ -125,9 +126,14 @@ def _event(event: bytes, seen: Seen) -> bool:
         value = json.loads(data)
         if value.get("error"):
             seen.end, seen.code = "error", value["error"].get("code") or ""
-        for choice in value.get("choices", ()):
-            seen.content += len(choice["delta"].get("content") or "")
+        seen.content += sum(map(_content, value.get("choices", ())))
     return False
+
+
+def _content(choice: dict[str, Any]) -> int:
+    """Bytes of text in a choice, of whatever kind of answer."""
+    part = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
+    return len(part.get("content") or "")
 
 
 def _head(data: bytes) -> tuple[int, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -13,21 +14,39 @@ from typing import Any, Self
 
 from encke.testing.process import UpstreamProcess
 from tests.durability.checker import Accounts, Verdict, check, read
+from tests.support.accountant import at_rest, audit, read_books, read_lines, read_statement
 from tests.support.gateway import KEY, Gateway, lab, session_processes
+from tests.support.operate import encke
 
 ROOT = Path(__file__).parents[2]
 
 
+# Wide enough that nobody is refused, so that every call is held, leased and charged on three levels.
+LIMITS = ("--rpm", "10000000", "--tpm", "1000000000000", "--concurrency", "1000", "--budget")
+PRICES = {"m": {"input": "15", "output": "75"}}
+
+
 class Siege:
-    """Upstream, gateway and a crowd of callers on one folder; `finish` gives the checker's verdict."""
+    """Upstream, gateway and a crowd of callers on one folder; `finish` gives the checker's verdict, and with `money`
+    the accountant's: then there are four keys, with limits of every kind on every level.
+    """
 
     def __init__(
-        self, folder: Path, streams: int, workers: int, env: dict[str, str] | None = None, **more: Any
+        self,
+        folder: Path,
+        streams: int,
+        workers: int,
+        env: dict[str, str] | None = None,
+        *,
+        money: bool = False,
+        **more: Any,
     ) -> None:
         self._folder = folder
+        self._money = money
         self._settings: dict[str, Any] = {"local": {"enabled": False}, "log": {"access": "off"}, **more}
         self._workers = workers
         self.kills: Counter[str] = Counter()
+        self.account = ""
         self.upstream = UpstreamProcess(folder / "upstream")
         self._sessions: list[int] = []
         self._listen = "127.0.0.1:0"
@@ -37,12 +56,19 @@ class Siege:
             self.upstream.stop()
             raise
         self.crowd_log = folder / "crowd.jsonl"
-        self._crowd = self._gather(streams)
+        try:
+            keys = self._found() if money else [KEY]
+        except BaseException:
+            self.gateway.kill_all()
+            self.upstream.stop()
+            raise
+        self._crowd = self._gather(streams, keys)
 
     def start(self, env: dict[str, str] | None = None) -> Gateway:
         """A gateway on the folder; where an earlier one's workers are only just leaving, a moment later."""
         server = {"workers": self._workers, "listen": self._listen, "grace": 5}
-        settings = {**lab(self.upstream.url), **self._settings, "server": server}
+        prices = {"prices": PRICES} if self._money else {}
+        settings = {**lab(self.upstream.url, **prices), **self._settings, "server": server}
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -56,9 +82,25 @@ class Siege:
         self._listen = f"127.0.0.1:{gateway.port}"
         return gateway
 
-    def _gather(self, streams: int) -> subprocess.Popen[bytes]:
+    def _found(self) -> list[str]:
+        """Two projects with two keys each; one key has no limits of its own."""
+        self._command("orgs", "create", "acme", *LIMITS, "100000/month")
+        keys = []
+        for project, period in (("web", "/day"), ("lab", "")):
+            self._command("projects", "create", project, "--org", "acme", *LIMITS, f"90000{period}")
+            for name, limits in (("a", (*LIMITS, "80000/week")), ("b", ())):
+                made = self._command("keys", "create", "--name", f"{project}-{name}", "--project", project, *limits)
+                keys.append(json.loads(made)["key"])
+        return keys
+
+    def _command(self, *words: str) -> str:
+        done = encke(self.gateway, *words, "--json")
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+        return done.stdout
+
+    def _gather(self, streams: int, keys: list[str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.durability.crowd", str(self.gateway.port), str(self.crowd_log)]
-        return subprocess.Popen([*command, str(streams), KEY], stdin=subprocess.PIPE, cwd=ROOT)
+        return subprocess.Popen([*command, str(streams), ",".join(keys)], stdin=subprocess.PIPE, cwd=ROOT)
 
     @property
     def store(self) -> Path:
@@ -124,7 +166,19 @@ class Siege:
             time.sleep(0.1)
         if left:
             after.problems.append(f"processes are left: {left}")
+        if self._money:
+            self._account(after)
         return after
+
+    def _account(self, verdict: Verdict) -> None:
+        """What the accountant finds, and the program's own check of its ledger."""
+        books = read_books(self.store)
+        found = audit(read_statement(self.upstream.log), books, PRICES, read_lines(self.crowd_log))
+        own = encke(self.gateway, "ledger", "verify")
+        verdict.problems += found.problems + at_rest(books)
+        if own.returncode != 0:
+            verdict.problems.append(f"encke ledger verify: {own.stdout}{own.stderr}")
+        self.account = f"{found}; {' '.join(own.stdout.split())[:300]}"
 
     def _left(self) -> dict[int, str]:
         """Processes of any of the gateways."""

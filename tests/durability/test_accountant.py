@@ -104,6 +104,10 @@ def _drop(case: Case) -> None:
     case.books.entries.pop(0)
 
 
+def _unasked(case: Case) -> None:
+    case.statement.asked["n3"] = [{"call": 3, "nonce": "n3", "body_bytes": 9, "at_ns": 1}]
+
+
 def _twice(case: Case) -> None:
     case.books.entries.append(case.books.entries[0])
 
@@ -136,6 +140,7 @@ def _unsound(case: Case) -> None:
 
 MISTAKES: dict[str, tuple[Callable[[Case], None], str]] = {
     "a call seen whole has no row": (_drop, "seen whole"),
+    "a request without a row": (_unasked, "asked 1 times"),
     "a row twice": (_twice, "twice in the ledger"),
     "a row that does not say complete": (_row(0, status="truncated", estimated=1), "seen whole"),
     "one nano-dollar too much": (_row(0, cost=600_001), "its tokens 600000"),

@@ -16,12 +16,12 @@ SHARES = {"worker": 28, "keeper": 14, "both": 8, "supervisor": 5, "all": 5}
 def test_killed_at_random(tmp_path: Path, size: Size, count: Count) -> None:
     """60 kills (500 with --soak) of workers, keeper, supervisor and all at once, with 200 streams and 4 workers: no
     call that a caller saw whole is without its complete entry, none is there twice, every request to upstream has its
-    entry, orphans are billed within one event of what was received, and the database is sound."""
+    entry, orphans are billed within one event of what was received, the database is sound, and the money adds up."""
     rounds = size(1, soak=9)
     rng = random.Random(2026)
     plan = [what for what, share in SHARES.items() for _ in range(share * rounds)]
     rng.shuffle(plan)
-    with Siege(tmp_path, size(120, soak=200), 4) as siege:
+    with Siege(tmp_path, size(120, soak=200), 4, money=True) as siege:
         siege.wait_for_calls(50)
         for what in plan:
             siege.kill(what, rng)
@@ -31,6 +31,7 @@ def test_killed_at_random(tmp_path: Path, size: Size, count: Count) -> None:
         siege.wait_for_calls(50)
         verdict = siege.finish()
     count(f"kills: {sum(siege.kills.values())} ({dict(siege.kills)}): {verdict}")
+    count(f"kills, money: {siege.account}")
     assert verdict.problems == []
     assert verdict.counts["entries orphan"] > len(plan) // 4
     assert verdict.counts["orphans billed within an event"] > len(plan) // 4

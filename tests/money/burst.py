@@ -11,13 +11,13 @@ from typing import Any
 from tests.durability.crowd import Seen, answer
 from tests.support.client import build
 
-PATIENCE = 90.0
+PATIENCE = 45.0
 
 
 @dataclass(frozen=True)
 class Wish:
     """One call. `nonce` goes into its message and its `x-request-id`; `behave` is for the fake upstream; `more` are
-    fields of the body; `leave` (seconds after sending) is when its caller goes.
+    fields of the body, `body` all of them but for the model; `leave` (seconds after sending) is when its caller goes.
     """
 
     nonce: str
@@ -28,14 +28,15 @@ class Wish:
     more: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     path: str = "/v1/chat/completions"
+    body: dict[str, Any] | None = None
     leave: float | None = None
 
     def request(self) -> bytes:
         """Its bytes."""
         text = f"token:{self.nonce} behave: {json.dumps(self.behave)}"
-        body = {"model": self.model, "stream": self.stream, "messages": [{"role": "user", "content": text}]}
-        headers = {"x-request-id": self.nonce, **self.headers}
-        return build("POST", self.path, {**body, **self.more}, headers, self.key)
+        usual = {"stream": self.stream, "messages": [{"role": "user", "content": text}], **self.more}
+        body = {"model": self.model, **(usual if self.body is None else self.body)}
+        return build("POST", self.path, body, {"x-request-id": self.nonce, **self.headers}, self.key)
 
 
 async def gather(port: int, wishes: Sequence[Wish]) -> list[Seen]:
@@ -61,10 +62,10 @@ async def _one(port: int, wish: Wish, ready: asyncio.Barrier) -> Seen:
         await ready.wait()
         writer.write(wish.request())
         await asyncio.wait_for(answer(reader, seen), wish.leave or PATIENCE)
+    except TimeoutError:  # an OSError too
+        assert wish.leave is not None, f"{wish.nonce} had no end within {PATIENCE} s: {seen}"
     except (OSError, EOFError, ValueError):
         pass  # broken off: `seen.end` says so
-    except TimeoutError:
-        assert wish.leave is not None, f"{wish.nonce} had no end within {PATIENCE} s: {seen}"
     finally:
         writer.transport.abort()
     return seen

@@ -15,7 +15,7 @@ import math
 import sqlite3
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -35,6 +35,9 @@ BUCKETS = {
     "audio_input": "input", "image_input": "input", "output": "", "reasoning": "output", "audio_output": "output",
     "image_output": "output",
 }  # fmt: skip
+WRITTEN = ("output", "reasoning", "audio_output", "image_output")
+READ = tuple(name for name in BUCKETS if name not in WRITTEN)
+
 SUMMED = ("cost", "input", "cache_read", "output", "reasoning")
 _SUMS = ", ".join(f"sum({name}) AS {name}" for name in SUMMED)
 
@@ -140,8 +143,24 @@ def read_lines(path: Path) -> Iterator[Row]:
                 yield json.loads(line)
 
 
-def audit(statement: Statement, books: Books, prices: Mapping[str, Mapping[str, str]], seen: Iterable[Row]) -> Audit:
-    """Compare everything with everything. `seen` are lines as of the crowd: nonce, call, end, content."""
+def repeated(nonce: str, tokens: int) -> int:
+    """Bytes of content that may have been received when so many tokens were sent: a piece counts when it is gone, so
+    one more. The fake provider begins with the nonce and repeats it.
+    """
+    pieces = min(tokens + 1, 4096)
+    return sum(len(f"token:{nonce}") if not number else len(f" {nonce}.{number}") for number in range(pieces))
+
+
+def audit(
+    statement: Statement,
+    books: Books,
+    prices: Mapping[str, Mapping[str, str]],
+    seen: Iterable[Row],
+    content_of: Callable[[str, int], int] = repeated,
+) -> Audit:
+    """Compare everything with everything. `seen` are lines as of the crowd: nonce, call, end, content; `content_of` as
+    `repeated`, for answers of another kind.
+    """
     found = Audit()
     tariffs = {model: Tariff(listed) for model, listed in prices.items()}
     callers = {one["nonce"]: one for one in seen}
@@ -155,11 +174,15 @@ def audit(statement: Statement, books: Books, prices: Mapping[str, Mapping[str, 
         found.counts[f"entries {row['status']}"] += 1
         told[row["client_request_id"]].append(row)
         found.problems += [f"{row['client_request_id']}: {problem}" for problem in _priced(row, tariffs)]
+    for nonce, asked in statement.asked.items():
+        sent = [row for row in told.get(nonce, ()) if row["dispatched"]]
+        if len(asked) > len(sent):
+            found.problems.append(f"{nonce}: asked {len(asked)} times of the provider, {len(sent)} in the ledger")
     for nonce, rows in told.items():
         for row, one in _paired(rows, statement.asked.get(nonce, [])):
             outcome = statement.outcomes.get(one["call"]) if one is not None else None
             content = callers.get(nonce, {}).get("content", 0) if row["final"] else 0
-            low, high = _bounds(row, one, outcome, tariffs.get(row["model"]), content)
+            low, high = _bounds(row, one, outcome, tariffs.get(row["model"]), content, content_of)
             cost = row["cost"] or 0
             found.ledger, found.low, found.high = found.ledger + cost, found.low + low, found.high + high
             found.counts["rows to the nano-dollar" if low == high else "rows within a chunk"] += 1
@@ -216,7 +239,14 @@ def _paired(rows: list[Row], asked: list[Row]) -> list[tuple[Row, Row | None]]:
     return [(row, next(arrived, None) if row in sent and row not in lost else None) for row in rows]
 
 
-def _bounds(row: Row, one: Row | None, outcome: Row | None, tariff: Tariff | None, content: int) -> tuple[int, int]:
+def _bounds(
+    row: Row,
+    one: Row | None,
+    outcome: Row | None,
+    tariff: Tariff | None,
+    content: int,
+    content_of: Callable[[str, int], int],
+) -> tuple[int, int]:
     """The billing table: the least and the most that a row may cost, by how the attempt ended. `one` and `outcome` are
     the statement's lines; `content`: bytes that the caller saw.
     """
@@ -229,29 +259,29 @@ def _bounds(row: Row, one: Row | None, outcome: Row | None, tariff: Tariff | Non
     told = outcome["prompt_tokens"] if outcome is not None else guess
     pieces = outcome["tokens"] if outcome is not None else 0
     if not row["estimated"] and status != "failed":
-        exact = tariff.cost({"input": told, "output": pieces})
+        # How its tokens are parted is the row's to say, how many there are is not.
+        agreed = (_sum(row, READ), _sum(row, WRITTEN)) == (told, pieces)
+        exact = tariff.cost({name: row[name] for name in BUCKETS} if agreed else {"input": told, "output": pieces})
         return (exact, exact) if outcome is not None else (0, -1)  # not over for the provider: nothing is right
     if status == "failed":
         return 0, tariff.cost({"input": max(guess, told)})
     # Broken off. A piece counts in the statement once it is gone, so one more may have been received; a whole answer is
     # measured as it comes.
-    most = _tokens_in(one["nonce"] or "", pieces + 1) if row["stream"] else max(_tokens(row["received"]), pieces)
-    least = min(_tokens(content), pieces)
+    most = _tokens(content_of(one["nonce"] or "", pieces)) if row["stream"] else max(_tokens(row["received"]), pieces)
+    # By bytes it may seem more than was asked for, and nobody is billed for that.
+    asked = one.get("max_tokens")
+    least = min(_tokens(content), pieces, pieces if asked is None else asked)
     return tariff.cost({"input": min(guess, told), "output": least}), tariff.cost(
         {"input": max(guess, told), "output": most}
     )
 
 
+def _sum(row: Row, names: Iterable[str]) -> int:
+    return sum(row[name] for name in names)
+
+
 def _tokens(size: int) -> int:
     return -(-size // BYTES_PER_TOKEN)
-
-
-def _tokens_in(nonce: str, pieces: int) -> int:
-    """Tokens by bytes in so many pieces of the fake provider's answer: it begins with the nonce and repeats it."""
-    size = sum(
-        len(f"token:{nonce}") if not number else len(f" {nonce}.{number}") for number in range(min(pieces, 4096))
-    )
-    return _tokens(size)
 
 
 def _conserved(books: Books, found: Audit) -> Iterator[str]:

@@ -40,6 +40,7 @@ class Cell:
     leave: float | None = None
     # The bills of routes whose answers are no text, where these differ.
     plain: Bill | None = None
+    text: bool = False  # only for routes whose answers are text
 
 
 def refused(status: str = "refused") -> Bill:
@@ -108,6 +109,7 @@ CELLS: list[Cell] = [
         "from a cache, with thoughts",
         Bill("complete", 40, 10, 10 * 15_000 + 30 * 1_500 + 4 * 75_000 + 6 * 60_000),
         behave={"usage": CACHED, "chunks": 10},
+        text=True,
     ),
     *behaves(WITHOUT, "usage_missing usage_negative usage_float usage_string", GUESSED, GUESSED, NO_TEXT),
 ]

@@ -82,6 +82,7 @@ def test_the_power_goes_at_any_moment(tmp_path: Path, size: Size, count: Count) 
             assert after.usage(0, 2**60)[0].calls == verdict.entries + verdict.pruned >= sum(map(len, told))
             cost = sum(one.cost or 0 for batch in told for one in batch)
             assert (after.usage(0, 2**60)[0].cost or 0) >= cost
+            found["entries removed"] += verdict.pruned
             leased = sum(lease.posted for lease in after.leases() if lease.limit == 1)
             assert leased <= after.posted(1, 0)
             names = {one.name for one in after.list_keys()}
@@ -89,7 +90,6 @@ def test_the_power_goes_at_any_moment(tmp_path: Path, size: Size, count: Count) 
                 if batch and batch[0].started < MIDNIGHT:
                     continue  # may be removed
                 there = [bool(after.entries(one.call)) for one in batch]
-                found["entries removed"] += verdict.pruned
                 assert moment > at or (all(there) and (not name or f"name {name[4:]}" in names)), "lost what was told"
                 assert len(set(there)) <= 1, "a batch is there in part"
                 found["entries there"] += sum(there)

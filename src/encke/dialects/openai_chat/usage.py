@@ -47,7 +47,9 @@ def buckets(wire: WireUsage) -> Usage | None:
     if not 0 <= joined < MOST_TOKENS:
         return None
     # What `total_tokens` has on top of the two; 0 where it is not told.
-    rest = max(total - prompt - completion, 0)
+    rest = total - prompt - completion
+    if rest < 0:
+        rest = 0
     fresh, kept = prompt, cached + short + long
     if kept:
         if rest != thought and rest in (kept, kept + thought):
@@ -62,29 +64,25 @@ def buckets(wire: WireUsage) -> Usage | None:
     if rest and rest != thought and (rest == heard or wire.prompt_audio_seconds not in _SILENT):
         heard, fresh, rest = rest, fresh + rest, 0
     # What of sound and images was cached is not told: what is fresh cannot be more than what is fresh at all.
-    heard = min(heard, fresh)
-    seen = min(seen, fresh - heard)
+    if heard > fresh:
+        heard = fresh
+    if seen > fresh - heard:
+        seen = fresh - heard
 
     if rest and thought in (0, rest):
         thought = rest
     elif total or thought + spoken + drawn <= completion:
-        thought = min(thought, completion)
+        if thought > completion:
+            thought = completion
         completion -= thought
         thought += rest
-    spoken = min(spoken, completion)
-    drawn = min(drawn, completion - spoken)
-    return Usage(
-        input=fresh - heard - seen,
-        cache_read=cached,
-        cache_write_5m=short,
-        cache_write_1h=long,
-        audio_input=heard,
-        image_input=seen,
-        output=completion - spoken - drawn,
-        reasoning=thought,
-        audio_output=spoken,
-        image_output=drawn,
-    )
+    if spoken > completion:
+        spoken = completion
+    if drawn > completion - spoken:
+        drawn = completion - spoken
+    # By place, and nothing above by min or max: this is done for every answer.
+    said = completion - spoken - drawn
+    return Usage(fresh - heard - seen, cached, short, long, heard, said, thought, spoken, False, seen, drawn)
 
 
 def _cache_writes(wire: WireUsage, ins: UsageDetails) -> tuple[int, int]:

@@ -29,8 +29,8 @@ MODULES = (
     "dialects/openai_chat/usage",
     "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
-    "calls/attempt calls/call calls/headers calls/hold calls/life calls/refusal calls/relay calls/replies",
-    "calls/upstream",
+    "calls/allowed calls/attempt calls/call calls/desk calls/ending calls/headers calls/hold calls/life calls/refusal",
+    "calls/relay calls/replies calls/telling calls/upstream",
     "worker/admission worker/app worker/routes",
     "keeper/shipper store/rows",
 )

@@ -16,8 +16,8 @@ import msgspec
 
 from encke import __version__
 from encke.calls.attempt import StreamCare
+from encke.calls.desk import Desk
 from encke.calls.hold import Purse
-from encke.calls.life import Desk
 from encke.calls.replies import Replies
 from encke.calls.upstream import Patience, SeatTaker, Upstream
 from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName

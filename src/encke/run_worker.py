@@ -15,8 +15,8 @@ from typing import Any
 
 import uvloop
 
+from encke.calls.desk import Drained
 from encke.calls.hold import Purse
-from encke.calls.life import Drained
 from encke.catalogue.prices import PriceBook
 from encke.children import WorkerBoot, log, read_boot, say_ready, use_log
 from encke.compose import Place, Trust, price_file

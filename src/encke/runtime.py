@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from encke.calls.desk import Desk
 from encke.calls.hold import Purse
-from encke.calls.life import Desk
 from encke.calls.replies import Replies
 from encke.calls.upstream import Upstream
 from encke.compose import (

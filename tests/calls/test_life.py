@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from encke.calls.life import Desk, Drained
+from encke.calls.desk import Desk, Drained
 from encke.catalogue.catalogue import Catalogue
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection, ServerLimits

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from functools import cache
 from typing import Any, NamedTuple
 
-from encke.calls.life import Desk
+from encke.calls.desk import Desk
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import FAULTS, Fault
 from encke.http.known import KnownHeads

@@ -9,7 +9,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from encke.calls.life import Desk
+from encke.calls.desk import Desk
 from encke.calls.upstream import Patience, Upstream
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import FAULTS, Fault

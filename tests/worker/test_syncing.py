@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from encke.calls.life import Unsynced
+from encke.calls.desk import Unsynced
 from encke.core.faults import Fault
 from encke.http.drive import Signal
 from encke.worker import syncing

@@ -8,111 +8,33 @@
     6  plan      the order in which to try the targets
     7  attempt   render for the target, connect
     8  open      journal that it goes out, send, wait for Content or for the whole answer
-    9  relay     the stream's events, as they come
+    9  relay     the stream's events, as they come (`encke.calls.ending`)
     10 settle    usage to an entry in the journal: once, always, before the client can see the end
-    11 tell      one access line
+    11 tell      one access line (`encke.calls.telling`)
 
 Between 8 and 9 lies the point of no return: before Content the call may go to another target, after it never.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
-
 from encke.calls.allowed import check_model
-from encke.calls.attempt import Attempt, StreamCare
+from encke.calls.attempt import Attempt
 from encke.calls.call import Call
-from encke.calls.headers import cost_field
-from encke.calls.hold import Purse
-from encke.calls.relay import StreamRelay
-from encke.calls.replies import HEADER, Once, Replies, name_of, through
-from encke.calls.upstream import Target, Upstream
-from encke.catalogue.catalogue import Catalogue, Model, TargetName
+from encke.calls.desk import Desk, Drained, Unsynced, draining
+from encke.calls.ending import answer_whole, relay_stream, tried_to_sync
+from encke.calls.replies import HEADER, Once, Replies, name_of
+from encke.calls.telling import crash, masked, note_refusal, tell
+from encke.calls.upstream import Target
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
-from encke.core.money import dollars
-from encke.core.redact import Redactor, without_keys
-from encke.dialects.openai_chat.cost import cost_event, with_cost
+from encke.core.redact import without_keys
 from encke.dialects.openai_chat.parse import parse_request
-from encke.http.drive import Signal, rest
+from encke.http.drive import rest
 from encke.http.headers import visible
 from encke.http.server import ClientGone
-from encke.ledger.entry import Entry, Status
-from encke.ledger.journal import Journal
+from encke.ledger.entry import Status
 from encke.routing.plan import plan, remaining
-from encke.routing.retry import STOP, RetryPolicy, Step, decide
-from encke.telemetry.access import AccessLog
-from encke.telemetry.crash import report
-from encke.telemetry.line import AccessLine
-from encke.telemetry.tally import Tally
-
-# Callers choose the names of models, so what is remembered of them is bounded.
-MAX_REMEMBERED: Final = 4096
-OUR_CUTS: Final = (
-    "budget_exceeded",
-    "unavailable",
-)  # of a stream that could not be paid on; no fault of the provider's
-
-
-class Drained(Exception):
-    """The gateway stops and the call's time of grace is over."""
-
-
-class Unsynced(Fault):
-    """What was settled could not be written to the disk, and nobody may see the end of it (`durability = "strict"`)."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "unavailable",
-            "The answer has come, but its record could not be written to the disk, without which it is not given out "
-            '(store.durability = "strict"). The call was made, and what it cost is charged.',
-            headers=(("x-should-retry", "false"),),
-        )
-
-
-@dataclass(slots=True)
-class Desk:
-    """What a call needs of its worker."""
-
-    catalogue: Catalogue
-    upstreams: Mapping[str, Upstream]
-    journal: Journal
-    access: AccessLog
-    # Asks providers what they offer. For bare model ids that are not known yet.
-    discover: Callable[[], Awaitable[None]]
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    tally: Tally = field(default_factory=Tally)
-    care: StreamCare = field(default_factory=StreamCare)
-    purse: Purse = field(default_factory=Purse)
-    rng: random.Random = field(default_factory=random.Random)
-    # Our credentials, which an upstream's error may quote.
-    redactor: Redactor = field(default_factory=lambda: Redactor(()))
-    # For calls with an Idempotency-Key; None: it is not heeded.
-    replies: Replies | None = None
-    # Strict durability: what has been settled so far is on the disk when the signal happens; it may fail with Unsynced.
-    sync: Callable[[], Signal[None]] | None = None
-    # By identity, since hashing a model costs more than all the rest; the model is kept so that its id stays its own.
-    _targets: dict[int, tuple[list[Target], list[Target], Model]] = field(default_factory=dict)
-
-    def targets_of(self, model: Model) -> tuple[list[Target], list[Target]]:
-        """A model's targets and its fallback, ready to send to."""
-        found = self._targets.get(id(model))
-        if found is None:
-            if len(self._targets) >= MAX_REMEMBERED:
-                self._targets.clear()
-            first = self._targets_named(model.targets)
-            found = self._targets[id(model)] = (first, self._targets_named(model.fallback), model)
-        return found[0], found[1]
-
-    def _targets_named(self, names: tuple[TargetName, ...]) -> list[Target]:
-        return [
-            target
-            for name in names
-            for target in self.upstreams[name.provider].targets(name.model, name.weight, name.pricing)
-        ]
+from encke.routing.retry import STOP, Step, decide
 
 
 async def live(desk: Desk, call: Call) -> None:
@@ -187,17 +109,6 @@ async def answer_once(desk: Desk, call: Call, replies: Replies) -> None:
         # Before the caller is told: who tries again at once is not to find it still running.
         await once.fail()
         raise problem
-
-
-def crash(desk: Desk, call: Call, error: Exception) -> None:
-    """A fault of ours: it is told to the log, to the ledger and to the client, whose connection then ends."""
-    report(error)
-    fault = Fault("internal_error", "The gateway failed; this is its fault.")
-    if call.attempts == 0:
-        note_refusal(desk, call, fault)
-    call.outcome = call.outcome or "failed"
-    call.client.close_after_answer()
-    call.fail(fault)
 
 
 def read(desk: Desk, call: Call) -> None:
@@ -317,139 +228,6 @@ def after(desk: Desk, attempt: Attempt, fault: Fault, stale: bool, others: bool,
     return step if step.verdict != "again" or attempt.target.healthy else STOP
 
 
-async def synced(sync: Callable[[], Signal[None]]) -> None:
-    """Strict durability: wait for the disk before the client can see the end. Raises Unsynced, ClientGone."""
-    try:
-        await sync()
-    except Drained:
-        await sync()  # the answer is whole: it need not be taken away for a few milliseconds
-
-
-async def tried_to_sync(desk: Desk) -> bool:
-    """As `synced` before an error is told, which is told in any case; False when the client is gone."""
-    try:
-        if desk.sync is not None:
-            await synced(desk.sync)
-    except ClientGone:
-        return False
-    except (Drained, Fault):
-        pass
-    return True
-
-
-async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
-    """Phase 10 for an answer that is no stream, then the answer."""
-    body = attempt.body
-    if call.shows_cost:
-        attempt.reckon("complete", "")
-        body = with_cost(body, shown_cost(attempt), call.usage)
-    if call.once is not None:
-        await settle_once(desk, call, attempt, call.once, body)
-    else:
-        call.outcome = "complete"
-        attempt.settle("complete", "", final=True)
-        if desk.sync is not None:
-            await synced(desk.sync)
-    desk.purse.learn(call)
-    call.respond(200, attempt.content_type, body, cost_field(attempt.cost))
-
-
-async def settle_once(desk: Desk, call: Call, attempt: Attempt, once: Once, last: bytes) -> None:
-    """Phase 10 of a whole answer under an Idempotency-Key. A caller who leaves now finds it the next time."""
-    call.outcome = "complete"
-    try:
-        await once.keep(attempt.content_type, attempt.relay is not None, last)
-    finally:
-        attempt.settle("complete", "", final=True)
-        once.settled = True
-    if desk.sync is not None:
-        await through(synced(desk.sync))
-    await once.done()
-
-
-async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
-    """Phases 9 and 10: what was held, then events as they come, then the entry, then the end."""
-    relay = attempt.relay
-    assert relay is not None
-    client = call.client
-    try:
-        call.open_stream(relay.flow(client))
-        call.forget_body()  # there is no second attempt after Content
-        client.sink = attempt
-        if client.is_paused:
-            attempt.pause()
-        end = await relay.ended
-    except ClientGone:
-        attempt.settle("client_closed", "", final=True)
-        raise
-    except Drained:
-        attempt.settle("truncated", "draining", final=True)
-        call.outcome = "truncated"
-        raise draining() from None
-    except BaseException:
-        attempt.settle("truncated", "internal_error", final=True)
-        raise
-    if end.fault is None:
-        tail = end.tail
-        if call.shows_cost:
-            attempt.reckon("complete", "")
-            tail = last_events(call, attempt, relay) + tail
-        if call.once is not None:
-            await settle_once(desk, call, attempt, call.once, tail)
-        else:
-            call.outcome = "complete"
-            attempt.settle("complete", "", final=True)
-            if desk.sync is not None:
-                await synced(desk.sync)
-        client.end_stream(tail)
-    else:
-        call.outcome = "truncated"
-        if end.fault.code not in OUR_CUTS:
-            attempt.blame(end.fault)
-        attempt.settle("truncated", end.fault.code, final=True)
-        if call.shows_cost and await tried_to_sync(desk):
-            call.open_stream(relay.late(shown_cost(attempt), call.usage))
-        raise end.fault
-
-
-def shown_cost(attempt: Attempt) -> bytes:
-    """What the call has cost, as JSON."""
-    cost = attempt.cost
-    return b"null" if cost is None else dollars(cost).encode()
-
-
-def last_events(call: Call, attempt: Attempt, relay: StreamRelay) -> bytes:
-    """The usage with its cost, as the provider told it at the end, or else in an event of its own."""
-    cost = shown_cost(attempt)
-    late = relay.late(cost, call.usage)
-    return late or cost_event(call.id, call.started_ms // 1000, call.upstream_model, call.route, cost, call.usage)
-
-
-def _flag(value: bytes) -> bool:
-    word = value.strip().lower()
-    if word not in (b"true", b"false"):
-        shown = visible(value.decode("latin-1"), 40)
-        raise Fault(
-            "invalid_value",
-            f"The header x-encke-include-cost is true or false, not {shown}.",
-            param="x-encke-include-cost",
-        )
-    return word == b"true"
-
-
-def masked(desk: Desk, fault: Fault) -> Fault:
-    """The fault, without credentials of ours: an upstream that refuses one may quote it."""
-    fault.message = desk.redactor.clean(fault.message)
-    if fault.body is not None:
-        fault.body = desk.redactor.clean_values(fault.body)
-    return fault
-
-
-def draining() -> Fault:
-    """What is told when the time of grace is over."""
-    return Fault("draining", "The gateway is being stopped or renewed, and the time that running calls get is over.")
-
-
 def failed_status(attempt: Attempt, fault: Fault) -> Status:
     """How an attempt ended that came to nothing."""
     if not attempt.sent:
@@ -459,82 +237,6 @@ def failed_status(attempt: Attempt, fault: Fault) -> Status:
     if fault.code in ("upstream_timeout", "upstream_reset", "upstream_idle"):
         return "uncertain"
     return "failed"
-
-
-def note_refusal(desk: Desk, call: Call, fault: Fault | None) -> None:
-    """The entry of a call that made no attempt. If it cannot be written, the caller's error matters more."""
-    grant = call.grant
-    entry = Entry(
-        call.id,
-        0,
-        grant.public_id if grant is not None else "",
-        call.route,
-        call.asked,
-        "",
-        "",
-        "rejected" if fault is not None else "client_closed",
-        fault.code if fault is not None else "",
-        0,
-        call.parsed is not None and call.parsed.stream,
-        True,
-        call.started_ms,
-        0,
-        0,
-        int((monotonic() - call.started) * 1e6),
-        client_request_id=call.client_request_id,
-        project=grant.project if grant is not None else 1,
-    )
-    try:
-        desk.journal.note(entry)
-    except Fault:
-        pass
-
-
-def tell(desk: Desk, call: Call) -> None:
-    """Phase 11."""
-    parsed, seconds = call.parsed, monotonic() - call.started
-    desk.tally.count(
-        call.route,
-        call.status,
-        call.outcome,
-        call.code,
-        parsed is not None and parsed.stream,
-        seconds,
-        call.first_at - call.started if call.first_at else 0.0,
-        call.attempts,
-        call.client.bytes_sent,
-    )
-    access = desk.access
-    if access.off:
-        return
-    request, client, usage, grant, parsed = call.request, call.client, call.usage, call.grant, call.parsed
-    access.write(
-        AccessLine(
-            access.stamp.of(call.started_ms),
-            call.id,
-            client.peer,
-            request.method,
-            without_keys(request.path[:256]),  # a line fits into a pipe in one write
-            call.status,
-            int((monotonic() - call.started) * 1e6) / 1000,
-            client.bytes_sent,
-            grant.public_id if grant is not None else "",
-            call.asked,
-            call.provider,
-            call.credential,
-            call.upstream_model,
-            call.attempts,
-            parsed is not None and parsed.stream,
-            int((call.first_at - call.started) * 1e6) / 1000 if call.first_at else 0,
-            usage.total_input,
-            usage.total_output,
-            call.outcome,
-            call.code,
-            call.client_request_id,
-            call.replayed,
-            None if call.unpriced else dollars(call.cost) if call.attempts else "",
-        )
-    )
 
 
 def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
@@ -554,3 +256,15 @@ def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
         f"Every provider of `{call.asked}` has been failing; none is tried for a moment.",
         retry_after=max(min(waits, default=1.0), 1.0),
     )
+
+
+def _flag(value: bytes) -> bool:
+    word = value.strip().lower()
+    if word not in (b"true", b"false"):
+        shown = visible(value.decode("latin-1"), 40)
+        raise Fault(
+            "invalid_value",
+            f"The header x-encke-include-cost is true or false, not {shown}.",
+            param="x-encke-include-cost",
+        )
+    return word == b"true"

@@ -8,7 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from encke.calls.call import Call
-from encke.calls.life import Desk, Drained, draining, live, tell
+from encke.calls.desk import Desk, Drained, draining
+from encke.calls.life import live
+from encke.calls.telling import tell
 from encke.core.addresses import address, is_loopback
 from encke.core.faults import Fault
 from encke.core.ids import IdMint

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-from encke.calls.life import Unsynced
+from encke.calls.desk import Unsynced
 from encke.core.crash import Crash, nowhere
 from encke.http.drive import Signal
 from encke.ledger.journal import Journal

@@ -1,0 +1,129 @@
+"""Phases 9 and 10: the answer on its way, and its entry, written before the client can see the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from encke.calls.attempt import Attempt
+from encke.calls.call import Call
+from encke.calls.desk import Desk, Drained, draining
+from encke.calls.headers import cost_field
+from encke.calls.relay import StreamRelay
+from encke.calls.replies import Once, through
+from encke.core.faults import Fault
+from encke.core.money import dollars
+from encke.dialects.openai_chat.cost import cost_event, with_cost
+from encke.http.drive import Signal
+from encke.http.server import ClientGone
+
+# Of a stream that could not be paid on; no fault of the provider's.
+OUR_CUTS: Final = ("budget_exceeded", "unavailable")
+
+
+async def synced(sync: Callable[[], Signal[None]]) -> None:
+    """Strict durability: wait for the disk before the client can see the end. Raises Unsynced, ClientGone."""
+    try:
+        await sync()
+    except Drained:
+        await sync()  # the answer is whole: it need not be taken away for a few milliseconds
+
+
+async def tried_to_sync(desk: Desk) -> bool:
+    """As `synced` before an error is told, which is told in any case; False when the client is gone."""
+    try:
+        if desk.sync is not None:
+            await synced(desk.sync)
+    except ClientGone:
+        return False
+    except (Drained, Fault):
+        pass
+    return True
+
+
+async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
+    """Phase 10 for an answer that is no stream, then the answer."""
+    body = attempt.body
+    if call.shows_cost:
+        attempt.reckon("complete", "")
+        body = with_cost(body, shown_cost(attempt), call.usage)
+    if call.once is not None:
+        await settle_once(desk, call, attempt, call.once, body)
+    else:
+        call.outcome = "complete"
+        attempt.settle("complete", "", final=True)
+        if desk.sync is not None:
+            await synced(desk.sync)
+    desk.purse.learn(call)
+    call.respond(200, attempt.content_type, body, cost_field(attempt.cost))
+
+
+async def settle_once(desk: Desk, call: Call, attempt: Attempt, once: Once, last: bytes) -> None:
+    """Phase 10 of a whole answer under an Idempotency-Key. A caller who leaves now finds it the next time."""
+    call.outcome = "complete"
+    try:
+        await once.keep(attempt.content_type, attempt.relay is not None, last)
+    finally:
+        attempt.settle("complete", "", final=True)
+        once.settled = True
+    if desk.sync is not None:
+        await through(synced(desk.sync))
+    await once.done()
+
+
+async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
+    """Phases 9 and 10: what was held, then events as they come, then the entry, then the end."""
+    relay = attempt.relay
+    assert relay is not None
+    client = call.client
+    try:
+        call.open_stream(relay.flow(client))
+        call.forget_body()  # there is no second attempt after Content
+        client.sink = attempt
+        if client.is_paused:
+            attempt.pause()
+        end = await relay.ended
+    except ClientGone:
+        attempt.settle("client_closed", "", final=True)
+        raise
+    except Drained:
+        attempt.settle("truncated", "draining", final=True)
+        call.outcome = "truncated"
+        raise draining() from None
+    except BaseException:
+        attempt.settle("truncated", "internal_error", final=True)
+        raise
+    if end.fault is None:
+        tail = end.tail
+        if call.shows_cost:
+            attempt.reckon("complete", "")
+            tail = last_events(call, attempt, relay) + tail
+        if call.once is not None:
+            await settle_once(desk, call, attempt, call.once, tail)
+        else:
+            call.outcome = "complete"
+            attempt.settle("complete", "", final=True)
+            if desk.sync is not None:
+                await synced(desk.sync)
+        client.end_stream(tail)
+    else:
+        call.outcome = "truncated"
+        if end.fault.code not in OUR_CUTS:
+            attempt.blame(end.fault)
+        attempt.settle("truncated", end.fault.code, final=True)
+        if call.shows_cost and await tried_to_sync(desk):
+            call.open_stream(relay.late(shown_cost(attempt), call.usage))
+        raise end.fault
+
+
+def shown_cost(attempt: Attempt) -> bytes:
+    """What the call has cost, as JSON."""
+    cost = attempt.cost
+    return b"null" if cost is None else dollars(cost).encode()
+
+
+def last_events(call: Call, attempt: Attempt, relay: StreamRelay) -> bytes:
+    """The usage with its cost, as the provider told it at the end, or else in an event of its own."""
+    cost = shown_cost(attempt)
+    late = relay.late(cost, call.usage)
+    return late or cost_event(call.id, call.started_ms // 1000, call.upstream_model, call.route, cost, call.usage)

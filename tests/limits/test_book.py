@@ -186,6 +186,22 @@ def test_no_budget_is_told_as_nothing() -> None:
     assert msgspec.msgpack.decode(Book().charges((REQUESTS,), NOW).packed) is None
 
 
+def test_a_lowered_amount_is_asked_about() -> None:
+    """What running calls return after a budget was cut is spent by nobody before the keeper has granted something."""
+    book = Book()
+    hold = Hold(book.charges((BUDGET,), NOW))
+    grant(book, book.begin(hold, 100, 0, NOW), 100)
+    lower = (msgspec.structs.replace(BUDGET, amount=10),)
+    book.forget_limits()
+    charges = book.charges(lower, NOW)
+    book.end(hold, 0)
+    assert charges.every[0].free == 200
+    (short,) = book.begin(Hold(charges), 50, 0, NOW)
+    assert short.need == 50
+    grant(book, [short])
+    assert book.begin(Hold(charges), 50, 0, NOW) == []
+
+
 def test_new_amounts_count_after_new_grants() -> None:
     """The account stays, with its leases; its limit is the new one."""
     book = Book()

@@ -172,7 +172,7 @@ def test_the_store_is_away(
             key = house.key("app", "default", "--budget", "100")
             seen = ask(house, key, 16)
             with trouble(house, disk):
-                away = ask(house, key, 800)
+                away = ask(house, key, 2400)
             found = ends(away)
             assert set(found) <= {"whole", "unavailable"} and found["unavailable"], found
             took = recovered(house, key, seen)

@@ -39,6 +39,7 @@ class Account:
         "left",
         "left_at",
         "limit",
+        "lowered",
         "open",
         "refused",
         "refused_at",
@@ -51,6 +52,7 @@ class Account:
     def __init__(self, limit: Limit, window: int) -> None:
         self.limit = limit
         self.amount = limit.amount
+        self.lowered = False  # since the last grant: what is free may be too much by now, so every call asks
         self.window = window
         self.lasting = limit.kind not in RATES  # a lease, not a part of a rate
         self.free = 0
@@ -167,6 +169,8 @@ class Book:
         if found is None:
             found = self._accounts[(limit.id, window)] = Account(limit, window)
             found.granted, found.free = self._kept.pop((limit.id, window), (0, 0))
+        if limit.amount < found.amount and found.lasting:
+            found.lowered = True
         found.limit = limit
         found.amount = limit.amount
         return found
@@ -247,6 +251,7 @@ class Book:
                 account.free += amount
                 account.granted += amount
                 account.left = left
+                account.lowered = False
 
     def recalled(self, wanted: Sequence[Sequence[int]]) -> list[list[int]]:
         """The keeper wants back what is free of these accounts: [[limit, window, amount], ...]."""
@@ -288,7 +293,7 @@ class Book:
 
 def _take(accounts: list[Account], amount: int, short: list[Short]) -> None:
     for account in accounts:
-        there = account.free + account.asked
+        there = account.free + account.asked if not account.lowered else 0
         account.free -= amount
         if there < amount:
             need = amount - there

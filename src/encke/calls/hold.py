@@ -24,7 +24,7 @@ from encke.limits.sizes import Sizes
 STEP: Final = 1024  # tokens that a stream is held at, again and again
 STRICT_OUTPUT: Final = 4096  # tokens that a strict budget allows an answer whose request sets no limit
 FRAMING: Final = 512  # tokens that a provider may put around what was sent
-ASK_SECONDS: Final = 0.25
+ASK_SECONDS: Final = 1.0  # a recall may take a fifth of it, and a busy machine the rest
 STREAM_PATIENCE_MS: Final = 5000
 PAUSE_SECONDS: Final = 0.1
 REMEMBER_MS: Final = 50  # how long a refusal holds without asking again

@@ -20,7 +20,7 @@ from encke.ledger.journal import KIND_INTENT, SegmentReader, make_segment, make_
 from tests.conftest import Count, Size
 from tests.ledger.test_journal import entry, intent
 
-SEGMENTS, SEGMENT_SIZE, SLOTS_SEEN = 6, 16 * 1024, 4096
+SEGMENTS, SEGMENT_SIZE, SLOTS_SEEN = 6, 24 * 1024, 4096
 PAGE, SECTOR = 4096, 512
 
 

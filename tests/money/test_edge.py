@@ -23,6 +23,8 @@ AT_ONCE = 256
 EACH = 64
 PIECE = " abc" * 48
 STREAM: dict[str, Any] = {"chunks": 30, "each": EACH, "piece": PIECE, "interval": 0.02}
+# On a machine that is too slow to ask the keeper in time, some are told to try again.
+BUSY = {"unavailable"}
 _NUMBERS = numbers()
 BOUND = AT_ONCE * EACH * WRITTEN
 
@@ -75,7 +77,7 @@ def pieces(nonce: str, tokens: int) -> int:
 def one_by_one(house: House, name: str, key: str, most: int) -> list[Seen]:
     """Calls until one is refused, with nobody beside them."""
     seen: list[Seen] = []
-    while not seen or seen[-1].end == "whole":
+    while not seen or seen[-1].end == "whole" or seen[-1].code in BUSY:
         assert len(seen) < 300, "the budgets are never spent"
         wish = Wish(f"{name}y{next(_NUMBERS)}", key, behave={"chunks": most}, more={"max_tokens": most})
         seen += burst(house.gateway.port, [wish])
@@ -131,7 +133,7 @@ def test_strict(house: House, size: Size, count: Count) -> None:
         for key in town.keys:
             seen += one_by_one(house, f"s{seed}", key, most)
         ends = tally(seen)
-        assert set(ends) == {"whole", "insufficient_quota"}, ends
+        assert set(ends) - BUSY == {"whole", "insufficient_quota"}, ends
         audit = house.audit(seen)
         assert audit.problems == []
         rest = left(house, before)
@@ -153,7 +155,7 @@ def test_not_strict(house: House, size: Size, count: Count) -> None:
         town = found(house, f"n{seed}", rng, need)
         seen = burst(house.gateway.port, wishes(town, rng, 0, AT_ONCE, STREAM))
         ends = tally(seen)
-        assert set(ends) <= {"whole", "insufficient_quota", "budget_exceeded"}, ends
+        assert set(ends) - BUSY <= {"whole", "insufficient_quota", "budget_exceeded"}, ends
         assert ends["budget_exceeded"], ends
         audit = house.audit(seen, pieces)
         assert audit.problems == []
@@ -173,7 +175,7 @@ def test_a_lying_provider(house: House, size: Size, count: Count, options: tuple
         lie = {"chunks": 2 * most, "honour_max": False, "piece": " abc", "interval": 0.01}
         seen = burst(house.gateway.port, wishes(town, rng, 0, AT_ONCE, lie, max_tokens=most))
         ends = tally(seen)
-        assert set(ends) <= {"whole", "insufficient_quota", "budget_exceeded"}, ends
+        assert set(ends) - BUSY <= {"whole", "insufficient_quota", "budget_exceeded"}, ends
         audit = house.audit(seen, lambda nonce, tokens: len(f"token:{nonce}") + 4 * (tokens + 1))
         assert audit.problems == []
         rest = left(house, before)

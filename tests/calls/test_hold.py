@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from encke.calls.call import Call
-from encke.calls.hold import FRAMING, STEP, STRICT_OUTPUT, Purse, cut
+from encke.calls.hold import FRAMING, MOST_HELD, STEP, STRICT_OUTPUT, Purse, cut
 from encke.calls.upstream import Target
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
@@ -69,7 +69,7 @@ def make_call(limits: tuple[Limit, ...], more: str = "", route: str = "chat", st
     """A call that has been read."""
     grant = Grant("0123456789AB", "app", 0, limits=limits)
     call = Call("id", Request(), cast(ServerConnection, None), route, grant)
-    field = '"messages":[]' if route == "chat" else '"input":"x"'
+    field = {"chat": '"messages":[]', "completions": '"suffix":""'}.get(route, '"input":"x"')
     tail = ',"stream":true' if stream and route == "chat" else ""
     call.parsed = parse_request(route, f'{{"model":"m",{field}{tail}{more}}}'.encode())
     call.asked = "m"
@@ -156,6 +156,23 @@ def test_strict_refuses_what_nobody_can_bound() -> None:
         held(make_call((STRICT,), ',"web_search_options":{}'), PRICE)
     assert (caught.value.code, caught.value.param) == ("invalid_value", "web_search_options")
     assert held(make_call((STRICT,), ',"web_search_options":{}'), FREE) == 0
+
+
+def test_strict_counts_every_prompt() -> None:
+    """Each of a list of prompts may have an answer as long as the limit."""
+    call = make_call((STRICT,), ',"max_tokens":100,"prompt":["a","b","c"],"best_of":2', route="completions")
+    held(call, PRICE)
+    assert call.cap == call.written == 600
+
+
+@pytest.mark.parametrize("limit", [BUDGET, STRICT])
+def test_more_than_anybody_has(limit: Limit) -> None:
+    """What a call may cost at most fits into a message to the keeper, whatever it asks for."""
+    keeper = Keeper()
+    dearest = Price("dearest", (10**12,) * len(RATES))
+    call = make_call((limit,), ',"max_tokens":67108864,"n":65536', stream=False)
+    assert held(call, dearest, purse=Purse(Book(), keeper)) <= MOST_HELD
+    assert max(map(max, keeper.asked[0])) < 1 << 63
 
 
 def test_embeddings_write_nothing() -> None:

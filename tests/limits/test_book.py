@@ -167,6 +167,24 @@ def test_a_forgotten_account_goes_on_where_it_was() -> None:
     assert sorted(book.leases()) == [[1, 0, 130]]
 
 
+def test_a_debt_of_tokens_does_not_lock_out() -> None:
+    """An answer much longer than it was held at: no later call asks for more than a minute has, or it would be refused
+    for ever; a minute's worth is paid at a time, and then it is as before."""
+    book = Book()
+    hold = Hold(book.charges((TOKENS,), NOW))
+    grant(book, book.begin(hold, 0, 500, NOW))
+    book.end(hold, 2700)
+    needs: list[int] = []
+    for _ in range(4):
+        hold = Hold(book.charges((TOKENS,), NOW))
+        short = book.begin(hold, 0, 100, NOW)
+        needs += [one.need for one in short]
+        grant(book, short)
+        book.end(hold, 100)
+    assert needs == [TOKENS.amount, TOKENS.amount, 500, 100]
+    assert book.charges((TOKENS,), NOW).every[0].asked == 0
+
+
 def test_windows() -> None:
     """Another day is another account, even while calls of the first run; a clock that is put back opens none again."""
     book = Book()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from encke.worker.proxies import Proxies
+from encke.core.addresses import address
+from encke.worker.proxies import MOST_HOPS, Proxies
 
 TRUSTED = Proxies(("10.0.0.0/8", "2001:db8::/32"))
 HEADER = b"x-forwarded-for"
@@ -33,3 +34,10 @@ def test_without_proxies_nobody_is_believed() -> None:
     """Nor is a header missed where there is none."""
     for peer in ("10.0.0.1", "127.0.0.1", ""):
         assert Proxies(()).caller(peer, {HEADER: b"1.2.3.4"}) == peer == TRUSTED.caller(peer, {})
+
+
+def test_a_long_list_is_read_no_further_than_proxies_reach() -> None:
+    """Thousands of trusted addresses, which the caller wrote, are nobody's address, and take no time."""
+    many = ",".join(["1.2.3.4", *["10.0.0.2"] * MOST_HOPS])
+    assert TRUSTED.caller("10.0.0.1", {HEADER: many.encode()}) == "1.2.3.4"
+    assert address(TRUSTED.caller("10.0.0.1", {HEADER: b"10.0.0.3,10.0.0.3," + many.encode()})) is None

@@ -23,6 +23,9 @@ from encke.limits.sizes import Sizes
 
 STEP: Final = 1024  # tokens that a stream is held at, again and again
 STRICT_OUTPUT: Final = 4096  # tokens that a strict budget allows an answer whose request sets no limit
+# Nano-dollars, nine millions of dollars: who asks for more than anybody has is refused all the same, and what is asked
+# for must fit into a message.
+MOST_HELD: Final = 1 << 53
 FRAMING: Final = 512  # tokens that a provider may put around what was sent
 ASK_SECONDS: Final = 1.0  # a recall may take a fifth of it, and a busy machine the rest
 STREAM_PATIENCE_MS: Final = 5000
@@ -134,7 +137,7 @@ class Purse:
         hold = call.hold
         if hold is None or price is None or not hold.charges.budgets:
             return
-        need = price.bound(call.read, call.written, hold.charges.strict) - hold.money
+        need = min(price.bound(call.read, call.written, hold.charges.strict), MOST_HELD) - hold.money
         if need > 0:
             await self.more(hold, need)
 
@@ -224,7 +227,7 @@ def _priced(call: Call, targets: list[Target], strict: bool) -> tuple[list[Targe
             'A price can be set in the gateway\'s settings; `price = "free"` says that it costs nothing.',
             param="model",
         )
-    return found, most
+    return found, min(most, MOST_HELD)
 
 
 def _check_bounds(call: Call) -> None:

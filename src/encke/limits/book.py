@@ -297,6 +297,8 @@ def _take(accounts: list[Account], amount: int, short: list[Short]) -> None:
         account.free -= amount
         if there < amount:
             need = amount - there
+            if not account.lasting and need > account.amount:
+                need = account.amount  # a debt of more than a minute's worth is paid a minute's worth at a time
             account.asked += need
             short.append(Short(account, need, need + _ahead(account, amount)))
 

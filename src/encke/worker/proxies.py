@@ -12,6 +12,7 @@ from typing import Final
 from encke.core.addresses import address, network, within
 
 FORWARDED: Final = b"x-forwarded-for"
+MOST_HOPS: Final = 32  # that are looked at: a header has room for thousands, and each takes time to read
 
 
 class Proxies:
@@ -24,7 +25,7 @@ class Proxies:
         """The address of the caller as text; what is no address if a proxy says what is none."""
         if not self._networks or FORWARDED not in headers or not self._trusted(peer):
             return peer
-        hops = headers[FORWARDED].decode("latin-1").split(",")
+        hops = headers[FORWARDED].decode("latin-1").rsplit(",", MOST_HOPS)
         while hops:
             found = _host(hops.pop().strip())
             if not hops or not self._trusted(found):

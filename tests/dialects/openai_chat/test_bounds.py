@@ -51,6 +51,19 @@ PART = '[{{"role":"user","content":[{{"type":"text","text":"x"}},{{"type": "{}",
         (',"tools":[{"type":"web_search"}]', "[]", "web_search"),
         (',"tools":[{}]', "[]", "None"),
         (',"tools":7', "[]", "tools"),
+        ("", PART.format("\\u0069mage_url"), "image_url"),
+        ("", PART.format("x-image"), "x-image"),
+        ("", '[{"role":"user","content":[{"\\u0074ype":"image_url"}]}]', "image_url"),
+        ("", '[{"role":"user","content":[{"image_url":{"url":"https://x"}}]}]', "image_url"),
+        ("", '[{"role":"assistant","audio":{"id":"audio_1"}}]', "audio"),
+        ("", '[{"role":"user","content":"\\u0022type\\u0022:\\u0022image_url\\u0022"}]', None),
+        (',"n":"3"', "[]", "n"),
+        (',"n":3', "[]", None),
+        (',"n":99999999', "[]", "n"),
+        (',"models":["dear"]', "[]", "models"),
+        (',"search_parameters":{"mode":"on"}', "[]", "search_parameters"),
+        (',"modalities":["text"],"enable_search":false', "[]", None),
+        (',"modalities":["text","image"]', "[]", "modalities"),
     ],
 )
 def test_unbounded(more: str, messages: str, what: str | None) -> None:
@@ -64,3 +77,23 @@ def test_a_limit_of_the_gateway() -> None:
     request.output_limit = 4096
     body = b"".join(render_request(request, "up", "option", "max_completion_tokens"))
     assert body == b'{"model":"up","messages":[{"role":"user","content":"hi"}],"max_completion_tokens":4096}'
+
+
+@pytest.mark.parametrize(
+    ("prompt", "more", "count"),
+    [
+        ('"one"', "", 1),
+        ('["a","b, c","d"]', "", 3),
+        ('["a","b"]', ',"n":3', 6),
+        ('["a","b"]', ',"n":2,"best_of":4', 8),
+        ("[1,2,3]", "", 1),
+        (" [ [1,2], [3] ] ", "", 2),
+        ("[]", "", 1),
+        (f"[{','.join(['[1]'] * 150_000)}]", "", 1 << 16),
+        ('"x"', ',"n":67108864', 1 << 16),
+    ],
+)
+def test_prompts_are_answered_each(prompt: str, more: str, count: int) -> None:
+    """A list of prompts has as many answers, each as long as the limit says; a list of tokens is one prompt."""
+    body = parse_request("completions", f'{{"model":"m","prompt":{prompt}{more}}}'.encode()).body
+    assert copies(body) == count

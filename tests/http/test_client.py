@@ -67,6 +67,18 @@ def test_answer_cut_at_every_byte(upstream: FakeUpstream, thread: LoopThread, po
     assert upstream.statement.connects == 1
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [b"HTTP/1.1 103 Early\r\ncontent-length: 2\r\n\r\n{}", b"HTTP/1.1 20 OK\r\ncontent-length: 2\r\n\r\n{}"],
+    ids=["body of 1xx", "status of two digits"],
+)
+def test_no_answer(upstream: FakeUpstream, thread: LoopThread, pool: Pool, raw: bytes) -> None:
+    """An interim answer with a body, or a status that is none, is no answer."""
+    with pytest.raises(Fault) as caught:
+        play(upstream, thread, pool, Send(raw), Fin())
+    assert caught.value.code == "upstream_bad_response"
+
+
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 def test_close_delimited(upstream: FakeUpstream, thread: LoopThread, pool: Pool, version: str) -> None:
     """An answer without a length ends with the connection, which is not used again."""

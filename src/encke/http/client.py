@@ -342,7 +342,9 @@ class UpstreamConnection:
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._status = status = self._parser.get_status_code()
-        if 100 <= status < 200:
+        if status < 200:
+            if status < 100:  # fewer than three digits
+                raise self._wrong("The provider's answer has no status.")
             return
         self._head_done = True
         self._head_bytes = 0
@@ -359,6 +361,8 @@ class UpstreamConnection:
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
+        if not self._head_done:  # of an interim answer, which has none
+            raise self._wrong("The provider's interim answer (1xx) has a body.")
         if self._exchange is not None:
             try:
                 self._exchange.on_body(data)
@@ -368,6 +372,10 @@ class UpstreamConnection:
             except Exception as error:
                 self._error = error
                 raise
+
+    def _wrong(self, text: str) -> Fault:
+        self._fault = fault = Fault("upstream_bad_response", text, verdict="next")
+        return fault
 
     def on_message_complete(self) -> None:
         """The answer is whole; an interim one (1xx) is not the answer."""

@@ -43,7 +43,7 @@ NTH = {
     "worker.syncing": 9,
     "worker.synced": 8,
 }
-# Reached only where keys have limits.
+# Reached only where keys have limits: tests/system/test_limits.py.
 NEED_LIMITS = ("keeper.granting", "keeper.granted", "keeper.forgetting")
 CHILDREN = [place for place in PLACES if place.startswith(("worker.", "keeper.")) and place not in NEED_LIMITS]
 # In the order in which a first start comes to them. The commits are the steps of the schema, then the key; each start
@@ -150,7 +150,7 @@ def test_the_supervisor_dies_while_starting_a_child_again(tmp_path: Path, count:
 
 def test_every_place_is_tried() -> None:
     """No place is left out above."""
-    tried = {*CHILDREN, *(point.partition(":")[0] for point in STARTS), "supervisor.restarting"}
+    tried = {*CHILDREN, *(point.partition(":")[0] for point in STARTS), "supervisor.restarting", *NEED_LIMITS}
     assert tried == set(PLACES)
 
 

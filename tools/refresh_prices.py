@@ -68,7 +68,7 @@ APART: Final[dict[str, str]] = {
 # Prices for requests of a kind. The price file has none of them yet; calls are reckoned at the standard price.
 VARIANTS: Final[dict[str, str]] = {
     "processing": "there is no route for batches",
-    "service_tier": "an account of its own setting decides, and calls do not say it",
+    "service_tier": "answers name the tier, but the price file knows no tiers yet",
     "speed": "the compatible address has no such parameter",
     "search_type": "the standard price is the dearest kind",
     "route": "the caller does not choose among a reseller's regions",

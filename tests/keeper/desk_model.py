@@ -4,6 +4,7 @@ lease desk between them."""
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import apsw
 import msgspec
 
 from encke.keeper.accounts import Key
+from encke.keeper.closing import EVERY_MS, GRACE_MS
 from encke.keeper.desk import LeaseDesk
 from encke.keys.grant import Limit
 from encke.ledger.entry import Entry
@@ -145,6 +147,16 @@ class Worker:
         if self.peer is not None and self.free.get(key, 0) > 0:
             self.peer.up.append(("give", [[*key, self._give(key)]], 0))
 
+    def forget_closed(self, now_ms: int) -> None:
+        """Of days that were over in time, what no call holds and nobody waits for."""
+        for limit, window in list(self.granted):
+            key = (limit, window)
+            over = limit == DAILY and window + DAY_MS + GRACE_MS <= now_ms
+            busy = any(key in call.holds for call in [*self.calls, *self.waiting.values()])
+            left = self.free.get(key, 0) or self.asked.get(key, 0) or self.unposted(key)
+            if over and not busy and not left:
+                del self.granted[key]
+
     def held(self, key: Key) -> int:
         """What calls under way hold."""
         return sum(call.holds.get(key, 0) for call in self.calls)
@@ -192,7 +204,7 @@ class World:
 
     def roll(self) -> None:
         """It is another day."""
-        self.window = self.now // 1000 // DAY_MS * DAY_MS
+        self.window = max(self.window, self.now // 1000 // DAY_MS * DAY_MS)
 
     def keys(self) -> list[Key]:
         """The accounts of today."""
@@ -247,6 +259,18 @@ class World:
         self.dead.remove(worker)
         if not self.dead and not self.desk.opened:
             self.desk.open()
+
+    def tidy(self) -> None:
+        """All rows are looked at, a quarter of an hour later."""
+        self.now += GRACE_MS * 1000
+        self.roll()
+        for worker in self.workers.values():
+            worker.forget_closed(self.now // 1000)
+        self.now += EVERY_MS * 1000
+        with suppress(StoreError):
+            self.desk.accounts.commit()
+            self.desk.tidy()  # begins a round
+            self.desk.tidy()
 
     def quiet(self) -> None:
         """Until everything that was said has been heard, and nobody waits."""

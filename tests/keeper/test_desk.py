@@ -96,6 +96,27 @@ def test_rates() -> None:
     assert world.desk.accounts.bucket(RATE) > world.now
 
 
+def test_tokens_that_calls_did_not_use() -> None:
+    """They were held at more than they needed, as they had been granted; what is left is recalled when another worker
+    is short, even from one that had nothing left when it was last asked."""
+    world, (one, two, three) = world_of(3)
+    key = (9, 0)
+    world.desk.use(world.limits | {9: Limit(9, "tokens", 9000, "key")}, [9])
+    for worker in (one, two):
+        worker.begin({key: 4110}, 9000)
+        world.quiet()
+        assert len(worker.calls) == 1 and worker.free[key] == 0
+    three.begin({key: 4110}, 9000)
+    world.quiet()
+    assert three.refused[0]["limit"] == 9
+    for worker in (one, two):
+        worker.calls.clear()
+        worker.free[key] += 4060
+    three.begin({key: 4110}, 9000)
+    world.quiet()
+    assert len(three.calls) == len(three.refused) == 1 and one.free[key] == two.free[key] == 0
+
+
 def test_a_clock_that_was_put_back_locks_no_rate() -> None:
     """A keeper that starts an hour earlier than the last one wrote grants again after a minute."""
     world, (one,) = world_of(1)

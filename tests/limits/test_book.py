@@ -185,6 +185,32 @@ def test_a_debt_of_tokens_does_not_lock_out() -> None:
     assert book.charges((TOKENS,), NOW).every[0].asked == 0
 
 
+def test_of_a_day_that_is_over_nothing_is_kept() -> None:
+    """Whether its limit is used again or not; a call that began in it is still charged to it, however long it takes."""
+    book = Book()
+    daily = [(Limit(100 + number, "budget", 100, "", "day"),) for number in range(3)]
+    today = NOW - NOW % 86_400_000
+    held = []
+    for limits in daily:
+        hold = Hold(book.charges(limits, NOW))
+        grant(book, book.begin(hold, 10, 0, NOW))
+        held.append(hold)
+    for hold in held[:2]:
+        book.charge(hold, 10)
+        book.end(hold, 0)
+    book.idle(NOW + FORGET_MS + 1)
+    assert sorted(book.leases()) == [[100, today, 10], [101, today, 10], [102, today, 10]]
+    book.idle(today + 86_399_999)
+    assert len(book.leases()) == 3
+    book.idle(today + 86_400_000)
+    assert book.leases() == [[102, today, 10]]
+    assert msgspec.msgpack.decode(held[2].charges.packed) == [[102, today]]
+    book.charge(held[2], 10)
+    book.end(held[2], 0)
+    book.idle(today + 86_400_000 + FORGET_MS)
+    assert book.leases() == []
+
+
 def test_windows() -> None:
     """Another day is another account, even while calls of the first run; a clock that is put back opens none again."""
     book = Book()

@@ -387,6 +387,17 @@ class StoreContract:
         store.forget_leases(7)
         assert store.posted(1, 0) == 46
 
+    def test_what_comes_after_a_lease_was_dropped(self, store: Store) -> None:
+        """Only that row goes; a later entry is charged to its account, and begins the row anew."""
+        charge = msgspec.Raw(msgspec.msgpack.encode([[1, MIDNIGHT]]))
+        store.grant([(7, 1, MIDNIGHT, 30), (7, 1, 0, 9), (8, 1, MIDNIGHT, 50)], [])
+        store.append([entry(accounts=charge, cost=30)], 7)
+        store.drop_leases([(7, 1, MIDNIGHT), (7, 99, 0)])
+        store.drop_leases([])
+        assert sorted(store.leases()) == [(7, 1, 0, 9, 0), (8, 1, MIDNIGHT, 50, 0)]
+        store.append([entry(accounts=charge, cost=5)], 7)
+        assert (7, 1, MIDNIGHT, 0, 5) in store.leases() and store.posted(1, MIDNIGHT) == 35
+
     def test_housekeeping_keeps_everything(self, store: Store) -> None:
         """Checkpoints lose nothing and may come at any time."""
         calls = []

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import pytest
 
@@ -57,10 +59,11 @@ def key_with(gateway: Gateway, *terms: str) -> str:
     return key
 
 
-def ask(gateway: Gateway, key: str, text: str = "Hello", stream: bool = False) -> Response:
+def ask(gateway: Gateway, key: str, text: str = "Hello", stream: bool = False, **more: Any) -> Response:
     """One call over a connection of its own: any worker may get it."""
+    body = chat(text, stream=stream, **{"model": "lab/m", **more})
     with Client(gateway.port) as client:
-        return client.call("POST", "/v1/chat/completions", chat(text, "lab/m", stream=stream), key=key)
+        return client.call("POST", "/v1/chat/completions", body, key=key)
 
 
 class Tally:
@@ -71,9 +74,9 @@ class Tally:
         self.refused: list[Response] = []
         self._lock = Lock()
 
-    def call(self, gateway: Gateway, key: str, text: str = "Hello", stream: bool = False) -> None:
+    def call(self, gateway: Gateway, key: str, text: str = "Hello", stream: bool = False, **more: Any) -> None:
         """One call, noted."""
-        answer = ask(gateway, key, text, stream)
+        answer = ask(gateway, key, text, stream, **more)
         with self._lock:
             if answer.status == 200:
                 self.admitted.append(time.monotonic())
@@ -114,6 +117,40 @@ def test_requests_a_minute(site: Site, size: Size, count: Count) -> None:
         error = answer.json()["error"]
         assert error["code"] == "rate_limit_exceeded" and f"{rpm} requests a minute" in error["message"]
         assert answer.header("retry-after") is not None
+
+
+BATCH = 'behave: {"chunks": 20, "prompt_tokens": 30}'
+
+
+def test_tokens_a_minute(site: Site, size: Size, count: Count) -> None:
+    """Calls of fifty tokens each, twice as many as allowed: what is admitted is the burst and the rate, one step of
+    each worker more at most, and at least 98 % of it."""
+    tpm, each = 24_000, 50
+    key = key_with(site.gateway, "--tpm", str(tpm))
+    tally = Tally()
+    call = partial(tally.call, site.gateway, key, BATCH, max_tokens=20)
+    begun = time.monotonic()
+    at_rate(tpm / each / 3, 3.5, call)
+    at_rate(tpm / each / 30, size(3, soak=60), call)
+    took = max(tally.admitted) - begun
+    allowed, used = tpm + tpm / 60 * took, each * len(tally.admitted)
+    count(f"rate: {used} tokens of {allowed:.0f} in {took:.1f} s, {len(tally.refused)} refused")
+    assert 0.98 * allowed - each <= used <= allowed + tpm / 4
+    assert len(site.upstream.statement.calls()) - site.seen[0] == len(tally.admitted)
+    error = tally.refused[-1].json()["error"]
+    assert error["code"] == "rate_limit_exceeded" and f"{tpm} tokens a minute" in error["message"]
+
+
+def test_tokens_that_were_not_used(site: Site, count: Count) -> None:
+    """A call that does not say how long its answer may be is held at 4,096 tokens and uses fifty: the rest is there for
+    the next at once, whichever worker that comes to."""
+    key = key_with(site.gateway, "--tpm", "9000")
+    tally = Tally()
+    for _ in range(30):
+        tally.call(site.gateway, key, BATCH, model="lab/new")  # nobody knows how long its answers are
+        time.sleep(0.03)
+    count(f"rate: {len(tally.admitted)} of 30 calls held at 4,096 tokens each, with 9,000 a minute")
+    assert len(tally.admitted) == 30
 
 
 def test_when_to_come_again(site: Site) -> None:

@@ -6,7 +6,7 @@ or a moment later: a keeper that dies before that reserves too much until the wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from encke.limits.rates import give_back, mended, take
@@ -76,7 +76,7 @@ class Accounts:
         self._changed_buckets: set[int] = set()
         self._undo: list[Callable[[], None]] = []
         self._trim_at = TRIM_AT
-        self._early: dict[tuple[int, Key], int] = {}  # spent by workers that were granted nothing of it (yet)
+        self._early: dict[int, dict[Key, int]] = {}  # spent by workers that were granted nothing of it (yet)
         for epoch, limit, window, granted, posted in store.leases():
             self._lease(self.get((limit, window)), epoch).granted = granted
             self._accounts[limit, window].leases[epoch].posted = posted
@@ -103,12 +103,32 @@ class Accounts:
 
     @property
     def epochs(self) -> list[int]:
-        """The workers that have leases."""
-        return list(self._by_epoch)
+        """The workers that have leases, or have spent without."""
+        return [*self._by_epoch, *(epoch for epoch in self._early if epoch not in self._by_epoch)]
 
     def of_epoch(self, epoch: int) -> list[Account]:
         """The accounts that this worker has leases of."""
         return [self._accounts[key] for key in self._by_epoch.get(epoch, ())]
+
+    def rows_of(self, epoch: int) -> list[Key]:
+        """What this worker has a row of in the store, now and for a while."""
+        return [*self._by_epoch.get(epoch, ()), *self._early.get(epoch, ())]
+
+    def nothing_out(self, epoch: int, key: Key) -> bool:
+        """Whether all that this worker was granted of it has come back, or is spent and in the store."""
+        account = self._accounts.get(key)
+        return account is None or account.out(epoch) == 0
+
+    def drop(self, rows: Sequence[tuple[int, Key]]) -> None:
+        """Forget what these workers were granted and have spent of these accounts, not what is posted. Raises
+        StoreError."""
+        self._store.drop_leases([(epoch, *key) for epoch, key in rows])
+        for epoch, key in rows:
+            self._changed.discard((epoch, key))
+            self._early.get(epoch, {}).pop(key, None)
+            if key in self._accounts:
+                self._accounts[key].leases.pop(epoch, None)
+            self._by_epoch.get(epoch, set()).discard(key)
 
     def trim(self) -> None:
         """Not within a turn: forget accounts that nobody has a lease of; when they are needed they are looked up again.
@@ -177,7 +197,8 @@ class Accounts:
         for key, cost in sums.items():
             account = self._accounts.get(key)
             if account is None:
-                self._early[epoch, key] = self._early.get((epoch, key), 0) + cost
+                early = self._early.setdefault(epoch, {})
+                early[key] = early.get(key, 0) + cost
             else:
                 account.posted += cost
                 self._lease(account, epoch).posted += cost
@@ -188,12 +209,11 @@ class Accounts:
         for key in self._by_epoch.pop(epoch, ()):
             self._accounts[key].leases.pop(epoch, None)
             self._changed.discard((epoch, key))
-        for known in [known for known in self._early if known[0] == epoch]:
-            del self._early[known]
+        self._early.pop(epoch, None)
 
     def _lease(self, account: Account, epoch: int) -> Lease:
         lease = account.leases.get(epoch)
         if lease is None:
-            lease = account.leases[epoch] = Lease(0, self._early.pop((epoch, account.key), 0))
+            lease = account.leases[epoch] = Lease(0, self._early.get(epoch, {}).pop(account.key, 0))
             self._by_epoch.setdefault(epoch, set()).add(account.key)
         return lease

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from encke.core.crash import Crash, nowhere
 from encke.keeper.accounts import Account, Accounts, Key
+from encke.keeper.closing import Closing
 from encke.keeper.judge import RATES, Item, Judge, Short
 from encke.keeper.recalls import PATIENCE_US, Peer, Recalls
 from encke.keys.grant import Limit
@@ -57,13 +58,14 @@ class LeaseDesk:
         self.refusals = dict.fromkeys(KINDS, 0)
         self.recalls = Recalls()
         self._judge = Judge(self.accounts)
+        self._closing = Closing(self.accounts)
         self._clock = steady_us
         self._wake = wake
         self._told = told
         self._crash = crash
         self._peers: dict[int, Peer] = {}
         self._given_up: set[int] = set()  # epochs without a connection that were waited for in vain
-        self._spares: dict[int, dict[Peer, int]] = {}  # who was granted more of a rate than it needed, in which turn
+        self._spares: dict[int, dict[Peer, int]] = {}  # who may have some of a rate to give back, and since which turn
         self._excess: dict[Key, set[Peer]] = {}  # of whom something is to be recalled though nobody waits for it
         self._over: set[Key] = set()  # more is out there than there is: what calls leave over is recalled each time
         self._over_at = 0
@@ -131,6 +133,10 @@ class LeaseDesk:
         self._given_up.discard(epoch)
         self._look_again()
 
+    def tidy(self) -> None:
+        """Now and then, between turns: forget rows of windows that are over. Raises StoreError."""
+        self._closing.step(self._judge.limits, self._clock() // 1000)
+
     def _look_again(self) -> None:
         if self._asks or self._excess:
             self._wake()
@@ -167,7 +173,9 @@ class LeaseDesk:
     def _answered(self, peer: Peer, number: int) -> None:
         found = self.recalls.answered(peer, number)
         for id, _ in found.keys if found is not None else ():
-            spares = self._spares.get(id, {})
+            limit, spares = self._judge.limits.get(id), self._spares.get(id, {})
+            if limit is not None and limit.kind == "tokens":
+                continue  # when a call ends it gives back what it was held at and did not use
             if found is not None and spares.get(peer, self._turn) <= found.turn:
                 spares.pop(peer, None)
 
@@ -266,7 +274,8 @@ class LeaseDesk:
     def _grant(self, ask: Ask, now: int) -> None:
         ask.given = self._judge.grant(ask.items, ask.epoch, len(self._peers), now)
         for (id, _, need, _), (_, amount) in zip(ask.items, ask.given, strict=True):
-            if amount > need and self._judge.limits[id].kind in RATES:
+            limit = self._judge.limits.get(id)
+            if limit is not None and (limit.kind == "tokens" or (limit.kind in RATES and amount > need)):
                 self._spares.setdefault(id, {})[ask.peer] = self._turn
 
     def _is_final(self, ask: Ask, one: Short, now: int) -> bool:

@@ -106,7 +106,7 @@ class Judge:
             "reserved": reserved,
             "amount": amount,
             "retry_ms": None if one.wait is None else -(-one.wait // 1000),
-            "reset": _end(one.limit, one.key[1]),
+            "reset": end_of(one.limit, one.key[1]),
         }
 
     def state(self, limit: Limit, key: Key, now_us: int) -> tuple[int, int, int, int, int, int, int | None]:
@@ -117,10 +117,11 @@ class Judge:
             full = now_ms() - (now_us - full_at(self._accounts.bucket(limit.id), now_us)) // 1000
             return *key, limit.amount, limit.amount - left, 0, left, full
         account = self._accounts.get(key)
-        return *key, limit.amount, account.posted, account.reserved, left, _end(limit, key[1])
+        return *key, limit.amount, account.posted, account.reserved, left, end_of(limit, key[1])
 
 
-def _end(limit: Limit, window: int) -> int | None:
+def end_of(limit: Limit, window: int) -> int | None:
+    """When this window of it ends, UTC ms; None: never."""
     if limit.kind != "budget":
         return None
     return window_of(limit.period, limit.zone, limit.anchor, window)[1]

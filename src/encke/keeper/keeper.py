@@ -133,6 +133,7 @@ class Keeper:
         if look:
             with contextlib.suppress(StoreError):
                 self.turns.desk.accounts.commit()
+                self.turns.desk.tidy()
         if look and not unsettled and not self.turns.desk.opened:
             self.turns.desk.open()
         journals = self._journals.values()

@@ -126,6 +126,7 @@ class Book:
         # Of forgotten accounts whose windows are open: granted, and what was overspent (0 or less). The keeper still
         # counts from there.
         self._kept: dict[tuple[int, int], tuple[int, int]] = {}
+        self._kept_until = FOREVER  # when the first of their windows ends
         self._to_look_at: list[tuple[int, int]] = []
 
     def charges(self, limits: tuple[Limit, ...], now: int) -> Charges:
@@ -261,6 +262,8 @@ class Book:
     def idle(self, now: int) -> list[list[int]]:
         """What has been free for long, to be given back; accounts that nobody uses are forgotten. Some at a time."""
         given: list[list[int]] = []
+        if now >= self._kept_until:
+            self._close_kept(now)
         keys = self._to_look_at or list(self._accounts)
         self._to_look_at = keys[LOOKED_AT:]
         for key in keys[:LOOKED_AT]:
@@ -272,14 +275,24 @@ class Book:
                 given.append(_give(account))
             elif quiet > FORGET_MS:
                 self._charges.clear()
-                self._forget(key)
+                self._forget(key, now)
         return given
 
-    def _forget(self, key: tuple[int, int]) -> None:
+    def _forget(self, key: tuple[int, int], now: int) -> None:
         account = self._accounts.pop(key)
-        closed = key[1] < self._windows.get(key[0], (0, 0))[0]
-        if account.lasting and not closed and (account.granted or account.free):
+        end = self._end(key)
+        if account.lasting and now < end and (account.granted or account.free):
             self._kept[key] = (account.granted, account.free)
+            self._kept_until = min(self._kept_until, end)
+
+    def _close_kept(self, now: int) -> None:
+        """Nobody may ask for these limits any more, day after day."""
+        self._kept = {key: kept for key, kept in self._kept.items() if now < self._end(key)}
+        self._kept_until = min(map(self._end, self._kept), default=FOREVER)
+
+    def _end(self, key: tuple[int, int]) -> int:
+        start, end = self._windows.get(key[0], (0, FOREVER))
+        return end if key[1] >= start else 0
 
     def leases(self) -> list[list[int]]:
         """What was given of each account that is leased: [[limit, window, granted less given back], ...]."""

@@ -46,3 +46,8 @@ def grant(db: apsw.Connection, given: Sequence[tuple[int, int, int, int]], rates
 def forget(db: apsw.Connection, epoch: int) -> None:
     """Within a transaction: see `Store.forget_leases`."""
     db.execute("DELETE FROM leases WHERE epoch = ?", (epoch,))
+
+
+def drop(db: apsw.Connection, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Within a transaction: see `Store.drop_leases`."""
+    db.executemany("DELETE FROM leases WHERE epoch = ? AND limit_id = ? AND window = ?", rows)

@@ -131,6 +131,9 @@ class Store(Levels, Protocol):
     def forget_leases(self, epoch: int) -> None:
         """The worker is gone, and all that it has spent is in the store."""
 
+    def drop_leases(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Forget these, (epoch, limit id, window); what entries cost later begins a new one, with nothing granted."""
+
     def entries(self, call: str) -> list[Entry]:
         """The entries of one call, by attempt."""
 

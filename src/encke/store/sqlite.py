@@ -140,6 +140,11 @@ class SqliteStore(SqliteLevels):
         with self._unflushed() as db:
             leases.forget(db, epoch)
 
+    def drop_leases(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """See `Store`."""
+        with self._unflushed() as db:
+            leases.drop(db, rows)
+
     @contextlib.contextmanager
     def _at_once(self) -> Iterator[None]:
         with self._trusted():

@@ -221,6 +221,44 @@ def test_a_refusal() -> None:
     assert [(account.free, account.asked, account.open) for account in accounts] == [(0, 0, 0)] * 2
 
 
+def test_a_refusal_is_of_the_whole_call() -> None:
+    """Not of what its worker's lease left short; and what that worker has ready is held by no running call."""
+    keeper, book = Keeper(), Book()
+    book.charges((STRICT,), now_ms())
+    book.granted([[2, 0, 300_000_000, 0]], ())
+    keeper.refuse = {
+        "limit": 2, "window": 0, "need": 0, "spent": 600_000_000, "reserved": 350_000_000, "amount": 10**9,
+        "retry_ms": None, "reset": None,
+    }  # fmt: skip
+    price = Price("test", tuple(10**8 if name == "output" else 0 for name in RATES))
+    for _ in range(2):  # the second time by memory
+        with pytest.raises(Fault) as caught:
+            held(make_call((STRICT,), ',"max_tokens":5000'), price, purse=Purse(book, keeper))
+        assert "has too little left for this call: $0.60 of $1.00 in all, $0.05 held" in caught.value.message
+        assert "this call needs $0.50. It is not filled again by itself" in caught.value.message
+    with pytest.raises(Fault, match=r"is too small for this call: it may cost \$1\.20, and"):
+        held(make_call((STRICT,), ',"max_tokens":12000'), price, purse=Purse(book, keeper))
+    assert len(keeper.asked) == 1
+
+
+def test_a_larger_call_is_told_to_wait_longer() -> None:
+    """Though the keeper was asked for a smaller one a moment ago, and not again."""
+    keeper = Keeper()
+    purse = Purse(Book(), keeper)
+    limit = Limit(4, "tokens", 6000, 'key "app"')
+    keeper.refuse = {
+        "limit": 4, "window": 0, "need": 0, "spent": 6000, "reserved": 0, "amount": 6000, "retry_ms": 1000,
+        "reset": None,
+    }  # fmt: skip
+    waits: list[float] = []
+    for tokens in (100, 1000):
+        with pytest.raises(Fault) as caught:
+            held(make_call((limit,), f',"max_tokens":{tokens}'), PRICE, purse=purse)
+        assert caught.value.retry_after is not None
+        waits.append(caught.value.retry_after)
+    assert waits[0] == 1 and 9 < waits[1] < 10.5 and len(keeper.asked) == 1
+
+
 @pytest.mark.parametrize("payload", [{"unavailable": True}, {"limit": 99, "window": 0}])
 def test_a_keeper_that_cannot_tell(payload: dict[str, Any]) -> None:
     """Nobody spends what nobody can record."""

@@ -32,6 +32,7 @@ STREAM_PATIENCE_MS: Final = 5000
 PAUSE_SECONDS: Final = 0.1
 REMEMBER_MS: Final = 50  # how long a refusal holds without asking again
 REMEMBER_RATE_MS: Final = 1000
+MINUTE_MS: Final = 60_000  # rates are of a minute
 WRITING: Final = ("chat", "completions")
 
 
@@ -250,15 +251,25 @@ def _refused(short: Sequence[Short], payload: dict[str, Any], now: int) -> Fault
         account = one.account
         if account.limit.id == payload["limit"] and account.window == payload["window"]:
             retry = payload.get("retry_ms")
-            account.refused = payload
+            told = account.refused = _told(one, payload)
             account.refused_at = now
             account.refused_need = one.need
             account.left = max(payload["amount"] - payload["spent"] - payload["reserved"], 0)
             account.left_at = now
             remember = REMEMBER_MS if account.lasting or retry is None else min(retry, REMEMBER_RATE_MS)
             account.refused_until = now + remember
-            return refusal(account.limit, payload)
+            return refusal(account.limit, told)
     return unavailable()  # nobody asked for that
+
+
+def _told(one: Short, payload: dict[str, Any]) -> dict[str, Any]:
+    """The keeper's answer, of the whole call: it was asked only for what is short, and has what this worker keeps ready
+    for the next calls as reserved, though no call holds that."""
+    told = payload | {"need": one.whole}
+    ready = one.account.free + one.whole  # without what this call has taken
+    if ready > 0 and one.account.lasting:
+        told["reserved"] = max(payload["reserved"] - ready, 0)
+    return told
 
 
 def _said_again(one: Short, now: int) -> Fault:
@@ -266,8 +277,10 @@ def _said_again(one: Short, now: int) -> Fault:
     payload = dict(account.refused or {})
     retry = payload.get("retry_ms")
     if isinstance(retry, int):
-        payload["retry_ms"] = max(retry - (now - account.refused_at), 1)
-    payload["need"] = one.need
+        # A larger call than the one that was refused has to wait until the rest of it has come in as well.
+        more = -(-(one.need - account.refused_need) * MINUTE_MS // account.amount)
+        payload["retry_ms"] = max(retry + more - (now - account.refused_at), 1)
+    payload["need"] = one.whole
     return refusal(account.limit, payload)
 
 

@@ -90,14 +90,15 @@ class Charges:
 
 
 class Short:
-    """What is short of one account: `need` at least, `want` if there is enough."""
+    """What is short of one account: `need` at least, `want` if there is enough. `whole` is what the call takes of it."""
 
-    __slots__ = ("account", "need", "want")
+    __slots__ = ("account", "need", "want", "whole")
 
-    def __init__(self, account: Account, need: int, want: int) -> None:
+    def __init__(self, account: Account, need: int, want: int, whole: int) -> None:
         self.account = account
         self.need = need
         self.want = want
+        self.whole = whole
 
 
 class Hold:
@@ -313,7 +314,7 @@ def _take(accounts: list[Account], amount: int, short: list[Short]) -> None:
             if not account.lasting and need > account.amount:
                 need = account.amount  # a debt of more than a minute's worth is paid a minute's worth at a time
             account.asked += need
-            short.append(Short(account, need, need + _ahead(account, amount)))
+            short.append(Short(account, need, need + _ahead(account, amount), amount))
 
 
 def _ahead(account: Account, amount: int) -> int:

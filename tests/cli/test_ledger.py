@@ -31,7 +31,7 @@ def test_verify(encke: Run, filled: Path) -> None:
     """A ledger that adds up is told with its figures and exit status 0."""
     done = encke("ledger", "verify", "--integrity")
     lines = done.stdout.splitlines()
-    assert done.exit_code == 0 and lines[0] == "3 entries, 1.500000000 $; 0 older ones were removed"
+    assert done.exit_code == 0 and lines[0] == "3 entries, $1.50; 0 older ones were removed"
     assert lines[-1] == "the ledger adds up" and "accounts: ok" in lines and "the file: ok" in lines
     facts = json.loads(encke("ledger", "verify", "--json").stdout)
     assert facts["ok"] and facts["entries"] == 3 and {check["found"] for check in facts["checks"]} == {0}
@@ -47,7 +47,16 @@ def test_verify_finds(encke: Run, filled: Path) -> None:
     assert done.exit_code == 1 and "THE LEDGER DOES NOT ADD UP" in done.stdout and "\x1b" not in done.stdout
     assert "limit 1, window 0: entries cost 1500000000 nUSD, posted are 1500000001 (+1)" in done.stdout
     done = encke("ledger", "verify", "--json")
-    assert done.exit_code == 1 and not json.loads(done.stdout)["ok"]
+    verdict = json.loads(done.stdout)
+    assert done.exit_code == 1 and not verdict["ok"] and verdict["cost"] == "1.500000000"
+
+
+def test_verify_of_what_is_no_database(encke: Run, tmp_path: Path) -> None:
+    """It says what to name instead, and not to move the file away."""
+    (tmp_path / "encke.toml").write_text("[server]\n")
+    for name, text in (("encke.toml", "is not a database; name"), ("nope", "there is no file"), (".", "no file")):
+        done = encke("ledger", "verify", "--file", str(tmp_path / name))
+        assert done.exit_code == 1 and text in done.stderr and "move it away" not in done.stderr
 
 
 def test_show(encke: Run, filled: Path) -> None:
@@ -59,8 +68,8 @@ def test_show(encke: Run, filled: Path) -> None:
     assert first.split()[:4] == ["1", "refused", "stop", "429"] and first.split()[-1] == "unused"
     assert second.split()[-5:] == ["~1,020", "~20", "~7", "1.500000000", "2026-10-01"]
     assert budgets == [
-        "budget 1 (removed): 1.500000000 $",
-        "budget 2 (removed) since 2027-01-01T00:00:00Z: 1.500000000 $",
+        "budget 1 (removed): $1.50",
+        "budget 2 (removed) since 2027-01-01T00:00:00Z: $1.50",
     ]
     facts = json.loads(encke("ledger", "show", "c", "--json").stdout)
     assert [one["cost"] for one in facts["attempts"]] == ["0.000000000", "1.500000000"]

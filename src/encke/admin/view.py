@@ -109,7 +109,8 @@ class View:
             return next((row for row in named if row.archived is None), named[-1])
         known = [row.name for row in self.rows(level).values() if row.archived is None]
         near = nearest(ref, known)
-        hint = f"nearest: {quote(near)}" if near else f"encke {SHORT[level]}s list shows them all"
+        group = f"encke {SHORT[level]}s"
+        hint = f"nearest: {quote(near)}" if near else f"{group} list shows them all, {group} create makes one"
         raise AdminError(f"no {level} has the name {quote(without_keys(ref))}; {hint}")
 
     def live(self, level: Upper, ref: str) -> StoredLevel:

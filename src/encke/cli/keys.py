@@ -13,7 +13,7 @@ from encke.cli.options import config_option, json_option, link
 from encke.cli.standing import limits_facts, print_facts, print_notes, when
 from encke.cli.terms import given, terms_options
 from encke.cli.text import json_text, safe, table
-from encke.core.clock import iso
+from encke.core.clock import iso, now_ms
 from encke.core.money import shown
 
 
@@ -88,7 +88,13 @@ def update(key: str, name: str | None, as_json: bool, config_path: str | None, *
 
 @keys.command()
 @click.argument("key", metavar="ID|NAME")
-@click.option("--grace", default=DEFAULT_GRACE, show_default=True, help="How long the present secret stays good; 0.")
+@click.option(
+    "--grace",
+    default=DEFAULT_GRACE,
+    show_default=True,
+    metavar="SPAN",
+    help="How long the present secret stays good: a span such as 24h or 7d; 0 ends it at once.",
+)
 @json_option
 @config_option
 def rotate(key: str, grace: str, as_json: bool, config_path: str | None) -> None:
@@ -102,9 +108,10 @@ def rotate(key: str, grace: str, as_json: bool, config_path: str | None) -> None
     if as_json:
         click.echo(json_text({**result, "until": iso(made.until)}))
         return
-    click.echo(f'The key "{safe(made.name)}" ({made.id}) has a new secret; the one before it is good until', err=True)
-    ended = " A still earlier one has ended now." if made.ended else ""
-    click.echo(f"{iso(made.until)}.{ended} Keep the new one, it is not shown again:", err=True)
+    before = f"is good until\n{iso(made.until)}" if made.until > now_ms() else "has\nended now"
+    click.echo(f'The key "{safe(made.name)}" ({made.id}) has a new secret; the one before it {before}.', err=True)
+    ended = "A still earlier one has ended now. " if made.ended else ""
+    click.echo(f"{ended}Keep the new one, it is not shown again:", err=True)
     click.echo(made.key)
 
 

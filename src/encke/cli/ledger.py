@@ -15,8 +15,11 @@ from encke.admin.ledger import ShownAttempt, ShownCall, show, verify
 from encke.admin.times import iso
 from encke.cli.options import config_option, data_paths, json_option, link
 from encke.cli.text import dollars, json_text, safe, table
+from encke.core.money import shown as money
 from encke.store.port import Check, Store, Verdict
 from encke.store.sqlite import SqliteStore
+
+MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, 1.3
 
 
 @click.group()
@@ -44,14 +47,18 @@ def verify_(file: Path | None, integrity: bool, as_json: bool, config_path: str 
         with way.reading() as store:
             journals = data_paths().journal
             verdict = verify(Context(store), journals, _progress, running=way.running, integrity=integrity)
-    click.echo(json_text({**msgspec.to_builtins(verdict), "ok": verdict.ok}) if as_json else _verdict(verdict))
+    facts = {**msgspec.to_builtins(verdict), "cost": dollars(verdict.cost), "ok": verdict.ok}
+    click.echo(json_text(facts) if as_json else _verdict(verdict))
     sys.exit(0 if verdict.ok else 1)
 
 
 @contextlib.contextmanager
 def _copy(file: Path) -> Iterator[Store]:
-    if not file.exists():
+    if not file.is_file():
         raise AdminError(f"there is no file {file}")
+    with file.open("rb") as opened:
+        if opened.read(len(MAGIC)) != MAGIC:
+            raise AdminError(f"{file} is not a database; name a copy that encke ledger backup made")
     with contextlib.closing(SqliteStore.open_read_only(file)) as store:
         yield store
 
@@ -64,7 +71,7 @@ def _progress(done: int, most: int) -> None:
 
 
 def _verdict(verdict: Verdict) -> str:
-    lines = [f"{verdict.entries:,} entries, {dollars(verdict.cost)} $; {verdict.pruned:,} older ones were removed"]
+    lines = [f"{verdict.entries:,} entries, {money(verdict.cost)}; {verdict.pruned:,} older ones were removed"]
     for check in verdict.checks:
         lines += _check(check)
     return safe_lines([*lines, "the ledger adds up" if verdict.ok else "THE LEDGER DOES NOT ADD UP"])
@@ -126,7 +133,7 @@ def _shown(shown: ShownCall) -> str:
     text = [*map(safe, head.split("\n")), table(_TITLE, [_attempt(one) for one in shown.attempts], right=right)]
     for charged in shown.charged:
         window = f" since {iso(charged.window)}" if charged.window else ""
-        text.append(safe(f"budget {charged.limit} ({charged.budget}){window}: {dollars(charged.cost)} $"))
+        text.append(safe(f"budget {charged.limit} ({charged.budget}){window}: {money(charged.cost)}"))
     return "\n".join(text)
 
 

@@ -12,7 +12,6 @@ from encke.cli.options import config_option, json_option, link
 from encke.cli.standing import limits_facts, print_facts, when
 from encke.cli.terms import given, terms_options
 from encke.cli.text import json_text, safe, table
-from encke.core.clock import iso
 from encke.core.money import shown
 
 
@@ -50,6 +49,7 @@ def create_org(name: str, as_json: bool, config_path: str | None, **terms: Any) 
 
 def _add_common(group: click.Group, what: str) -> None:
     """The commands that are the same for both."""
+    one = f"an {what}" if what == "organisation" else f"a {what}"
 
     @group.command("list", help=f"List all {what}s, archived ones too.")
     @json_option
@@ -66,7 +66,7 @@ def _add_common(group: click.Group, what: str) -> None:
     def show(name: str, as_json: bool, config_path: str | None) -> None:
         _print(msgspec.convert(link(config_path).call(f"{group.name}.show", {"ref": name}), LevelInfo), as_json)
 
-    @group.command("update", help=f"Change what a {what} may do; what is not given stays as it is.")
+    @group.command("update", help=f"Change what {one} may do; the rest stays as it is.")
     @click.argument("ref", metavar="NAME")
     @click.option("--name", help="Another name.")
     @terms_options
@@ -76,7 +76,7 @@ def _add_common(group: click.Group, what: str) -> None:
         result = link(config_path).call(f"{group.name}.update", given({"ref": ref, "name": name, **terms}))
         _print(msgspec.convert(result, LevelInfo), as_json)
 
-    @group.command("archive", help=f"Archive a {what} for good; its keys end at once.")
+    @group.command("archive", help=f"Archive {one} for good; its keys end at once.")
     @click.argument("name")
     @click.option("--yes", is_flag=True, help="Do not ask.")
     @json_option
@@ -115,7 +115,8 @@ def _print(row: LevelInfo, as_json: bool) -> None:
 
 
 def _facts(row: LevelInfo) -> dict[str, object]:
-    times = {"created": iso(row.created), "expires": when(row.expires), "archived": when(row.archived)}
+    # Those that are there from the start were made by nobody.
+    times = {"created": when(row.created or None), "expires": when(row.expires), "archived": when(row.archived)}
     where = {"organisation": row.organisation} if row.organisation else {}
     plain = {"id": row.id, "name": row.name, "state": row.state, **where, "keys": row.keys, **times}
     return {**plain, "ends": when(row.ends)}

@@ -90,7 +90,7 @@ class Charges:
 
 
 class Short:
-    """What is short of one account: `need` at least, `want` if there is enough. `whole` is what the call takes of it."""
+    """What is short of one account: `need` at least, `want` if there is enough; the call takes `whole` in all."""
 
     __slots__ = ("account", "need", "want", "whole")
 

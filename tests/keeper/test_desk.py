@@ -238,6 +238,19 @@ def test_a_lowered_limit() -> None:
     assert len(one.calls) == 1
 
 
+def test_limits_that_nobody_holds_anything_of() -> None:
+    """However many are new, there is nothing to recall, hence nothing to be done; what is held of another is."""
+    world, (one, _) = world_of(2)
+    one.begin({(RATE, 0): 1}, 9000)
+    world.quiet()
+    many = {id: Limit(id, "budget", 10, "key") for id in range(100, 5000)}
+    world.woken = False
+    world.desk.use(world.limits | many, [*many])
+    assert not world.woken
+    world.desk.use(world.limits | many, [RATE, *many])
+    assert said(world, one) == ("recall", {"items": [(RATE, 0)], "round": 1})
+
+
 def test_a_removed_limit_stops_nobody() -> None:
     """A worker that has not heard of it yet is granted what it needs, and nothing is kept of it."""
     world, (one,) = world_of(1)

@@ -84,8 +84,8 @@ class LeaseDesk:
         is recalled."""
         self._judge.limits = limits
         self._recall_excess(self.accounts.of(changed))
-        for id in changed:
-            self._excess.setdefault((id, 0), set()).update(self._spares.get(id, ()))
+        for id in filter(self._spares.__contains__, changed):
+            self._excess.setdefault((id, 0), set()).update(self._spares[id])
         self._look_again()
 
     def _recall_excess(self, accounts: Iterable[Account]) -> None:
@@ -240,8 +240,13 @@ class LeaseDesk:
         self._recall_excess(account for account in self.accounts.known(over) if account.reserved)
 
     def _add_excess(self, recalled: dict[Key, list[Peer]]) -> None:
-        for key in [key for key in self._excess if not self.recalls.busy(key)]:
-            peers = self._excess.pop(key)
+        if not self._excess:
+            return
+        excess, self._excess = self._excess, {}  # a new one: it takes long to go through one that was large
+        for key, peers in excess.items():
+            if self.recalls.busy(key):
+                self._excess[key] = peers
+                continue
             silent = {peer for peer in peers if not self.recalls.answers(peer)}
             recalled[key] = [*recalled.get(key, ()), *(peers - silent)]
             if silent:  # asked when they have answered what they were asked before

@@ -71,10 +71,9 @@ class Books:
         rows = [row_of(e, 0 if e.accounts is NOTHING else self._charge(db, e.accounts)) for e in entries]
         rows = _insert(db, rows)
         posted = self._add_up(db, rows)
-        for (limit, window), cost in posted.items():
-            db.execute(_ADD_ACCOUNT, (limit, window, cost))
-            if epoch:
-                db.execute(_ADD_LEASE, (epoch, limit, window, cost))
+        db.executemany(_ADD_ACCOUNT, [(*account, cost) for account, cost in posted.items()])
+        if epoch:
+            db.executemany(_ADD_LEASE, [(epoch, *account, cost) for account, cost in posted.items()])
         return Appended(len(rows), posted)
 
     def _charge(self, db: apsw.Connection, accounts: msgspec.Raw) -> int:

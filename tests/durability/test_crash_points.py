@@ -20,8 +20,16 @@ from tests.durability.siege import Siege
 from tests.support.client import chat
 from tests.support.gateway import KEY, Gateway, lab, session_processes, to_toml
 
-# The first to be reached: these need a worker to die or to start, which workers do until their own places are through.
-NEED_A_DEATH = ("keeper.journal_made", "keeper.orphans", "keeper.removing")
+# The first to be reached: these need a worker to die or to start, or to ask for allowance because it has none yet, and
+# workers die until their own places are through.
+NEED_A_DEATH = (
+    "keeper.journal_made",
+    "keeper.orphans",
+    "keeper.removing",
+    "keeper.forgetting",
+    "keeper.granting",
+    "keeper.granted",
+)
 # Not the first time, where the first says little.
 NTH = {
     "keeper.reading": 40,
@@ -29,6 +37,7 @@ NTH = {
     "keeper.committed": 7,
     "keeper.flushing": 10,
     "keeper.flushed": 15,
+    "keeper.granted": 2,
     "keeper.reply_begun": 6,
     "keeper.reply_done": 4,
     "worker.reply_kept": 2,
@@ -43,9 +52,7 @@ NTH = {
     "worker.syncing": 9,
     "worker.synced": 8,
 }
-# Reached only where keys have limits: tests/system/test_limits.py.
-NEED_LIMITS = ("keeper.granting", "keeper.granted", "keeper.forgetting")
-CHILDREN = [place for place in PLACES if place.startswith(("worker.", "keeper.")) and place not in NEED_LIMITS]
+CHILDREN = [place for place in PLACES if place.startswith(("worker.", "keeper."))]
 # In the order in which a first start comes to them. The commits are the steps of the schema, then the key; each start
 # that dies at its second has made the first.
 STARTS = [
@@ -66,14 +73,15 @@ def reached(log: str) -> list[str]:
 
 
 def test_every_place_in_worker_and_keeper(tmp_path: Path, size: Size, count: Count) -> None:
-    """Each place once (20 times with --soak), under load, in strict durability, which has places of its own."""
+    """Each place once (20 times with --soak), under load, in strict durability, which has places of its own, and with
+    keys that have limits of every kind: what was granted agrees with what was spent, too."""
     times = size(1, soak=20)
     early = [place for place in CHILDREN if place in NEED_A_DEATH]
     places = [*early, *(place for place in CHILDREN if place not in NEED_A_DEATH)] * times
     points = ",".join(f"{place}:{NTH.get(place, 1)}" for place in places)
     rng = random.Random(3)
     began = time.monotonic()
-    with Siege(tmp_path, 60, 4, {"ENCKE_CRASHPOINT": points}, store={"durability": "strict"}) as siege:
+    with Siege(tmp_path, 60, 4, {"ENCKE_CRASHPOINT": points}, money=True, store={"durability": "strict"}) as siege:
         deadline = time.monotonic() + size(180, soak=3000)
         while len(left := missing(places, reached(siege.gateway.log))) > 0:
             assert time.monotonic() < deadline, f"never reached: {left}\n{siege.gateway.log[-3000:]}"
@@ -150,7 +158,7 @@ def test_the_supervisor_dies_while_starting_a_child_again(tmp_path: Path, count:
 
 def test_every_place_is_tried() -> None:
     """No place is left out above."""
-    tried = {*CHILDREN, *(point.partition(":")[0] for point in STARTS), "supervisor.restarting", *NEED_LIMITS}
+    tried = {*CHILDREN, *(point.partition(":")[0] for point in STARTS), "supervisor.restarting"}
     assert tried == set(PLACES)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from encke.keeper.gauge import NO_CAP, JournalCap
 from encke.keeper.keeper import FIRST_SEGMENTS, Keeper, KeeperConnection
 from encke.keys.grant import Limit
 from encke.keys.granting import Changes
+from encke.ledger.entry import Entry
 from encke.ledger.journal import Journal
-from encke.store.port import StoredKey, StoreError
+from encke.store.port import Appended, StoredKey, StoreError
 from encke.store.sqlite import SqliteStore
 from tests.ledger.test_journal import entry, intent
 
@@ -256,6 +257,46 @@ def test_a_store_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     office = run(tmp_path, scene, JournalCap(1 << 40, 2.0))
     told = ["store_unavailable", "journal_full", "store_available", "journal_free"]
     assert [event for event, _ in office.events] == told
+
+
+def test_entries_that_were_added_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk fails in the middle of a commit, and the entries are there all the same: what they cost is counted, also
+    when the worker is gone, and is nobody's to spend again."""
+
+    async def scene(office: Office) -> None:
+        office.store.add_key(StoredKey("KEY000000001", "one", 1), b"1" * 32, [Limit(0, "budget", 1000, 'key "one"')])
+        [(limit, _)] = office.store.changed_limits(-1)
+        peer, journal = await office.worker()
+        peer.send("ask", {"items": [[limit, 0, 400, 0]]}, 5)
+        await peer.until("granted")
+        append, failed = office.store.append, []
+
+        def add_and_fail(entries: Sequence[Entry], epoch: int) -> Appended:
+            found = append(entries, epoch)
+            if not failed:
+                failed.append(found)
+                raise StoreError("the disk fails")
+            return found
+
+        monkeypatch.setattr(office.store, "append", add_and_fail)
+        slot = journal.take_slot()
+        journal.intend(intent(1, slot))
+        charge = msgspec.Raw(msgspec.msgpack.encode([[limit, 0]]))
+        journal.settle(msgspec.structs.replace(entry(1), cost=300, accounts=charge), slot)
+        await office.until(lambda: "store_available" in [event for event, _ in office.events])
+        other = await office.peer()
+        other.send("hello", {"epoch": 8, "segments": 0, "leases": []})
+        other.send("status", {"accounts": [[limit, 0]]}, 2)
+        assert await other.until("status") == {"items": [[limit, 0, 1000, 300, 100, 600, None]]}
+        await peer.close()
+        os.close(office.lock)
+        await office.until(lambda: not office.store.leases())
+        other.send("ask", {"items": [[limit, 0, 701, 0]]}, 3)
+        assert (await other.until("refused"))["spent"] == 300
+        other.send("ask", {"items": [[limit, 0, 700, 0]]}, 4)
+        await other.until("granted")
+
+    run(tmp_path, scene)
 
 
 def test_a_keeper_that_stops_ships_everything(tmp_path: Path) -> None:

@@ -230,3 +230,15 @@ def budget(gateway: Gateway, figure: str) -> Decimal:
     """How the only budget stands, in dollars."""
     [found] = json.loads(encke(gateway, "budgets", "--json").stdout)
     return Decimal(found[figure])
+
+
+def test_an_answer_longer_than_a_minute_allows(site: Site) -> None:
+    """It is paid for by waiting, not by being shut out for ever: whoever asks next is told when to try again."""
+    key = key_with(site.gateway, "--tpm", "300")
+    long = 'behave: {"name": "slow_chunks", "chunks": 1500, "interval": 0.0001}'
+    assert ask(site.gateway, key, long, stream=True).status == 200
+    for _ in range(2 * WORKERS):
+        answer = ask(site.gateway, key)
+        assert answer.status == 429
+        assert answer.header("x-should-retry") == "true"
+        assert 0 < float(answer.header("retry-after") or "0") <= 60

@@ -203,6 +203,18 @@ class Accounts:
                 account.posted += cost
                 self._lease(account, epoch).posted += cost
 
+    def recount(self) -> None:
+        """Read again what has been spent: when adding entries failed, they may be in the store all the same, and then
+        nothing is told of them when they are added once more. Raises StoreError."""
+        for account in self._accounts.values():
+            account.posted = self._store.posted(*account.key)
+        for epoch, limit, window, _, posted in self._store.leases():
+            account = self._accounts.get((limit, window))
+            if account is None:
+                self._early[epoch, (limit, window)] = posted
+            else:
+                self._lease(account, epoch).posted = posted
+
     def forget(self, epoch: int) -> None:
         """The worker is gone, and all that it has spent is in the store. Raises StoreError."""
         self._store.forget_leases(epoch)

@@ -127,6 +127,12 @@ class LeaseDesk:
         self._recall_excess(self.accounts.known(sums))
         self._look_again()
 
+    def recount(self) -> None:
+        """Entries may have been added to the store without a word: see `Accounts.recount`. Raises StoreError."""
+        self.accounts.recount()
+        self._recall_excess(self.accounts.of(self._judge.limits))
+        self._look_again()
+
     def gone(self, epoch: int) -> None:
         """A worker is gone, and all of its journal is in the store. Raises StoreError."""
         self.accounts.forget(epoch)

@@ -174,6 +174,10 @@ class Keeper:
             batch = journal.pending[:BATCH]
             try:
                 appended = self._store.append(batch, journal.epoch)
+                if self._troubled:
+                    self.turns.desk.recount()
+                else:
+                    self.turns.desk.posted(journal.epoch, appended.posted)
             except StoreError as error:
                 if not self._troubled:
                     self._troubled = True
@@ -189,7 +193,6 @@ class Keeper:
                 self._troubled = False
                 self._tell("store_available", {})
             self._crash("keeper.committed")
-            self.turns.desk.posted(journal.epoch, appended.posted)
             journal.added(len(batch))
             self._shipped += len(batch)
             self._shipped_at = now

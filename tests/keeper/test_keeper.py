@@ -269,7 +269,8 @@ def test_entries_that_were_added_without_a_word(tmp_path: Path, monkeypatch: pyt
         peer, journal = await office.worker()
         peer.send("ask", {"items": [[limit, 0, 400, 0]]}, 5)
         await peer.until("granted")
-        append, failed = office.store.append, []
+        append = office.store.append
+        failed: list[Appended] = []
 
         def add_and_fail(entries: Sequence[Entry], epoch: int) -> Appended:
             found = append(entries, epoch)
@@ -281,13 +282,14 @@ def test_entries_that_were_added_without_a_word(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(office.store, "append", add_and_fail)
         slot = journal.take_slot()
         journal.intend(intent(1, slot))
-        charge = msgspec.Raw(msgspec.msgpack.encode([[limit, 0]]))
+        charge = msgspec.Raw(msgspec.msgpack.encode([[limit, 0], [limit, 5]]))
         journal.settle(msgspec.structs.replace(entry(1), cost=300, accounts=charge), slot)
         await office.until(lambda: "store_available" in [event for event, _ in office.events])
         other = await office.peer()
         other.send("hello", {"epoch": 8, "segments": 0, "leases": []})
-        other.send("status", {"accounts": [[limit, 0]]}, 2)
-        assert await other.until("status") == {"items": [[limit, 0, 1000, 300, 100, 600, None]]}
+        other.send("status", {"accounts": [[limit, 0], [limit, 5]]}, 2)
+        looked_at, never = [limit, 0, 1000, 300, 100, 600, None], [limit, 5, 1000, 300, 0, 700, None]
+        assert await other.until("status") == {"items": [looked_at, never]}
         await peer.close()
         os.close(office.lock)
         await office.until(lambda: not office.store.leases())

@@ -209,11 +209,11 @@ class Accounts:
         for account in self._accounts.values():
             account.posted = self._store.posted(*account.key)
         for epoch, limit, window, _, posted in self._store.leases():
-            account = self._accounts.get((limit, window))
-            if account is None:
-                self._early[epoch, (limit, window)] = posted
+            known = self._accounts.get((limit, window))
+            if known is None:
+                self._early.setdefault(epoch, {})[limit, window] = posted
             else:
-                self._lease(account, epoch).posted = posted
+                self._lease(known, epoch).posted = posted
 
     def forget(self, epoch: int) -> None:
         """The worker is gone, and all that it has spent is in the store. Raises StoreError."""

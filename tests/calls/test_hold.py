@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from encke.calls.call import Call
-from encke.calls.hold import FRAMING, MOST_HELD, STEP, STRICT_OUTPUT, Purse, cut
+from encke.calls.hold import FRAMING, MOST_HELD, STEP, STRICT_OUTPUT, Purse
 from encke.calls.upstream import Target
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
@@ -324,11 +324,21 @@ def test_a_stream_waits_for_a_keeper_that_comes_back() -> None:
     asyncio.run(main())
 
 
-def test_the_words_that_end_a_stream() -> None:
-    """A budget that ran out is told as such; that nobody could tell is told as it is."""
-    charges = Book().charges((BUDGET,), now_ms())
-    assert cut(Fault("insufficient_quota", "Spent."), charges).code == "budget_exceeded"
-    assert cut(Fault("unavailable", "Away."), charges).code == "unavailable"
+def test_a_stream_that_gets_no_more_is_told_of_all_it_takes() -> None:
+    """What it holds itself is not held by others: nothing would be free again if it waited."""
+    keeper, book = Keeper(), Book()
+    purse = Purse(book, keeper)
+    price = Price("test", tuple(10**8 if name == "output" else 0 for name in RATES))
+    call = make_call((BUDGET,))
+    held(call, price, purse=purse)
+    assert call.hold is not None and call.hold.money == STEP * 10**5
+    keeper.refuse = {
+        "limit": 1, "window": 0, "need": 0, "spent": 850_000_000, "reserved": call.hold.money, "amount": 10**9,
+        "retry_ms": None, "reset": None,
+    }  # fmt: skip
+    with pytest.raises(Fault) as caught:
+        drive(purse.more(call.hold, call.hold.money))
+    assert "has too little left for this call: $0.85 of $1.00 in all; this call needs $0.2048." in caught.value.message
 
 
 def test_what_ends_while_the_keeper_is_asked() -> None:

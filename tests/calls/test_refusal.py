@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from encke.calls.call import retry_fields
-from encke.calls.refusal import cut_off, refusal
+from encke.calls.refusal import cut_off, refusal, unavailable
 from encke.core.money import NANO
 from encke.keys.grant import Limit
 
@@ -124,7 +124,8 @@ def test_a_keeper_that_cannot_tell_is_no_refusal() -> None:
 
 
 def test_a_stream_is_told_what_cut_it_off() -> None:
-    """budget_exceeded, with the same facts."""
-    fault = cut_off(MONTH, _no(spent=25 * NANO, reset=DECEMBER))
+    """budget_exceeded, with the same facts; that nobody could tell is told as it is."""
+    assert cut_off(unavailable()).code == "unavailable"
+    fault = cut_off(refusal(MONTH, _no(spent=25 * NANO, reset=DECEMBER)))
     assert fault.code == "budget_exceeded"
     assert fault.message.startswith('The answer was cut off here. The budget of project "web" is spent: $25.00 of $25')

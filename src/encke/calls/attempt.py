@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from encke.calls.call import Call
-from encke.calls.hold import STEP, Purse, cut
+from encke.calls.hold import STEP, Purse
+from encke.calls.refusal import cut_off
 from encke.calls.relay import StreamRelay
 from encke.calls.replies import KeepingRelay
 from encke.calls.upstream import Target
@@ -510,7 +511,7 @@ class Attempt:
             self._asking = False
             if not self.settled:
                 self.abandon()
-                relay.cut(cut(fault, hold.charges))
+                relay.cut(cut_off(fault))
                 relay.flush()
             return
         self._asking = False

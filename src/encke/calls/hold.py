@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from encke.calls.call import Call
-from encke.calls.refusal import cut_off, refusal, unavailable
+from encke.calls.refusal import refusal, unavailable
 from encke.calls.upstream import Target
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
@@ -251,20 +251,20 @@ def _refused(short: Sequence[Short], payload: dict[str, Any], now: int) -> Fault
         account = one.account
         if account.limit.id == payload["limit"] and account.window == payload["window"]:
             retry = payload.get("retry_ms")
-            told = account.refused = _told(one, payload)
+            account.refused = payload
             account.refused_at = now
             account.refused_need = one.need
             account.left = max(payload["amount"] - payload["spent"] - payload["reserved"], 0)
             account.left_at = now
             remember = REMEMBER_MS if account.lasting or retry is None else min(retry, REMEMBER_RATE_MS)
             account.refused_until = now + remember
-            return refusal(account.limit, told)
+            return refusal(account.limit, _told(one, payload))
     return unavailable()  # nobody asked for that
 
 
 def _told(one: Short, payload: dict[str, Any]) -> dict[str, Any]:
     """The keeper's answer, of the whole call: it was asked only for what is short, and has what this worker keeps ready
-    for the next calls as reserved, though no call holds that."""
+    for the next calls as reserved, though no call holds that, and what a stream holds already."""
     told = payload | {"need": one.whole}
     ready = one.account.free + one.whole  # without what this call has taken
     if ready > 0 and one.account.lasting:
@@ -280,15 +280,4 @@ def _said_again(one: Short, now: int) -> Fault:
         # A larger call than the one that was refused has to wait until the rest of it has come in as well.
         more = -(-(one.need - account.refused_need) * MINUTE_MS // account.amount)
         payload["retry_ms"] = max(retry + more - (now - account.refused_at), 1)
-    payload["need"] = one.whole
-    return refusal(account.limit, payload)
-
-
-def cut(fault: Fault, charges: Charges) -> Fault:
-    """What ends a stream that got no more: the same, in the words of a stream."""
-    if fault.code != "insufficient_quota":
-        return fault
-    for account in charges.budgets:
-        if account.refused is not None and refusal(account.limit, account.refused).message == fault.message:
-            return cut_off(account.limit, account.refused)
-    return Fault("budget_exceeded", f"The answer was cut off here. {fault.message}")
+    return refusal(account.limit, _told(one, payload))

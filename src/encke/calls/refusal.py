@@ -105,11 +105,11 @@ def _concurrency(limit: Limit, refused: Mapping[str, Any]) -> Fault:
     return Fault("rate_limit_exceeded", text, retry_after=1.0 if retry_ms is None else retry_ms / 1000)
 
 
-def cut_off(limit: Limit, refused: Mapping[str, Any]) -> Fault:
-    """The Fault that ends a stream whose budget ran out while it came. `refused` as of `refusal`."""
-    fault = _budget(limit, refused)
-    text = f"The answer was cut off here. {fault.message}"
-    return Fault("budget_exceeded", text)
+def cut_off(fault: Fault) -> Fault:
+    """The Fault that ends a stream which got no more: budget_exceeded where a budget's `refusal` is why, else itself."""
+    if fault.code != "insufficient_quota":
+        return fault
+    return Fault("budget_exceeded", f"The answer was cut off here. {fault.message}")
 
 
 def _wait(ms: int) -> str:

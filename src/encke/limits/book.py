@@ -210,6 +210,8 @@ class Book:
         short: list[Short] = []
         _take(hold.charges.budgets, money, short)
         hold.money += money
+        for one in short:
+            one.whole = hold.money
         return short
 
     def undo_more(self, hold: Hold, money: int, short: Sequence[Short]) -> None:

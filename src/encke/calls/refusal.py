@@ -106,7 +106,7 @@ def _concurrency(limit: Limit, refused: Mapping[str, Any]) -> Fault:
 
 
 def cut_off(fault: Fault) -> Fault:
-    """The Fault that ends a stream which got no more: budget_exceeded where a budget's `refusal` is why, else itself."""
+    """The Fault that ends a stream which got no more: budget_exceeded where a budget's refusal is why, else itself."""
     if fault.code != "insufficient_quota":
         return fault
     return Fault("budget_exceeded", f"The answer was cut off here. {fault.message}")

@@ -31,7 +31,7 @@ def _owner_options(function: Function) -> Function:
     return function
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="All budgets: limit, spent, held, left; change them.")
 @json_option
 @config_option
 @click.pass_context
@@ -57,7 +57,7 @@ def _row(budget: BudgetInfo) -> tuple[str, ...]:
     return (budget.scope, period, *amounts, when(budget.reset) or "never", budget.state)
 
 
-@budgets.command("set")
+@budgets.command("set", short_help="Give a budget, or another amount: 30/month.")
 @click.argument("budget", metavar="AMOUNT/PERIOD")
 @_owner_options
 @budget_options
@@ -76,7 +76,7 @@ def set_(
     _print(link(config_path).call("budgets.set", args), as_json)
 
 
-@budgets.command()
+@budgets.command(short_help="Add prepaid credit.")
 @click.argument("amount", metavar="AMOUNT")
 @_owner_options
 @json_option
@@ -89,7 +89,7 @@ def credit(
     _print(link(config_path).call("budgets.credit", {"owner": owner, "amount": amount}), as_json)
 
 
-@budgets.command()
+@budgets.command(short_help="Take a budget away.")
 @click.argument("period", metavar="PERIOD")
 @_owner_options
 @json_option

@@ -27,7 +27,7 @@ def ledger() -> None:
     """The record of calls: whether it adds up, a copy, one call."""
 
 
-@ledger.command("verify")
+@ledger.command("verify", short_help="Check that everything agrees to the nano-dollar.")
 @click.option("--file", metavar="FILE", type=click.Path(path_type=Path), help="A copy to look at instead (a backup).")
 @click.option(
     "--integrity", is_flag=True, help="Have SQLite check the whole file as well; takes several times as long."
@@ -107,7 +107,7 @@ def backup(file: Path, config_path: str | None) -> None:
     click.echo(f"Keep {data_paths().pepper} as well, but not beside it: without it no key works.")
 
 
-@ledger.command("show")
+@ledger.command("show", short_help="Every attempt of one call.")
 @click.argument("call")
 @json_option
 @config_option

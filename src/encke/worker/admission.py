@@ -84,7 +84,8 @@ class Admission:
                 "invalid_api_key", f"Incorrect key provided{reason}. `encke keys list` shows the keys there are."
             )
         if grant.expires is not None and now_ms() >= grant.expires:
-            raise Fault("expired_api_key", "The key has expired. `encke keys create` makes a new one.")
+            text = "The key has expired, or it was given another secret and the time of grace of this one is over."
+            raise Fault("expired_api_key", f"{text} `encke keys list` shows which keys are live.")
         return grant
 
 

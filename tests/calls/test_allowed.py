@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from encke.calls.allowed import allowed, check_model
+from encke.calls.allowed import allowed, check_model, check_others
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import Fault
 from encke.keys.grant import Rules
@@ -55,3 +56,14 @@ def test_the_refusal() -> None:
         assert (fault.code, fault.status, fault.kind.type) == ("model_not_allowed", 403, "permission_error")
         assert "secret" not in fault.message and len(fault.message) < 200
     check_model(catalogue(), (), "dear", None)
+
+
+@pytest.mark.parametrize("name", ["models", "preset"])
+def test_a_key_of_some_models_chooses_the_model(name: str) -> None:
+    """The provider may not, whatever stands there; other keys may leave it to the provider."""
+    body = {name: msgspec.Raw(b'["b"]')}
+    with pytest.raises(Fault) as caught:
+        check_others(body, True, False)
+    assert (caught.value.code, caught.value.param) == ("model_not_allowed", name)
+    check_others(body, False, False)
+    check_others({name: msgspec.Raw(b"null")}, True, True)

@@ -381,3 +381,20 @@ def test_what_ends_while_more_is_asked_for() -> None:
     account = book.charges((BUDGET,), now_ms()).every[0]
     keeper.answers[3].set(SimpleNamespace(kind="refused", payload=refusal))
     assert (account.asked, account.open, account.free) == (0, 0, account.granted)
+
+
+@pytest.mark.parametrize("more", [',"models":["dear/one"]', ',"preset":"x"'])
+def test_the_provider_does_not_choose_the_model(more: str) -> None:
+    """Where a budget applies nobody could tell the price; null says nothing."""
+    with pytest.raises(Fault) as caught:
+        held(make_call((BUDGET,), more), PRICE)
+    assert caught.value.code == "invalid_value" and caught.value.param in ("models", "preset")
+    assert held(make_call((REQUESTS,), more), PRICE) == 0
+    assert held(make_call((BUDGET,), ',"models":null'), PRICE) > 0
+
+
+def test_a_strict_limit_goes_out_in_the_words_of_the_provider() -> None:
+    """Also one that the caller has set, perhaps by another name."""
+    call = make_call((STRICT,), ',"max_completion_tokens":70')
+    held(call, PRICE)
+    assert call.parsed is not None and call.parsed.output_limit == 70

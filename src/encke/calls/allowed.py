@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from encke.catalogue.catalogue import Catalogue, Model
 from encke.core.faults import Fault
 from encke.core.redact import without_keys
+from encke.dialects.openai_chat.parse import Body
+from encke.dialects.openai_chat.wire import NULL
 from encke.keys.grant import Rules
 from encke.keys.rules import model_allowed
 
@@ -22,6 +26,30 @@ def allowed(catalogue: Catalogue, rules: tuple[Rules, ...], asked: str, model: M
     if bare != asked and catalogue.find(bare) == catalogue.find(model.name):
         names = (*names, bare)
     return model_allowed(rules, names)
+
+
+# Fields by which a provider that resells others takes another model than the one that is asked for (OpenRouter).
+OTHERS: Final = ("models", "preset")
+
+
+def check_others(body: Body, limited: bool, charged: bool) -> None:
+    """Whether the request leaves it to the provider which model answers. Raises Fault model_not_allowed where the key's
+    rules name models (`limited`), invalid_value where a budget applies (`charged`): nobody could tell the price."""
+    for name in OTHERS:
+        if name in body and body[name] != NULL:
+            if limited:
+                raise Fault(
+                    "model_not_allowed",
+                    f"This key may use some models only, and `{name}` leaves it to the provider which one answers.",
+                    param=name,
+                )
+            if charged:
+                raise Fault(
+                    "invalid_value",
+                    f"A budget applies to this key, and with `{name}` nobody can tell which model's price to charge. "
+                    "Leave it out; an alias with a fallback in the gateway's settings does the same.",
+                    param=name,
+                )
 
 
 def check_model(catalogue: Catalogue, rules: tuple[Rules, ...], asked: str, model: Model | None) -> None:

@@ -338,8 +338,8 @@ class Attempt:
         call, relay = self.call, self.relay
         if now >= call.next_keepalive and (relay is None or not relay.flowing):
             call.keep_alive(now, self._care.keepalive)
-        elif relay is not None and relay.flowing and call.client.is_paused and now < self._until:
-            self._idle_at = now + self.target.upstream.patience.idle  # it is the client who is slow
+        elif relay is not None and relay.flowing and (call.client.is_paused or self._asking) and now < self._until:
+            self._idle_at = now + self.target.upstream.patience.idle  # it is the client who is slow, or the keeper
         if now < min(self._until, self._idle_at):
             self.deadline = min(self._until, self._idle_at, call.next_keepalive)
             return

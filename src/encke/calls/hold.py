@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from encke.calls.allowed import check_others
 from encke.calls.call import Call
 from encke.calls.refusal import refusal, unavailable
 from encke.calls.upstream import Target
@@ -82,6 +83,7 @@ class Purse:
         self._size(call, strict)
         money = 0
         if charges.budgets:
+            check_others(parsed.body, False, True)
             targets, money = _priced(call, targets, strict)
             if strict and money:
                 _check_bounds(call)
@@ -123,8 +125,9 @@ class Purse:
             return
         count = copies(parsed.body)
         limit = output_limit(parsed.body)
-        if limit is None and strict:
-            limit = parsed.output_limit = STRICT_OUTPUT
+        if strict:
+            # Also where the caller has said it: perhaps by a name that this provider does not know.
+            limit = parsed.output_limit = STRICT_OUTPUT if limit is None else limit
         if limit is not None:
             call.cap = limit * count
         if strict:

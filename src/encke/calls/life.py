@@ -17,7 +17,7 @@ Between 8 and 9 lies the point of no return: before Content the call may go to a
 
 from __future__ import annotations
 
-from encke.calls.allowed import check_model
+from encke.calls.allowed import check_model, check_others
 from encke.calls.attempt import Attempt
 from encke.calls.call import Call
 from encke.calls.desk import Desk, Drained, Unsynced, draining
@@ -136,6 +136,8 @@ async def find_targets(desk: Desk, call: Call) -> list[Target]:
     rules = call.grant.rules if call.grant is not None else ()
     if rules:
         check_model(catalogue, rules, call.asked, model)
+        if call.parsed is not None:
+            check_others(call.parsed.body, any(one.models is not None for one in rules), False)
     if model is None:
         model = catalogue.resolve(call.asked)
     first, fallback = desk.targets_of(model)

@@ -24,6 +24,7 @@ FIRST_RETRIES = 20
 FIRST_RETRY_SECONDS = 0.01  # somebody may be waiting for an answer
 LOOK_SECONDS = 0.1
 SPARES = 2
+MOST_QUESTIONS = 4096
 
 
 class _Question:
@@ -153,6 +154,9 @@ class KeeperLink(asyncio.Protocol):
         nobody waits for any more.
         """
         question = _Question(kind, payload, again, on_late)
+        if len(self._questions) + len(self._waiting) >= MOST_QUESTIONS:
+            question.answer.fail(KeeperAway())  # it does not come round to them
+            return question.answer
         question.timer = asyncio.get_running_loop().call_later(timeout, self._give_up, question)
         if self._transport is None:
             self._waiting.append(question)

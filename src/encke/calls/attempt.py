@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from encke.calls.call import Call
-from encke.calls.hold import STEP, Purse
-from encke.calls.refusal import cut_off
+from encke.calls.hold import Purse
+from encke.calls.meter import Meter
 from encke.calls.relay import StreamRelay
 from encke.calls.replies import KeepingRelay
 from encke.calls.upstream import Target
@@ -24,13 +24,11 @@ from encke.dialects.openai_chat.render import render_request
 from encke.dialects.openai_chat.stream import ChatTap
 from encke.dialects.openai_chat.wire import shown_finish
 from encke.http.client import UpstreamConnection
-from encke.http.drive import Driver, Signal
+from encke.http.drive import Signal
 from encke.http.headers import visible
 from encke.ledger.entry import NOTHING, Entry, Intent, Status
 from encke.ledger.journal import Journal
-from encke.ledger.settlement import BYTES_PER_TOKEN, estimate_tokens, used, with_rest
-from encke.limits.book import Hold, Short
-from encke.telemetry.crash import report
+from encke.ledger.settlement import estimate_tokens, used, with_rest
 
 MAX_ANSWER: Final = 32 << 20
 MAX_ERROR: Final = 64 << 10
@@ -38,11 +36,6 @@ MAX_ERROR: Final = 64 << 10
 SMALL_PIECE: Final = 4096
 FOREVER: Final = float("inf")
 OUR_BOUNDS: Final = ("overloaded", "unavailable", "insufficient_quota")
-# A stream whose length is bounded has no more events than tokens, give or take what providers add to begin and to end
-# with, and no tokens longer than this on the whole, framing of tool calls included.
-SLACK: Final = 32
-LONG_TOKEN: Final = 24
-AHEAD: Final = 256  # tokens before the end of what is held that more is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +54,9 @@ class Attempt:
     """
 
     __slots__ = (
-        "_asking", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at",
-        "_headers", "_idle_at", "_journal", "_looked_content", "_looked_size", "_out", "_packed", "_price",
-        "_purse", "_reckoned", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
+        "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at", "_headers",
+        "_idle_at", "_journal", "_looked_content", "_looked_size", "_meter", "_packed", "_price", "_purse",
+        "_reckoned", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened",
         "relay", "reused", "sent", "settled", "target", "usage",
     )  # fmt: skip
@@ -98,8 +91,7 @@ class Attempt:
         self._reckoned: tuple[Usage, int | None, str] | None = None
         self._price = price = target.pricing.at(call.started_ms)
         self._packed = NOTHING if price is None else msgspec.Raw(price.packed)
-        self._out = 0  # tokens of output that money is held for
-        self._asking = False  # the keeper, for more
+        self._meter: Meter | None = None  # of a stream that is charged to budgets
         self._journal = journal
         self._until = until
         self._idle_at = FOREVER
@@ -271,8 +263,8 @@ class Attempt:
         self._journal.progress(self._slot, self._size, tap.content_bytes)
         if tap.usage is not self._usage_told or (tap.usage is not None and tap.content_bytes > tap.usage_at):
             self._tell_usage(tap)
-        if relay.stopped and not self._asking:
-            self._go_on(relay)
+        if relay.stopped and self._meter is not None:
+            self._meter.go_on()
             connection = self._connection
         if relay.finish is not None and connection is not None:
             # Its last event is here; what the connection still brings is nobody's.
@@ -308,8 +300,8 @@ class Attempt:
 
     def _go_on_to_the_end(self, relay: StreamRelay) -> None:
         """All of it has come, and there may be a mark before its end."""
-        if relay.stopped and not self._asking:
-            self._go_on(relay)
+        if relay.stopped and self._meter is not None:
+            self._meter.go_on()
         if relay.stopped:
             relay.flush()
 
@@ -338,7 +330,7 @@ class Attempt:
         call, relay = self.call, self.relay
         if now >= call.next_keepalive and (relay is None or not relay.flowing):
             call.keep_alive(now, self._care.keepalive)
-        elif relay is not None and relay.flowing and (call.client.is_paused or self._asking) and now < self._until:
+        elif relay is not None and relay.flowing and (call.client.is_paused or self._asks) and now < self._until:
             self._idle_at = now + self.target.upstream.patience.idle  # it is the client who is slow, or the keeper
         if now < min(self._until, self._idle_at):
             self.deadline = min(self._until, self._idle_at, call.next_keepalive)
@@ -369,7 +361,7 @@ class Attempt:
 
     def resume(self) -> None:
         """Read on."""
-        if self._connection is not None and not self._asking:
+        if self._connection is not None and not self._asks:
             self._connection.resume(self)
 
     # What it came to.
@@ -396,7 +388,9 @@ class Attempt:
         relay = StreamRelay(usage, self.opened) if once is None else KeepingRelay(usage, self.opened, once)
         if call.shows_cost:
             relay.keep_usage()
-        self._begin_meter(relay)
+        call, price = self.call, self._price
+        if call.hold is not None and call.hold.charges.budgets and price is not None and not price.free:
+            self._meter = Meter(call, price, self._purse, relay, self)
         return relay
 
     def _complete(self) -> None:
@@ -463,66 +457,30 @@ class Attempt:
             self._purse.book.charge(call.hold, cost)
         return cost, price.version
 
-    # More money for a stream, while it comes.
+    # Its stream is metered (`encke.calls.meter.Metered`).
 
-    def _begin_meter(self, relay: StreamRelay) -> None:
-        call, price = self.call, self._price
-        if call.hold is not None and call.hold.charges.budgets and price is not None and not price.free:
-            self._out = call.written
-            self._mark(relay)
+    @property
+    def _asks(self) -> bool:
+        """Whether the keeper is asked for more."""
+        return self._meter is not None and self._meter.asking
 
-    def _mark(self, relay: StreamRelay) -> None:
-        """A stream whose length is bounded is believed as long as it does not have more events than it may have tokens;
-        one that is not is metered by its bytes, as an estimate of it would be."""
-        out = self._out
-        if out == self.call.cap:
-            relay.stop_at(out * LONG_TOKEN, out + SLACK)
-        else:
-            relay.stop_at((out - AHEAD) * BYTES_PER_TOKEN, out - AHEAD)
+    def stand(self) -> None:
+        """Read no more from upstream."""
+        self.pause()
 
-    def _go_on(self, relay: StreamRelay) -> None:
-        """It has come to its mark: take what the next part may cost, or ask for it and wait."""
-        while relay.stopped:
-            hold, step, money = self._next_part()
-            short = self._purse.book.more(hold, money)
-            if short:
-                self._asking = True
-                if self._connection is not None:
-                    self._connection.pause(self)
-                Driver(self._ask(relay, hold, step, money, short), _ended).start()
-                return
-            self._out += step
-            self._mark(relay)
-            relay.go_on()
-
-    def _next_part(self) -> tuple[Hold, int, int]:
-        """The call's hold, tokens of the next part, and what they may cost."""
-        call, price = self.call, self._price
-        assert price is not None and call.hold is not None
-        step = STEP
-        if self._out < call.cap < self._out + step:
-            step = call.cap - self._out
-        return call.hold, step, price.bound(0, step, call.hold.charges.strict) - price.request
-
-    async def _ask(self, relay: StreamRelay, hold: Hold, step: int, money: int, short: list[Short]) -> None:
-        try:
-            await self._purse.settle_more(hold, money, short)
-        except Fault as fault:
-            self._asking = False
-            if not self.settled:
-                self.abandon()
-                relay.cut(cut_off(fault))
-                relay.flush()
-            return
-        self._asking = False
-        if self.settled:
-            return
-        self._out += step
-        self._mark(relay)
-        relay.go_on()
-        if not self.call.client.is_paused and self._connection is not None:
-            self._connection.resume(self)
+    def move(self) -> None:
+        """Read on, unless it is the client who is slow."""
+        if not self.call.client.is_paused:
+            self.resume()
         self.on_read()
+
+    def cut(self, fault: Fault) -> None:
+        """It may not go on."""
+        relay = self.relay
+        assert relay is not None
+        self.abandon()
+        relay.cut(fault)
+        relay.flush()
 
     def abandon(self) -> None:
         """Stop at once: the client left, or something failed. Nothing after the settlement may be needed of it."""
@@ -603,8 +561,3 @@ class Attempt:
             self._journal.settle(entry, self._slot)
         else:
             self._journal.note(entry)
-
-
-def _ended(problem: BaseException | None) -> None:
-    if problem is not None:
-        report(problem)

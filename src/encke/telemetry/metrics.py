@@ -42,7 +42,7 @@ METRICS: dict[str, Metric] = {
         "counter", "Attempts at providers, each an entry of the ledger.", "provider, status"
     ),
     "encke_tokens_total": Metric("counter", "Tokens used at providers.", "provider, kind (input, cached, output)"),
-    "encke_cost_nanodollars_total": Metric("counter", "What attempts have cost, in nano-dollars.", "provider"),
+    "encke_cost_dollars_total": Metric("counter", "What attempts have cost.", "provider"),
     "encke_unpriced_attempts_total": Metric(
         "counter", "Attempts with tokens of a model that has no price.", "provider"
     ),

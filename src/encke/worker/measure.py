@@ -28,7 +28,7 @@ def worker_sheet(
         "encke_access_lines_dropped_total": {"": dropped},
         "encke_upstream_attempts_total": {},
         "encke_tokens_total": {},
-        "encke_cost_nanodollars_total": {},
+        "encke_cost_dollars_total": {},
         "encke_unpriced_attempts_total": {},
     }
     for name, provider in tally.providers.items():
@@ -36,7 +36,7 @@ def worker_sheet(
             counters["encke_upstream_attempts_total"][labels(provider=name, status=status)] = count
         own = labels(provider=name)
         if provider.cost:
-            counters["encke_cost_nanodollars_total"][own] = provider.cost
+            counters["encke_cost_dollars_total"][own] = provider.cost / 10**9
         if provider.unpriced:
             counters["encke_unpriced_attempts_total"][own] = provider.unpriced
         kinds = {"input": provider.input, "cached": provider.cached, "output": provider.output}

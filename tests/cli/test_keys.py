@@ -93,3 +93,11 @@ def test_many_at_once(program: Program, data: Path) -> None:
     assert set(store.live_keys().grants) == {secret.digest(pepper, d.stdout.strip()) for d in done}
     assert {key.name for key in store.list_keys()} == {f"key-{number}" for number in range(1, 9)}
     store.close()
+
+
+def test_a_change_of_nothing(encke: Run) -> None:
+    """Is told as wrong usage: whoever mistypes an option's value in a script should not think that it was done."""
+    encke("keys", "create", "--name", "app")
+    for command in (("keys", "update", "app"), ("projects", "update", "default"), ("orgs", "update", "default")):
+        done = encke(*command)
+        assert done.exit_code == 2 and "nothing to change" in done.stderr

@@ -11,7 +11,7 @@ from encke.admin.commands import DEFAULT_GRACE
 from encke.admin.keys import CreatedKey, KeyInfo, RotatedKey
 from encke.cli.options import config_option, json_option, link
 from encke.cli.standing import limits_facts, print_facts, print_notes, when
-from encke.cli.terms import given, terms_options
+from encke.cli.terms import changes, given, terms_options
 from encke.cli.text import json_text, safe, table
 from encke.core.clock import iso, now_ms
 from encke.core.money import shown
@@ -82,7 +82,7 @@ def update(key: str, name: str | None, as_json: bool, config_path: str | None, *
 
     A budget for a period that has one gets the new amount, and keeps what was spent of it.
     """
-    result = link(config_path).call("keys.update", given({"ref": key, "name": name, **terms}))
+    result = link(config_path).call("keys.update", {"ref": key, **changes({"name": name, **terms})})
     _print(msgspec.convert(result, KeyInfo), as_json)
 
 

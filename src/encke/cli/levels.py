@@ -10,7 +10,7 @@ import msgspec
 from encke.admin.levels import LevelInfo
 from encke.cli.options import config_option, json_option, link
 from encke.cli.standing import limits_facts, print_facts, when
-from encke.cli.terms import given, terms_options
+from encke.cli.terms import changes, given, terms_options
 from encke.cli.text import json_text, safe, table
 from encke.core.money import shown
 
@@ -73,7 +73,7 @@ def _add_common(group: click.Group, what: str) -> None:
     @json_option
     @config_option
     def update(ref: str, name: str | None, as_json: bool, config_path: str | None, **terms: Any) -> None:
-        result = link(config_path).call(f"{group.name}.update", given({"ref": ref, "name": name, **terms}))
+        result = link(config_path).call(f"{group.name}.update", {"ref": ref, **changes({"name": name, **terms})})
         _print(msgspec.convert(result, LevelInfo), as_json)
 
     @group.command("archive", help=f"Archive {one} for good; its keys end at once.")

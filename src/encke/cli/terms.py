@@ -49,3 +49,11 @@ def budget_options(function: Function) -> Function:
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a command: what was not given is left out."""
     return {name: value for name, value in options.items() if value is not None and value != ()}
+
+
+def changes(options: dict[str, Any]) -> dict[str, Any]:
+    """The same of a command that changes something. Raises click.UsageError if nothing was given."""
+    found = given(options)
+    if not found:
+        raise click.UsageError("there is nothing to change: give at least one option (--help lists them)")
+    return found

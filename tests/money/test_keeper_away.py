@@ -174,7 +174,9 @@ def test_the_store_is_away(
             with trouble(house, disk):
                 away = ask(house, key, 2400)
             found = ends(away)
-            assert set(found) <= {"whole", "unavailable"} and found["unavailable"], found
+            assert set(found) <= {"whole", "unavailable"}, found
+            # A full disk may have room in files that are there: then what was granted is durable all the same.
+            assert found["unavailable"] or trouble is full, found
             took = recovered(house, key, seen)
             audit = house.audit([*seen, *away])
             assert audit.problems == [] and not audit.over

@@ -44,7 +44,8 @@ class Seen:
 class Caller:
     """One after the other, over a connection that is kept as long as it lasts."""
 
-    def __init__(self, number: int, port: int, key: str, log: list[Seen]) -> None:
+    def __init__(self, number: int, port: int, key: str, log: list[Seen], named: bool) -> None:
+        self._named = named
         self._rng = random.Random(number)
         self._number, self._port, self._key, self._log = number, port, key, log
         self._made = 0
@@ -87,7 +88,7 @@ class Caller:
         body = {"model": "lab/m", "stream": seen.stream, "messages": [{"role": "user", "content": text}]}
         data = json.dumps(body).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self._key}\r\n"
-        if self._number % 4 == 0:
+        if self._named and self._number % 4 == 0:
             head += f"idempotency-key: {seen.nonce}\r\n"
         head += f"x-request-id: {seen.nonce}\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
         return head.encode() + data
@@ -142,10 +143,10 @@ def _head(data: bytes) -> tuple[int, dict[str, str]]:
     return int(line.split(" ")[1]), {name.lower(): value for name, value in pairs}
 
 
-async def main(port: int, path: Path, streams: int, keys: list[str]) -> None:
+async def main(port: int, path: Path, streams: int, keys: list[str], named: bool) -> None:
     """Call until standard input ends, then let what is under way come to its end."""
     log: list[Seen] = []
-    callers = [Caller(number, port, keys[number % len(keys)], log) for number in range(streams)]
+    callers = [Caller(number, port, keys[number % len(keys)], log, named) for number in range(streams)]
     tasks = [asyncio.create_task(caller.run()) for caller in callers]
     stdin = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
@@ -165,4 +166,5 @@ async def main(port: int, path: Path, streams: int, keys: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4].split(",")))
+    port, path, streams, keys, named = sys.argv[1:]
+    asyncio.run(main(int(port), Path(path), int(streams), keys.split(","), named == "named"))

@@ -28,7 +28,8 @@ PRICES = {"m": {"input": "15", "output": "75"}}
 
 class Siege:
     """Upstream, gateway and a crowd of callers on one folder; `finish` gives the checker's verdict, and with `money`
-    the accountant's: then there are four keys, with limits of every kind on every level.
+    the accountant's: then there are four keys, with limits of every kind on every level. `named`: a quarter of the
+    callers send an Idempotency-Key, which needs the keeper.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Siege:
         env: dict[str, str] | None = None,
         *,
         money: bool = False,
+        named: bool = True,
         **more: Any,
     ) -> None:
         self._folder = folder
         self._money = money
+        self._named = named
         self._settings: dict[str, Any] = {"local": {"enabled": False}, "log": {"access": "off"}, **more}
         self._workers = workers
         self.kills: Counter[str] = Counter()
@@ -100,7 +103,8 @@ class Siege:
 
     def _gather(self, streams: int, keys: list[str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.durability.crowd", str(self.gateway.port), str(self.crowd_log)]
-        return subprocess.Popen([*command, str(streams), ",".join(keys)], stdin=subprocess.PIPE, cwd=ROOT)
+        command += [str(streams), ",".join(keys), "named" if self._named else ""]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT)
 
     @property
     def store(self) -> Path:

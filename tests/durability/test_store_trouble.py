@@ -84,7 +84,7 @@ def test_full(tmp_path: Path, count: Count) -> None:
     """The store's own disk is full, the journals' is not: calls are answered, and shipped when there is room."""
     with (
         small_disk(tmp_path / "small", "12m") as small,
-        Siege(tmp_path, 30, 2, store={"url": f"sqlite:{small / 'encke.db'}"}) as siege,
+        Siege(tmp_path, 30, 2, named=False, store={"url": f"sqlite:{small / 'encke.db'}"}) as siege,
     ):
 
         def fill() -> None:
@@ -101,7 +101,7 @@ def test_read_only(tmp_path: Path, count: Count) -> None:
     """The store's file system has turned read-only, as one does that has met an error, and the keeper starts on it."""
     with (
         small_disk(tmp_path / "small", "64m") as small,
-        Siege(tmp_path, 30, 2, store={"url": f"sqlite:{small / 'encke.db'}"}) as siege,
+        Siege(tmp_path, 30, 2, named=False, store={"url": f"sqlite:{small / 'encke.db'}"}) as siege,
     ):
 
         def turn() -> None:
@@ -119,7 +119,7 @@ def test_read_only(tmp_path: Path, count: Count) -> None:
 
 def test_slow(tmp_path: Path, count: Count) -> None:
     """The keeper stands still for seconds at a time, as on a disk that does not answer: callers notice nothing."""
-    with Siege(tmp_path, 30, 2) as siege:
+    with Siege(tmp_path, 30, 2, named=False) as siege:
         siege.wait_for_calls(30)
         keeper = siege.gateway.pids("keeper")[0]
         for _ in range(3):
@@ -146,7 +146,7 @@ sys.stdin.read()
 
 def test_locked(tmp_path: Path, count: Count) -> None:
     """Another program holds the store's lock; the keeper does all else, and a command is told who is at fault."""
-    with Siege(tmp_path, 30, 2) as siege, contextlib.ExitStack() as held:
+    with Siege(tmp_path, 30, 2, named=False) as siege, contextlib.ExitStack() as held:
         holders: list[subprocess.Popen[str]] = []
 
         def hold() -> None:

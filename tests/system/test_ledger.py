@@ -15,6 +15,11 @@ from tests.support.operate import encke, settings
 PRICE = {"input": "1", "output": "10"}
 
 
+def _entries(gateway: Gateway) -> int:
+    """How many the ledger has."""
+    return int(json.loads(encke(gateway, "ledger", "verify", "--json").stdout)["entries"])
+
+
 def test_backup_under_load_and_restore(tmp_path: Path, upstream: UpstreamProcess) -> None:
     """As the documentation has it: while calls with a budget are made, a copy is taken and the ledger verified; a new
     folder with copy and pepper is a gateway whose ledger adds up, whose keys work, and whose budgets go on from
@@ -39,6 +44,7 @@ def test_backup_under_load_and_restore(tmp_path: Path, upstream: UpstreamProcess
         thread.start()
         try:
             old.wait_for(lambda: served[0] > 20, 30, "no calls were served")
+            old.wait_for(lambda: _entries(old) > 0, 30, "none is in the ledger")
             during = [encke(old, "ledger", "verify", "--json") for _ in range(2)]
             made = encke(old, "ledger", "backup", str(copy))
             assert made.returncode == 0, made

@@ -107,3 +107,13 @@ class DataPaths:
             raise PermissionError(
                 f"{folder} is not a folder of this user alone; remove it, or use a data folder with a shorter path"
             )
+
+
+def flush(path: Path) -> None:
+    """What stands in a file, or the names in a folder, to the disk: after a power cut a new file is of no use if its
+    name is not there. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -9,6 +9,8 @@ import os
 import stat
 from pathlib import Path
 
+from encke.core.paths import flush
+
 SIZE = 32
 
 
@@ -64,16 +66,7 @@ def _make(path: Path) -> bytes:
             raise
         finally:
             os.close(fd)
-        _sync_folder(path.parent)
+        flush(path.parent)  # a lost pepper would cost every key made with it
     except OSError as error:
         raise PepperError(f"cannot create {path}: {error.strerror}") from None
     return made
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is on disk only once its folder is; a lost pepper would cost every key made with it."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

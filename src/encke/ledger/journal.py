@@ -31,6 +31,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from encke.core.faults import Fault
+from encke.core.paths import flush
 from encke.ledger.entry import Entry, Intent
 
 MAGIC: Final = b"ENCKEJ01"
@@ -121,17 +122,8 @@ def _make(path: Path, size: int, start: bytes) -> Path:
         raise
     finally:
         os.close(fd)
-    _sync_folder(path.parent)
+    flush(path.parent)
     return path
-
-
-def _sync_folder(folder: Path) -> None:
-    """What is written into a file is of no use after a power cut if its name is not on the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Journal:

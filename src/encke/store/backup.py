@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apsw
 
+from encke.core.paths import flush
 from encke.store.opening import quick_check
 from encke.store.trouble import plainly
 
@@ -24,9 +25,9 @@ def backup(db: apsw.Connection, to: Path) -> int:
     try:
         with plainly(part):
             _copy(db, part)
-        _flush(part)
+        flush(part)
         os.link(part, to)  # unlike a renaming, this overwrites nothing
-        _flush(to.parent)
+        flush(to.parent)
         return to.stat().st_size
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -45,11 +46,3 @@ def _copy(db: apsw.Connection, part: Path) -> None:
         quick_check(copy, part)
     finally:
         copy.close()
-
-
-def _flush(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -17,7 +17,6 @@ from encke.core.money import RATES
 
 # `-20251211` at the end of a name or before a colon, which some resellers write for `-2025-12-11`.
 _COMPACT_DATE: Final = re.compile(r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
-MOST_REMEMBERED: Final = 4096
 
 
 class PriceFileError(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-NANO = 10**9
+from encke.core.money import NANO
 
 
 def dollars(nano: int | None) -> str | None:

@@ -15,9 +15,9 @@ from typing import Any, Final
 from encke.core.crash import Crash, nowhere
 from encke.keeper.accounts import Account, Accounts, Key
 from encke.keeper.closing import Closing
-from encke.keeper.judge import RATES, Item, Judge, Short
+from encke.keeper.judge import Item, Judge, Short
 from encke.keeper.recalls import PATIENCE_US, Peer, Recalls
-from encke.keys.grant import Limit
+from encke.keys.grant import RATES, Limit
 from encke.store.port import Store, StoreError
 
 UNAVAILABLE: Final[dict[str, Any]] = {"unavailable": True}

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from encke.core.clock import now_ms
 from encke.keeper.accounts import Accounts, Key
-from encke.keys.grant import Limit
+from encke.keys.grant import RATES, Limit
 from encke.limits.rates import full_at, room, wait_us
 from encke.limits.windows import window_of
 
-RATES: Final = ("requests", "tokens")
 # Beyond its need a worker gets no more than its share of a quarter of what is left, so that the last of it goes in
 # single steps.
 PART: Final = 4

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from encke.core.clock import steady_us
 from encke.core.crash import Crash
+from encke.core.money import NANO
 from encke.keeper.desk import LeaseDesk
 from encke.keeper.flusher import Tell
 from encke.keeper.recalls import Peer
@@ -16,7 +17,6 @@ from encke.telemetry.metrics import Sheet, labels
 
 RENEW_SECONDS: Final = 1.0  # in trouble
 FRAMES: Final = ("ask", "give", "status")
-_NANO: Final = 10**9
 
 
 class Turns:
@@ -80,4 +80,4 @@ class Turns:
         sheet.counters["encke_lease_grants_total"] = {"": desk.grants}
         sheet.counters["encke_lease_refusals_total"] = refusals
         sheet.counters["encke_lease_recalls_total"] = {"": desk.recalls.begun}
-        sheet.gauges["encke_lease_stranded_dollars"] = {"": desk.stranded / _NANO}
+        sheet.gauges["encke_lease_stranded_dollars"] = {"": desk.stranded / NANO}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 LimitKind = Literal["budget", "requests", "tokens", "concurrency"]
 Period = Literal["total", "credit", "day", "week", "month"]
+# Of these so many a minute; the others are allowance that is spent, or a place that is given back.
+RATES: Final = ("requests", "tokens")
 Level = Literal["organisation", "project", "key"]
 
 

@@ -34,6 +34,8 @@ _PRUNED: Final = f"SELECT hour, {SUMS_SQL} FROM pruned_hours"  # noqa: S608
 _TWICE: Final = "SELECT call, attempt, count(*) FROM entries GROUP BY call, attempt HAVING count(*) > 1"
 _WITHOUT_REASON: Final = f"SELECT call, attempt, status FROM entries WHERE {_UNEXPLAINED} LIMIT {TOLD}"  # noqa: S608
 _FREE: Final = f"SELECT call, attempt, price_version FROM entries WHERE {_FOR_NOTHING} LIMIT {TOLD}"  # noqa: S608
+_GIVE_NO_REASON: Final = "call {}, attempt {}: {}, and no reason"
+_COST_NOTHING: Final = "call {}, attempt {}: tokens were used, price {}, cost 0"
 # Every call has one entry that is its last. Nearly all have one entry at all.
 _LAST: Final = (
     "SELECT call, (SELECT sum(final) FROM entries AS of WHERE of.call = entries.call) AS ends, started "
@@ -50,8 +52,8 @@ def verify(db: apsw.Connection, now: int, tell: Callable[[int, int], None], inte
         reader.hours(),
         reader.accounts(),
         _twice(db, reader.entries),
-        _free(db, reader.for_nothing),
-        _reasons(db, reader.unexplained),
+        _each(db, "cost of what was used", _FREE, _COST_NOTHING, reader.for_nothing),
+        _each(db, "a reason for every failure", _WITHOUT_REASON, _GIVE_NO_REASON, reader.unexplained),
         _last(db, now),
     ]
     if integrity:
@@ -156,23 +158,13 @@ def _twice(db: apsw.Connection, read: int) -> Check:
     return check
 
 
-def _free(db: apsw.Connection, count: int) -> Check:
-    check = Check("cost of what was used")
-    if not count:
-        return check
-    for call, attempt, version in db.execute(_FREE):
-        check.differs(f"call {call}, attempt {attempt}: tokens were used, price {version}, cost 0")
-    check.found = count
-    return check
-
-
-def _reasons(db: apsw.Connection, count: int) -> Check:
-    check = Check("a reason for every failure")
-    if not count:
-        return check
-    for call, attempt, status in db.execute(_WITHOUT_REASON):
-        check.differs(f"call {call}, attempt {attempt}: {status}, and no reason")
-    check.found = count
+def _each(db: apsw.Connection, name: str, query: str, words: str, count: int) -> Check:
+    """A check of single entries, `count` of which differ; `words` has a place for each column of the query."""
+    check = Check(name)
+    if count:
+        for row in db.execute(query):
+            check.differs(words.format(*row))
+        check.found = count
     return check
 
 

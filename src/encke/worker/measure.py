@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from encke.calls.upstream import Upstream
+from encke.core.money import NANO
 from encke.telemetry.metrics import Sheet, Values, labels
 from encke.telemetry.tally import CLASSES, INFERENCE, OUTCOMES, ROUTES, Histogram, Tally
 
@@ -36,7 +37,7 @@ def worker_sheet(
             counters["encke_upstream_attempts_total"][labels(provider=name, status=status)] = count
         own = labels(provider=name)
         if provider.cost:
-            counters["encke_cost_dollars_total"][own] = provider.cost / 10**9
+            counters["encke_cost_dollars_total"][own] = provider.cost / NANO
         if provider.unpriced:
             counters["encke_unpriced_attempts_total"][own] = provider.unpriced
         kinds = {"input": provider.input, "cached": provider.cached, "output": provider.output}

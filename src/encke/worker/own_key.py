@@ -16,13 +16,12 @@ from encke.core.clock import iso
 from encke.core.faults import Fault
 from encke.core.money import dollars
 from encke.http.drive import Signal
-from encke.keys.grant import Grant, Limit
+from encke.keys.grant import RATES, Grant, Limit
 from encke.keys.snapshot import Received
 from encke.limits.book import KeeperAway
 from encke.limits.windows import window_of
 
 TIMEOUT: Final = 2.0  # seconds
-_RATES: Final = ("requests", "tokens")
 
 Ask = Callable[[str, dict[str, Any], float], Signal[Frame]]
 # An account's amount, what was spent of it and is reserved, what is left, and when it is filled again (UTC ms).
@@ -108,7 +107,7 @@ def _limit(limit: Limit, start: int, end: int | None, standing: Standing) -> dic
             shown |= {"zone": limit.zone, "anchor": limit.anchor, "since": iso(start)}
         shown |= {"amount": dollars(amount), "spent": dollars(spent), "reserved": dollars(reserved)}
         shown |= {"left": dollars(left), "reset": iso(end) if end is not None else None}
-    elif limit.kind in _RATES:
+    elif limit.kind in RATES:
         shown |= {"per": "minute", "amount": amount, "left": left, "reset": iso(reset) if reset is not None else None}
     else:
         shown |= {"amount": amount, "reserved": reserved, "left": left}

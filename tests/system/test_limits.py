@@ -169,20 +169,32 @@ def test_when_to_come_again(site: Site) -> None:
     assert ask(site.gateway, key).status == 200 and set(answers) <= {429}
 
 
+NOTED_LATE_NS = 100_000_000
+"""A call of SLOW takes 400 ms. Its place is free with its last event, and the provider notes the end a little later:
+on a busy machine another call may have come in between."""
+
+
+def at_once(spans: list[tuple[int, int]]) -> int:
+    """The most of these spans (begin, end) that hold one moment."""
+    under_way = most = 0
+    for _, step in sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans]):
+        under_way += step
+        most = max(most, under_way)
+    return most
+
+
 def test_calls_at_once(site: Site, count: Count) -> None:
     """Never more than allowed are under way, whichever workers they come to; all places are used, and all come back."""
     places = 6
     key = key_with(site.gateway, "--concurrency", str(places))
     tally = Tally()
     at_rate(60, 3.0, lambda: tally.call(site.gateway, key, SLOW, True), threads=24)
-    edges = [(call.at_ns, 1) for call in site.upstream.statement.calls()[site.seen[0] :]]
-    edges += [(end.at_ns, -1) for end in site.upstream.statement.outcomes()[site.seen[1] :]]
-    under_way = most = 0
-    for _, step in sorted(edges):
-        under_way += step
-        most = max(most, under_way)
-    count(f"at once: {most} of {places}; {len(tally.admitted)} admitted, {len(tally.refused)} refused")
-    assert most == places and under_way == 0 and tally.refused
+    calls = {call.call: call.at_ns for call in site.upstream.statement.calls()[site.seen[0] :]}
+    ends = {end.call: end.at_ns for end in site.upstream.statement.outcomes()[site.seen[1] :]}
+    assert calls.keys() == ends.keys()
+    most, surely = (at_once([(calls[n], ends[n] - late_ns) for n in calls]) for late_ns in (0, NOTED_LATE_NS))
+    count(f"at once: {surely} of {places}; {len(tally.admitted)} admitted, {len(tally.refused)} refused")
+    assert surely <= places <= most and tally.refused
     assert "6 calls at once" in tally.refused[0].json()["error"]["message"]
     with ThreadPoolExecutor(places) as pool:
         again = [pool.submit(ask, site.gateway, key, SLOW, True) for _ in range(places)]

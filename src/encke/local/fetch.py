@@ -197,12 +197,14 @@ class _Progress:
 
 
 def _bytes_below(folder: Path) -> int:
+    """Pip moves files and removes folders meanwhile: what is gone counts nothing (os.walk skips such folders)."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # pip moved it meanwhile
-            continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:
+                continue
     return total
 
 

@@ -30,6 +30,7 @@ from encke.config.settings import NO_LIST, Config, ModelSettings, TargetSettings
 from encke.core.faults import Fault
 from encke.core.paths import DataPaths
 from encke.core.redact import Redactor
+from encke.core.traits import Traits
 from encke.dialects.openai_chat.wire import ROUTES
 from encke.http.drive import Signal
 from encke.http.headers import visible
@@ -294,8 +295,7 @@ def _with_credential(
         heads_of=(lambda model: _heads_of_model(provider, credential, model)) if provider.model_path else None,
         credential=credential.name if credential is not None else "",
         share=credential.weight if credential is not None else 1,
-        stream_usage=provider.stream_usage,
-        limit_field=provider.limit_field,
+        traits_of=lambda model: Traits(stream_usage=provider.stream_usage, limit_field=provider.limit_field),
         patience=Patience(timeouts.first_byte, timeouts.idle, timeouts.total),
         seats=seats,
         prices=prices,
@@ -310,10 +310,10 @@ def _seats(config: Config, paths: DataPaths) -> Seats:
 def _heads(provider: Provider, credential: Credential | None, before: str) -> dict[str, bytes]:
     """The heads of the routes that a provider serves, up to the value of content-length."""
     return {
-        route: _head(provider, credential, "POST", before + provider.route_paths.get(route, path))
+        op: _head(provider, credential, "POST", before + provider.route_paths.get(op, _PATHS[op]))
         + b"content-type: application/json\r\ncontent-length: "
-        for route, path in _PATHS.items()
-        if route in provider.paths
+        for op in provider.paths
+        if op in _PATHS
     }
 
 

@@ -9,19 +9,14 @@ import msgspec
 
 from encke.core.faults import FAULTS, Fault
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.faults import (
-    MAX_TEXT,
-    fault_in_stream,
-    parse_fault,
-    parse_retry_after,
-    redact,
-    render_fault,
-)
+from encke.dialects.faults import MAX_TEXT, fault_in_stream, parse_fault, parse_retry_after, redact
+from encke.dialects.openai_chat.faults import render_fault
 from encke.dialects.openai_chat.parse import parse_reply, parse_request, parse_usage
 from encke.dialects.openai_chat.render import render_request
-from encke.dialects.openai_chat.stream import ERROR, ChatTap, is_whole
+from encke.dialects.openai_chat.stream import ChatTap, is_whole
 from encke.dialects.openai_chat.usage import MOST_TOKENS
 from encke.dialects.openai_chat.wire import ROUTES
+from encke.dialects.port import ERROR
 from tests.fuzz.bits import Bits
 
 NAMES = tuple(ROUTES)

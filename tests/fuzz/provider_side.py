@@ -156,7 +156,7 @@ def _call(request: bytes, data: bytes, seed: int, clean: bool) -> Seen:
     connection.connection_made(provider)
     pool._open.add(connection)
     pool.give_back(connection)
-    upstream = Upstream("lab", pool, HEADS, "option", Patience(), breaking=False)
+    upstream = Upstream("lab", pool, HEADS, Patience(), breaking=False)
     catalogue = Catalogue(frozenset({"lab"}), {"m": Model("m", (TargetName("lab", "m"),))})
     discovery = Discovery(catalogue, {}, {})
     # Once: a pause before another attempt would need a clock.

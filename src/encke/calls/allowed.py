@@ -7,8 +7,8 @@ from typing import Final
 from encke.catalogue.catalogue import Catalogue, Model
 from encke.core.faults import Fault
 from encke.core.redact import without_keys
-from encke.dialects.openai_chat.parse import Body
 from encke.dialects.openai_chat.wire import NULL
+from encke.dialects.request import Body
 from encke.keys.grant import Rules
 from encke.keys.rules import model_allowed
 

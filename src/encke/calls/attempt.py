@@ -17,7 +17,7 @@ from encke.calls.upstream import Target
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
-from encke.dialects.openai_chat.faults import parse_fault, retry_advice
+from encke.dialects.faults import parse_fault, retry_advice
 from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.openai_chat.parse import parse_reply
 from encke.dialects.openai_chat.render import render_request
@@ -113,8 +113,9 @@ class Attempt:
         call, upstream = self.call, self.target.upstream
         parsed = call.parsed
         assert parsed is not None
-        limit_field = upstream.limit_field if call.route == "chat" else "max_tokens"
-        body = render_request(parsed, self.target.model, upstream.stream_usage, limit_field)
+        traits = self.target.traits
+        limit_field = traits.limit_field if call.route == "chat" else "max_tokens"
+        body = render_request(parsed, self.target.model, traits.stream_usage, limit_field)
         size = 0
         for piece in body:
             size += len(piece)

@@ -11,8 +11,8 @@ from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.openai_chat.faults import render_fault, render_stream_fault
-from encke.dialects.openai_chat.parse import Body
-from encke.dialects.openai_chat.parse import Request as ChatRequest
+from encke.dialects.request import Body
+from encke.dialects.request import Request as ChatRequest
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant

@@ -12,7 +12,8 @@ from typing import Final
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.openai_chat.cost import event_with_cost
-from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, ChatTap, is_whole
+from encke.dialects.openai_chat.stream import ChatTap, is_whole
+from encke.dialects.port import CONTENT, DROP, END, ERROR
 from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection

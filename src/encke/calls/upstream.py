@@ -9,6 +9,8 @@ from typing import Final, Protocol
 from encke.catalogue.pricing import UNPRICED, Pricing
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
+from encke.core.traits import PLAIN, Traits
+from encke.dialects.table import op_for
 from encke.http.pool import Pool
 from encke.routing.breaker import PROVIDER_FAULTS, Breaker
 from encke.routing.plan import CREDENTIAL_FAULTS
@@ -52,10 +54,15 @@ class Patience:
     total: float = 600.0
 
 
+def _plain(model: str) -> Traits:
+    return PLAIN
+
+
 @dataclass(slots=True)
 class Upstream:
-    """One credential of a provider. `heads` maps a route's name to the request head up to the value of content-length;
-    where the model stands in the path, `heads_of` makes them for one.
+    """One credential of a provider. `heads` maps an operation (`encke.dialects.table`) to the request head up to the
+    value of content-length, in the provider's order of preference; `OP.stream` is that of its streams, where they have
+    another. Where the model stands in the path, `heads_of` makes them for one.
 
     `credential` is its name, empty where it has none, `share` its part of the calls. Of a provider with several
     credentials the first one's upstream knows them all (`siblings`); they have one pool.
@@ -64,7 +71,6 @@ class Upstream:
     name: str
     pool: Pool
     heads: Mapping[str, bytes]
-    stream_usage: str
     patience: Patience
     seats: SeatTaker | None = None
     breaking: bool = True
@@ -75,7 +81,8 @@ class Upstream:
     siblings: tuple[Upstream, ...] = ()
     tally: ProviderTally = field(default_factory=ProviderTally)
     prices: PriceSource = field(default_factory=NoPrices)
-    limit_field: str = "max_tokens"  # its name for the bound on an answer's length
+    # How a model of it wants to be talked to.
+    traits_of: Callable[[str], Traits] = _plain
     # Until when each model's calls prefer another credential.
     resting: dict[str, float] = field(default_factory=dict)
 
@@ -87,9 +94,10 @@ class Upstream:
         if pricing is None:
             pricing = self.prices.pricing(model)
         heads = self.heads if self.heads_of is None else self.heads_of(model)
+        traits = self.traits_of(model)
         siblings = self.siblings
         if not siblings:
-            return [Target(self, model, heads, weight, pricing=pricing)]
+            return [Target(self, model, heads, weight, pricing=pricing, traits=traits)]
         total = sum(one.share for one in siblings)
         return [
             Target(
@@ -99,6 +107,7 @@ class Upstream:
                 weight * one.share / total,
                 f"{one.name}/{model}",
                 pricing,
+                traits,
             )
             for one in siblings
         ]
@@ -114,6 +123,15 @@ class Target:
     weight: float = 1.0
     group: str = ""
     pricing: Pricing = UNPRICED
+    traits: Traits = PLAIN
+    _ops: dict[str, str] = field(default_factory=dict)
+
+    def op(self, route: str) -> str:
+        """The operation that a call on a route becomes here; empty if it cannot come here."""
+        found = self._ops.get(route)
+        if found is None:
+            found = self._ops[route] = op_for(route, self.heads, self.traits.capabilities.ops) or ""
+        return found
 
     @property
     def resting(self) -> bool:

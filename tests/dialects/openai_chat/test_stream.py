@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.stream import CONTENT, DROP, END, ERROR, MAX_LEARNED, PASS, ChatTap, is_whole
+from encke.dialects.openai_chat.stream import MAX_LEARNED, ChatTap, is_whole
+from encke.dialects.port import CONTENT, DROP, END, ERROR, PASS
 
 
 def chunk(delta: Any = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from encke.dialects.openai_chat.parse import Body
 from encke.dialects.openai_chat.wire import NULL, OUTPUT_LIMITS
+from encke.dialects.request import Body
 
 MOST: Final = 1 << 26
 MOST_COPIES: Final = 1 << 16  # far more than any provider gives, and small enough for sums of money

@@ -14,8 +14,8 @@ from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.openai_chat.usage import buckets
 from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, LargeReply, Reply, UsualReply, WireUsage
-
-Body = dict[str, msgspec.Raw]
+from encke.dialects.port import ParsedReply
+from encke.dialects.request import Body, Request
 
 _SPACED: Final = re.compile(rb'"[ \t\r\n]+:')
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -44,26 +44,6 @@ MOST_FIELDS: Final = 100_000
 # of empty ones would stop everybody else for seconds.
 LARGE_REPLY: Final = 1 << 18
 MOST_OBJECTS: Final = 50_000
-
-
-class Request:
-    """What the gateway reads of a request. `body` holds the raw values of the top level, in their order.
-
-    `data` is the whole of it as it came, and `model_at` where in it the value of `model` begins; -1 where that is not
-    known, or where writing `body` anew would give something else. `output_limit` is what the gateway sets for the
-    length of the answer, in tokens; 0: nothing.
-    """
-
-    __slots__ = ("body", "data", "include_usage", "model", "model_at", "output_limit", "stream")
-
-    def __init__(self, data: bytes, body: Body, model: str, stream: bool, include_usage: bool) -> None:
-        self.data = data
-        self.body = body
-        self.model_at = _model_at(body, len(data))
-        self.model = model
-        self.stream = stream
-        self.include_usage = include_usage
-        self.output_limit = 0
 
 
 def parse_request(route: str, data: bytes) -> Request:
@@ -105,20 +85,6 @@ def parse_request(route: str, data: bytes) -> Request:
             "invalid_type", f"`stream` must be true or false, not {_type_name(body['stream'])}.", param="stream"
         ) from None
     return Request(data, body, model, bool(stream), bool(stream) and _include_usage(body))
-
-
-def _model_at(body: Body, size: int) -> int:
-    """Where the value of `model` begins, if the text is as long as `body` written without white space.
-
-    Then it is that text: a repeated key, an escape in a key, or white space would have made it longer.
-    """
-    at, found = 1, -1
-    for key, raw in body.items():
-        at += len(key) + 3
-        if key == "model":
-            found = at
-        at += len(raw) + 1
-    return found if at == size else -1
 
 
 def _top_level(data: bytes) -> Body:
@@ -206,16 +172,6 @@ def _type_name(raw: bytes | msgspec.Raw) -> str:
 def _wrong_type(name: str, raw: msgspec.Raw, openers: bytes) -> Fault:
     expected = " or ".join(_TYPE_NAMES[bytes([opener])] for opener in openers)
     return Fault("invalid_type", f"`{name}` must be {expected}, not {_type_name(raw)}.", param=name)
-
-
-class ParsedReply:
-    """What the gateway reads of an answer. `usage` is None where upstream sent none that can be believed."""
-
-    __slots__ = ("finish_reason", "usage")
-
-    def __init__(self, usage: Usage | None, finish_reason: str) -> None:
-        self.usage = usage
-        self.finish_reason = finish_reason
 
 
 def parse_reply(route: str, data: bytes) -> ParsedReply:

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from encke.dialects.openai_chat.parse import Body, Request
 from encke.dialects.openai_chat.wire import NULL, OUTPUT_LIMITS
+from encke.dialects.request import Body, Request
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode: Final = msgspec.json.Encoder().encode

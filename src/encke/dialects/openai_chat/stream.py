@@ -7,17 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.faults import Fault
-from encke.core.usage import Usage
-from encke.dialects.openai_chat.faults import fault_in_stream
+from encke.dialects.faults import fault_in_stream
 from encke.dialects.openai_chat.parse import parse_usage
 from encke.dialects.openai_chat.wire import NOTHING, NULL, Choice, Chunk
-
-# What an event means to the relay; flags, as one event may be several things.
-PASS: Final = 0
-CONTENT: Final = 1  # there is something of the answer in it
-DROP: Final = 2  # usage that the client did not ask for
-END: Final = 4  # the stream's own end mark
-ERROR: Final = 8  # upstream reports a failure
+from encke.dialects.port import CONTENT, DROP, END, ERROR, PASS, Tap
 
 _EMPTY: Final = (NOTHING, NULL, msgspec.Raw(b'""'), msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
 CONTENT_KEYS: Final = (
@@ -36,6 +29,7 @@ MAX_LEARNED: Final = 8
 # Choices of one stream. Nobody offers more than 128; who numbers them without end would have each remembered.
 MAX_CHOICES: Final = 256
 _PROBE: Final = b'"encke"'
+DONE: Final = b"data: [DONE]\n\n"
 _TEXTS: Final = ("content", "reasoning_content", "reasoning")
 
 _NONE: Final[set[int]] = set()
@@ -43,7 +37,7 @@ _chunk: Final = msgspec.json.Decoder(Chunk)
 _any: Final = msgspec.json.Decoder()
 
 
-class ChatTap:
+class ChatTap(Tap):
     """Watches one stream. `feed` takes an event's data and returns flags.
 
     `usage` is what upstream last said, None until then; `content_bytes` is how much of the answer has come, as JSON
@@ -53,38 +47,18 @@ class ChatTap:
     an event that has the same around a text without quotes and escapes is not decoded: it can only be more content.
     """
 
-    __slots__ = (
-        "_after",
-        "_before",
-        "_began",
-        "_finished",
-        "_learned",
-        "_seen",
-        "_wants_usage",
-        "content_bytes",
-        "fault",
-        "finish_reason",
-        "finished",
-        "opaque",
-        "usage",
-        "usage_at",
-    )
+    __slots__ = ("_after", "_before", "_began", "_finished", "_learned", "_seen", "_wants_usage", "opaque")
 
     def __init__(self, wants_usage: bool) -> None:
+        super().__init__()
         self._wants_usage = wants_usage
         self._began = False
         self._before = b""
         self._after = b""
         self._learned = 0
         self._seen: set[int] = set()
-        self._finished: set[int] = _NONE
-        self.finished = False  # every choice seen so far has its finish_reason
-        self.finish_reason = ""
-        self.usage: Usage | None = None
-        self.usage_at = 0  # `content_bytes` when usage was last told: what came later is not in it
-        self.content_bytes = 0
+        self._finished: set[int] = _NONE  # `finished`: every choice seen so far has its finish_reason
         self.opaque = 0  # events that could not be read
-        self.fault: Fault | None = None
 
     def feed(self, data: bytes) -> int:
         """Look at one event's data."""
@@ -132,6 +106,14 @@ class ChatTap:
         elif flags == CONTENT and self._learned < MAX_LEARNED and self._began:
             self._learn(data, chunk)
         return flags
+
+    def close(self) -> bytes:
+        """The end mark, which was missing."""
+        return DONE
+
+    def is_whole(self, rest: bytes) -> bool:
+        """See `is_whole`."""
+        return is_whole(rest)
 
     def _learn(self, data: bytes, chunk: Chunk) -> None:
         """Remember what stands around the text of an event that holds one text and nothing else of interest."""

@@ -10,16 +10,15 @@ import msgspec
 import pytest
 
 from encke.core.faults import FAULTS, Fault
-from encke.dialects.openai_chat.faults import (
+from encke.dialects.faults import (
     MAX_TEXT,
     fault_in_stream,
     parse_fault,
     parse_retry_after,
     redact,
-    render_fault,
-    render_stream_fault,
     retry_advice,
 )
+from encke.dialects.openai_chat.faults import render_fault, render_stream_fault
 
 
 def body(message: str = "Some reason.", **more: Any) -> bytes:

@@ -1,0 +1,56 @@
+"""Traits: how a provider, and a model of it, wants to be talked to. Data, from `provider.toml` and the settings."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Capabilities(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model can do. What is not known is taken for granted: the provider will say no itself.
+
+    `ops` are the operations (`encke.dialects.table`) it is reached by, in order of preference, () for all that its
+    provider has. `efforts` are the words it takes for reasoning effort, () if it takes none. `thinking` says how it is
+    told how much to think: "effort" by a word, "budget" in tokens, "adaptive" (Anthropic's newer models), "level"
+    (Gemini 3), "flag" on or off, "" not at all. `sampling`: temperature, top_p, top_k. `context` and `max_output` in
+    tokens, 0 if unknown.
+    """
+
+    ops: tuple[str, ...] = ()
+    images: bool = True
+    image_urls: bool = True
+    files: bool = True
+    audio: bool = True
+    tools: bool = True
+    forced_tools: bool = True
+    parallel_tools: bool = True
+    strict_tools: bool = True
+    json_object: bool = True
+    json_schema: bool = True
+    system: bool = True
+    developer: bool = True
+    sampling: bool = True
+    penalties: bool = True
+    stop: bool = True
+    n: bool = True
+    seed: bool = True
+    logprobs: bool = True
+    prefill: bool = True
+    cache_marks: bool = True
+    thinking: str = "effort"
+    efforts: tuple[str, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+    context: int = 0
+    max_output: int = 0
+
+
+ANYTHING = Capabilities()
+
+
+class Traits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What rendering a request has to know of its target. `stream_usage` and `limit_field` as in `provider.toml`."""
+
+    capabilities: Capabilities = ANYTHING
+    stream_usage: str = "option"
+    limit_field: str = "max_tokens"
+
+
+PLAIN = Traits()

@@ -1,0 +1,50 @@
+"""All dialects: the routes that callers use, the operations that providers have, and which goes to which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from encke.dialects.openai_chat.client import OpenAIClient
+from encke.dialects.port import ClientSide, ProviderSide
+
+_CLIENTS: Final[tuple[ClientSide, ...]] = (
+    OpenAIClient("chat"),
+    OpenAIClient("completions"),
+    OpenAIClient("embeddings"),
+    OpenAIClient("moderations"),
+)
+_PROVIDERS: Final[tuple[ProviderSide, ...]] = ()
+
+CLIENTS: Final[dict[str, ClientSide]] = {side.route: side for side in _CLIENTS}
+PROVIDERS: Final[dict[str, ProviderSide]] = {side.op: side for side in _PROVIDERS}
+
+# What a provider of a dialect has where nothing else is said, in order of preference for what is translated.
+DIALECT_OPS: Final[dict[str, tuple[str, ...]]] = {
+    "openai_chat": ("chat", "completions", "embeddings", "moderations", "models"),
+    "openai_responses": ("responses", "models"),
+    "anthropic_messages": ("messages", "count_tokens", "models"),
+    "google_generate": ("generate", "embed_content", "google_count", "models"),
+    "mistral_chat": ("mistral_chat", "embeddings", "models"),
+    "cohere_chat": ("cohere_chat", "cohere_embed", "models"),
+    "ollama_chat": ("ollama_chat", "ollama_embed", "models"),
+}
+
+
+def op_for(route: str, served: Collection[str], preferred: Collection[str] = ()) -> str | None:
+    """The operation that a call on `route` becomes at a target that has those `served`; None if it cannot.
+
+    The same wire if there is one, else the first that it can be translated into, `preferred` ones first.
+    """
+    client = CLIENTS[route]
+    if preferred:
+        served = [op for op in preferred if op in served]
+    if client.native in served:
+        return client.native
+    if not client.kind:
+        return None
+    for op in served:
+        side = PROVIDERS.get(op)
+        if side is not None and side.kind == client.kind:
+            return op
+    return None

@@ -28,7 +28,7 @@ MODULES = (
     "dialects/faults dialects/openai_chat/faults dialects/openai_chat/parse dialects/openai_chat/render",
     "dialects/openai_chat/stream",
     "dialects/openai_chat/usage dialects/openai_chat/client",
-    "core/delta dialects/port dialects/request dialects/blocks dialects/translate dialects/table",
+    "core/delta dialects/port dialects/request dialects/body dialects/blocks dialects/translate dialects/table",
     "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
     "calls/allowed calls/attempt calls/call calls/desk calls/ending calls/headers calls/hold calls/life calls/refusal",

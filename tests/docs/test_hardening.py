@@ -7,7 +7,7 @@ import re
 import pytest
 
 from encke.core.faults import FAULTS
-from encke.dialects.openai_chat.parse import MOST_FIELDS
+from encke.dialects.body import MOST_FIELDS
 from encke.http.server import FREE_PIECES, MAX_FIELDS, MAX_HEAD, PER_TURN, PIECE_BYTES, ServerLimits
 from tests.docs.pages import ROOT
 

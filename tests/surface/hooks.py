@@ -15,7 +15,7 @@ import schemathesis
 from schemathesis import Case, CheckContext, HookContext, Response
 
 from encke.core.faults import FAULTS
-from encke.dialects.openai_chat.parse import MAX_MODEL_NAME
+from encke.dialects.body import MAX_MODEL_NAME
 from encke.worker.admission import KEY_HEADERS
 from tests.surface.upstream import MODEL
 

@@ -10,7 +10,8 @@ import pytest
 
 from encke.core.faults import Fault
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.parse import MOST_FIELDS, parse_reply, parse_request
+from encke.dialects.body import MOST_FIELDS
+from encke.dialects.openai_chat.parse import parse_reply, parse_request
 
 GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 ROUTES: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from tools.openapi_parts import AFTER, ALWAYS, CALLED, LEFT, Json, refs
 from encke import __version__
 from encke.calls.replies import MAX_NAME
 from encke.core.faults import FAULTS
-from encke.dialects.openai_chat.parse import MAX_MODEL_NAME
+from encke.dialects.body import MAX_MODEL_NAME
 from encke.dialects.openai_chat.wire import ROUTES as SHAPES
 from encke.worker.routes import MODEL_PATH, MODEL_ROUTE, ROUTES, Route
 from tools import openapi_parts as parts

@@ -48,8 +48,8 @@ def test_a_stream_from_its_first_word_to_its_end() -> None:
     assert tap.feed(b"a") == CONTENT and tap.take() == b"a\n" and tap.content_bytes == 2
     assert tap.feed(b"") == DROP and tap.take() == b""
     assert tap.feed(b"$") == DROP and tap.usage == Usage(input=1, output=2) and tap.usage_at == 2
-    assert not tap.finished
-    assert tap.feed(b".") & END and tap.finished and tap.finish_reason == "stop"
+    before = tap.finished
+    assert tap.feed(b".") & END and (before, tap.finished, tap.finish_reason) == (False, True, "stop")
     assert tap.take() == b"end 2\n" and tap.close() == b""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from encke.dialects.openai_chat.bounds import copies, output_limit, unbounded
-from encke.dialects.openai_chat.parse import Request, parse_request
+from encke.dialects.openai_chat.parse import parse_request
 from encke.dialects.openai_chat.render import render_request
+from encke.dialects.request import Request
 
 
 def ask(more: str = "", messages: str = '[{"role":"user","content":"hi"}]') -> Request:

@@ -107,6 +107,7 @@ UNMIRRORED: dict[str, str] = {
     "calls/telling.py": "what is told of a call: tests/calls/test_life.py, tests/system/test_metrics.py",
     "calls/call.py": _GATEWAY,
     "calls/meter.py": "streams that are paid for while they come: tests/money/test_edge.py, tests/money/test_cuts.py",
+    "calls/passing.py": _GATEWAY,
     "calls/relay.py": _GATEWAY,
     "calls/upstream.py": _GATEWAY,
     "http/request.py": "holds what the server read: tests/http/test_server.py",

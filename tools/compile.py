@@ -32,7 +32,7 @@ MODULES = (
     "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
     "calls/allowed calls/attempt calls/call calls/desk calls/ending calls/headers calls/hold calls/life calls/refusal",
-    "calls/meter calls/relay calls/replies calls/telling calls/upstream",
+    "calls/meter calls/passing calls/relay calls/replies calls/telling calls/upstream",
     "worker/admission worker/app worker/routes",
     "keeper/shipper store/rows",
 )

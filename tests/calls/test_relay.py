@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encke.calls.relay import DONE, MAX_HELD, StreamEnd, StreamRelay
+from encke.calls.relay import MAX_HELD, StreamEnd, StreamRelay
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE
+from encke.dialects.openai_chat.stream import DONE, ChatTap
 from encke.framing.sse import MAX_EVENT
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
@@ -35,7 +36,7 @@ class Watched:
     """A relay with its client, driven as an attempt and a call would."""
 
     def __init__(self, wants_usage: bool = False) -> None:
-        self.relay = StreamRelay(wants_usage, Signal())
+        self.relay = StreamRelay(ChatTap(wants_usage), Signal())
         self.client = Client()
 
     def read(self, data: bytes) -> None:

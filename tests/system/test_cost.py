@@ -83,9 +83,10 @@ def recorded(gateway: Gateway, response: Response) -> int | None:
 
     def rows() -> list[Any]:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        found = db.execute("SELECT cost FROM entries WHERE call = ?", (response.header("x-request-id"),)).fetchall()
+        call = (response.header("x-request-id"),)
+        found = db.execute("SELECT cost, final FROM entries WHERE call = ?", call).fetchall()
         db.close()
-        return found
+        return found if any(final for _, final in found) else []
 
     gateway.wait_for(rows, 10, "no entry")
     costs = [row[0] for row in rows()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,18 +10,15 @@ import msgspec
 from encke.calls.call import Call
 from encke.calls.hold import Purse
 from encke.calls.meter import Meter
+from encke.calls.passing import Passage
 from encke.calls.relay import StreamRelay
 from encke.calls.replies import KeepingRelay
 from encke.calls.upstream import Target
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
-from encke.dialects.faults import parse_fault, retry_advice
-from encke.dialects.openai_chat.measure import content_bytes
-from encke.dialects.openai_chat.parse import parse_reply
-from encke.dialects.openai_chat.render import render_request
-from encke.dialects.openai_chat.stream import ChatTap
 from encke.dialects.openai_chat.wire import shown_finish
+from encke.dialects.port import COUNT, Tap
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
 from encke.http.headers import visible
@@ -54,8 +50,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at", "_headers",
-        "_idle_at", "_journal", "_looked_content", "_looked_size", "_meter", "_packed", "_price", "_purse",
+        "_answer", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at", "_headers",
+        "_idle_at", "_journal", "_looked_content", "_looked_size", "_meter", "_packed", "_passage", "_price", "_purse",
         "_reckoned", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened",
         "relay", "reused", "sent", "settled", "target", "usage",
@@ -91,6 +87,7 @@ class Attempt:
         self._reckoned: tuple[Usage, int | None, str] | None = None
         self._price = price = target.pricing.at(call.started_ms)
         self._packed = NOTHING if price is None else msgspec.Raw(price.packed)
+        self._passage = Passage(call, target)
         self._meter: Meter | None = None  # of a stream that is charged to budgets
         self._journal = journal
         self._until = until
@@ -100,6 +97,7 @@ class Attempt:
         self._body: list[bytes | bytearray] = []
         self._looked_size = 0
         self._looked_content = 0
+        self._answer = b""
         self._size = 0
         self._encoded = False  # compressed, though it was asked not to be: of an error the status still tells
         self._slot = -1
@@ -113,13 +111,12 @@ class Attempt:
         call, upstream = self.call, self.target.upstream
         parsed = call.parsed
         assert parsed is not None
-        traits = self.target.traits
-        limit_field = traits.limit_field if call.route == "chat" else "max_tokens"
-        body = render_request(parsed, self.target.model, traits.stream_usage, limit_field)
+        passage = self._passage
+        body, fields = passage.request(call, self.target)
         size = 0
         for piece in body:
             size += len(piece)
-        self.input_estimate = estimate_tokens(size)
+        self.input_estimate = estimate_tokens(size) if call.side.kind != COUNT else 0
         if upstream.seats is not None:
             self._seat = upstream.seats.take()
             if self._seat is None:
@@ -146,7 +143,9 @@ class Attempt:
         self._idle_at = now + patience.first_byte if parsed.stream else FOREVER
         self.deadline = min(self._until, self._idle_at, call.next_keepalive)
         self.sent = True
-        connection.send(self, b"%b%d\r\n\r\n" % (self.target.heads[call.route], size), body, size)
+        heads, op = self.target.heads, passage.op
+        head = heads[op] if not parsed.stream else heads.get(op + ".stream", heads[op])
+        connection.send(self, b"%b%d\r\n%b\r\n" % (head, size, fields), body, size)
 
     def _open_journal(self) -> None:
         call, journal = self.call, self._journal
@@ -203,7 +202,7 @@ class Attempt:
         if status == 200:
             if kind.startswith(b"text/html"):
                 raise Fault("upstream_bad_response", "The provider answered with a web page.", verdict="next")
-            if parsed.stream and kind.startswith(b"text/event-stream"):
+            if parsed.stream and (kind.startswith(b"text/event-stream") or self._passage.lines):
                 self.relay = self._start_relay()
             elif not parsed.stream and kind.startswith(b"text/event-stream"):
                 raise Fault(
@@ -280,7 +279,7 @@ class Attempt:
         """A whole answer that has not come in one read: how much of it is text is looked at when it has doubled."""
         if self._size >= 2 * self._looked_size:
             self._looked_size = self._size
-            self._looked_content = content_bytes(b"".join(self._body))
+            self._looked_content = self._passage.content_bytes(b"".join(self._body))
         self._journal.progress(self._slot, self._size, self._size * self._looked_content // self._looked_size)
 
     def on_end(self) -> None:
@@ -381,15 +380,12 @@ class Attempt:
             self.target.end(fault)
 
     def _start_relay(self) -> StreamRelay:
-        parsed = self.call.parsed
-        assert parsed is not None
-        once = self.call.once
-        call = self.call
-        usage = parsed.include_usage or call.shows_cost
-        relay = StreamRelay(usage, self.opened) if once is None else KeepingRelay(usage, self.opened, once)
-        if call.shows_cost:
-            relay.keep_usage()
         call, price = self.call, self._price
+        once = call.once
+        tap = self._passage.tap(call)
+        relay = StreamRelay(tap, self.opened) if once is None else KeepingRelay(tap, self.opened, once)
+        if call.shows_cost and not tap.rewrites:
+            relay.keep_usage()
         if call.hold is not None and call.hold.charges.budgets and price is not None and not price.free:
             self._meter = Meter(call, price, self._purse, relay, self)
         return relay
@@ -404,7 +400,7 @@ class Attempt:
             self._body = [body]
             parsed = self.call.parsed
             assert parsed is not None
-            reply = parse_reply(self.call.route, body)
+            answer, usage, finish_reason = self._passage.answer(self.call, body)
             if parsed.stream:
                 raise Fault(
                     "upstream_bad_response", "The provider sent no stream, though one was asked for.", verdict="next"
@@ -412,9 +408,10 @@ class Attempt:
         except Fault as fault:
             self.opened.fail(fault)
             return
-        self.usage = reply.usage
-        self.finish_reason = reply.finish_reason
-        content_type = self._headers.get(b"content-type")
+        self._answer = answer
+        self.usage = usage
+        self.finish_reason = finish_reason
+        content_type = self._headers.get(b"content-type") if self._passage.native else None
         if content_type is not None:
             self.content_type = visible(content_type.decode("latin-1"))
         self.opened.set(None)
@@ -424,14 +421,14 @@ class Attempt:
             return Fault(
                 "upstream_bad_response", f"The provider answered with status {self.http_status}.", verdict="next"
             )
-        return parse_fault(self.http_status, b"".join(self._body), retry_advice(self._headers, time.time()))
+        return self._passage.fault(self.http_status, b"".join(self._body), self._headers)
 
     @property
     def body(self) -> bytes:
-        """A whole answer's body."""
-        return bytes(self._body[0]) if self._body else b""
+        """A whole answer, for the client."""
+        return self._answer
 
-    def _tell_usage(self, tap: ChatTap) -> None:
+    def _tell_usage(self, tap: Tap) -> None:
         self._usage_told = usage = tap.usage
         if usage is not None:
             usage = with_rest(usage, tap.content_bytes - tap.usage_at, self.call.cap)
@@ -505,7 +502,7 @@ class Attempt:
             if usage is not None and status != "complete":
                 self.usage = with_rest(usage, content - tap.usage_at, call.cap)
         elif self.http_status == 200 and self.usage is None:
-            content = content_bytes(b"".join(self._body))
+            content = self._passage.content_bytes(b"".join(self._body))
         # Whoever answers 200 with something has read the request, whatever the answer is worth.
         nonsense = relay is None or reason == "upstream_bad_response"  # not an error that a stream told
         garbage = status == "failed" and nonsense and self.http_status == 200 and self._size > 0

@@ -10,9 +10,10 @@ from encke.calls.replies import Kept, Once
 from encke.core.clock import monotonic, now_ms
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
-from encke.dialects.openai_chat.faults import render_fault, render_stream_fault
+from encke.dialects.port import ClientSide, Hub, Tap
 from encke.dialects.request import Body
-from encke.dialects.request import Request as ChatRequest
+from encke.dialects.request import Request as AnyRequest
+from encke.dialects.table import CLIENTS, PLAIN_CLIENT
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant
@@ -20,11 +21,9 @@ from encke.ledger.entry import NOTHING
 from encke.limits.book import Charges, Hold
 
 # x-accel-buffering asks nginx, where it stands in front, to pass events as they come.
-STREAM_FIELDS: Final = (
-    "content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-)
+STREAM_FIELDS: Final = "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 NO_BODY: Final[Body] = {}
-KEEPALIVE: Final = b": keep-alive\n\n"
+MOST_NAMED: Final = 2048  # characters of x-encke-dropped
 
 
 class Call:
@@ -42,44 +41,62 @@ class Call:
         "cors",
         "cost",
         "credential",
+        "dropped",
         "first_at",
         "grant",
         "hold",
+        "hub",
         "id",
         "next_keepalive",
         "once",
         "outcome",
         "parsed",
+        "place",
         "provider",
         "read",
         "replayed",
         "request",
         "route",
         "shows_cost",
+        "side",
         "started",
         "started_ms",
         "status",
+        "tap",
         "tokens",
         "unpriced",
+        "unsupported",
         "upstream_model",
         "usage",
         "written",
     )  # fmt: skip
 
     def __init__(
-        self, call_id: str, request: Request, client: ServerConnection, route: str, grant: Grant | None
+        self,
+        call_id: str,
+        request: Request,
+        client: ServerConnection,
+        route: str,
+        grant: Grant | None,
+        place: str = "",
     ) -> None:
+        """`place` is what the path says beside the route: the model, where it stands there."""
         self.id = call_id
         self.request = request
         self.client = client
         self.route = route
+        self.place = place
+        self.side: ClientSide = CLIENTS.get(route, PLAIN_CLIENT)
+        self.hub: Hub | None = None  # what is asked in no dialect's words, once that is needed
+        self.tap: Tap | None = None  # of the stream that the client gets
+        self.dropped: tuple[str, ...] = ()  # what the last attempt's target could not be asked, by the hub's names
         self.grant = grant
         self.started = monotonic()
         self.started_ms = now_ms()
         given = request.headers.get(b"x-request-id")
         self.client_request_id = visible(given.decode("latin-1"), 128) if given is not None else ""
         self.cors = ""
-        self.parsed: ChatRequest | None = None
+        self.parsed: AnyRequest | None = None
         self.asked = ""
         self.attempts = 0
         self.provider = ""
@@ -102,6 +119,7 @@ class Call:
         self.cap = 0
         self.cost = 0  # nano-dollars, of all attempts
         self.tokens = 0  # used by all attempts
+        self.unsupported = "warn"  # what becomes of a call that its target cannot be asked in full
         self.unpriced = False  # one of them used tokens and has no price
         self.shows_cost = False  # in `usage` (x-encke-include-cost)
 
@@ -127,34 +145,46 @@ class Call:
                 self.client.write_stream(first)
             return
         self.status = 200
-        self.client.start_stream(200, STREAM_FIELDS + self._fields(), first)
+        self.client.start_stream(200, self._stream_fields() + self._fields(), first)
 
     def forget_body(self) -> None:
         """Let go of what was asked: a long stream need not keep a long prompt."""
         self.request.body = b""
         parsed = self.parsed
+        self.hub = None
         if parsed is not None:
             parsed.data = b""
             parsed.body = NO_BODY
 
+    def _stream_fields(self) -> str:
+        parsed = self.parsed
+        if parsed is None:  # an answer once more: what was asked has been read by whoever asked first
+            return f"content-type: text/event-stream; charset=utf-8\r\n{STREAM_FIELDS}"
+        return f"content-type: {self.side.stream_type(parsed)}\r\n{STREAM_FIELDS}"
+
     def keep_alive(self, now: float, interval: float) -> None:
         """Nothing has come for long: send the head with what is known, and a comment, so that no proxy gives up."""
         self.next_keepalive = now + interval
+        comment = self.side.keepalive
         if self.client.head_sent:
-            self.client.write_stream(KEEPALIVE)
+            if comment:
+                self.client.write_stream(comment)
             return
         self.status = 200
-        self.client.start_stream(200, f"{STREAM_FIELDS}x-request-id: {self.id}\r\n{self.cors}", KEEPALIVE)
+        self.client.start_stream(200, f"{self._stream_fields()}x-request-id: {self.id}\r\n{self.cors}", comment)
 
     def fail(self, fault: Fault) -> None:
         """Tell the client of a failure: with the fault's own status, or as an event when the head has gone."""
         self.code = fault.code
         if self.client.head_sent:
-            self.client.break_stream(render_stream_fault(fault, self.id))
+            told = self.tap.break_off(fault, self.id) if self.tap is not None else None
+            self.client.break_stream(told if told is not None else self.side.render_stream_fault(fault, self.id))
         else:
             # Attempts that failed may have cost something all the same.
             cost = cost_field(self.cost) if self.cost and not self.unpriced else ""
-            self.respond(fault.status, "application/json", render_fault(fault, self.id), retry_fields(fault) + cost)
+            self.respond(
+                fault.status, "application/json", self.side.render_fault(fault, self.id), retry_fields(fault) + cost
+            )
 
     def _fields(self) -> str:
         milliseconds = int((monotonic() - self.started) * 1000)
@@ -164,6 +194,11 @@ class Call:
         )
         if self.client_request_id:
             fields += f"x-client-request-id: {self.client_request_id}\r\n"
+        if self.side.id_header:
+            fields += f"{self.side.id_header}: {self.id}\r\n"
+        if self.dropped:
+            named = ", ".join(self.side.shown_name(name) for name in self.dropped)
+            fields += f"x-encke-dropped: {visible(named, MOST_NAMED)}\r\n"
         if self.replayed:
             fields += f"x-encke-replayed: {self.replayed}\r\n"
         if self.asked:

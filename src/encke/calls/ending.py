@@ -11,11 +11,14 @@ from encke.calls.desk import Desk, Drained, draining
 from encke.calls.headers import cost_field
 from encke.calls.relay import StreamRelay
 from encke.calls.replies import Once, through
+from encke.core.chat import CountReply
 from encke.core.faults import Fault
 from encke.core.money import dollars
 from encke.dialects.openai_chat.cost import cost_event, with_cost
+from encke.dialects.openai_chat.stream import DONE
 from encke.http.drive import Signal
 from encke.http.server import ClientGone
+from encke.ledger.settlement import estimate_tokens
 
 # Of a stream that could not be paid on; no fault of the provider's.
 OUR_CUTS: Final = ("budget_exceeded", "unavailable")
@@ -58,6 +61,16 @@ async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
     call.respond(200, attempt.content_type, body, cost_field(attempt.cost))
 
 
+def answer_count(call: Call) -> None:
+    """How many tokens a request has, for a model whose providers do not count: as an estimate would have them."""
+    parsed = call.parsed
+    assert parsed is not None
+    call.outcome = "complete"
+    counted = CountReply(estimate_tokens(len(parsed.data)), estimated=True)
+    body = call.side.render_reply(counted, parsed, call.id, call.started_ms // 1000)
+    call.respond(200, "application/json", body, "x-encke-estimated: true\r\n")
+
+
 async def settle_once(desk: Desk, call: Call, attempt: Attempt, once: Once, last: bytes) -> None:
     """Phase 10 of a whole answer under an Idempotency-Key. A caller who leaves now finds it the next time."""
     call.outcome = "complete"
@@ -76,6 +89,7 @@ async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
     relay = attempt.relay
     assert relay is not None
     client = call.client
+    call.tap = relay.tap
     try:
         call.open_stream(relay.flow(client))
         call.forget_body()  # there is no second attempt after Content
@@ -97,7 +111,8 @@ async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
         tail = end.tail
         if call.shows_cost:
             attempt.reckon("complete", "")
-            tail = last_events(call, attempt, relay) + tail
+            told = last_events(call, attempt, relay)
+            tail = tail[: -len(DONE)] + told + DONE if tail.endswith(DONE) else told + tail
         if call.once is not None:
             await settle_once(desk, call, attempt, call.once, tail)
         else:

@@ -16,7 +16,7 @@ from encke.calls.upstream import Target
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
 from encke.core.money import Price
-from encke.dialects.openai_chat.bounds import copies, output_limit, unbounded
+from encke.dialects.port import CHAT, COUNT
 from encke.http.drive import Signal, rest
 from encke.ledger.settlement import estimate_tokens
 from encke.limits.book import Book, Charges, Hold, KeeperAway, Short
@@ -34,7 +34,6 @@ PAUSE_SECONDS: Final = 0.1
 REMEMBER_MS: Final = 50  # how long a refusal holds without asking again
 REMEMBER_RATE_MS: Final = 1000
 MINUTE_MS: Final = 60_000  # rates are of a minute
-WRITING: Final = ("chat", "completions")
 
 
 class Keeper(Protocol):
@@ -119,12 +118,14 @@ class Purse:
         """How much the call is held at: tokens read and written."""
         parsed = call.parsed
         assert parsed is not None
-        size = len(parsed.data)
+        side, size = call.side, len(parsed.data)
+        if side.kind == COUNT:
+            return  # nobody charges for it
         call.read = size + FRAMING if strict else estimate_tokens(size)
-        if call.route not in WRITING:
+        if not writes(call):
             return
-        count = copies(parsed.body)
-        limit = output_limit(parsed.body)
+        count = side.copies(parsed)
+        limit = side.output_limit(parsed)
         if strict:
             # Also where the caller has said it: perhaps by a name that this provider does not know.
             limit = parsed.output_limit = STRICT_OUTPUT if limit is None else limit
@@ -178,7 +179,7 @@ class Purse:
 
     def learn(self, call: Call) -> None:
         """A whole answer has come: how long such answers are."""
-        if call.hold is not None and call.route in WRITING and not call.usage.estimated:
+        if call.hold is not None and writes(call) and not call.usage.estimated:
             self.sizes.learn(call.asked, call.usage.total_output)
 
     def end(self, call: Call) -> None:
@@ -214,6 +215,11 @@ class Purse:
             self.book.granted(frame.payload["items"], ())
 
 
+def writes(call: Call) -> bool:
+    """Whether the answer is text that a model writes."""
+    return call.side.kind == CHAT or call.route == "completions"
+
+
 def _priced(call: Call, targets: list[Target], strict: bool) -> tuple[list[Target], int]:
     """The targets that have a price, and the most that the call is held at on any of them."""
     found: list[Target] = []
@@ -237,7 +243,7 @@ def _priced(call: Call, targets: list[Target], strict: bool) -> tuple[list[Targe
 def _check_bounds(call: Call) -> None:
     parsed = call.parsed
     assert parsed is not None
-    what = unbounded(parsed.body)
+    what = call.side.unbounded(parsed)
     if what is not None:
         raise Fault(
             "invalid_value",

@@ -17,24 +17,30 @@ Between 8 and 9 lies the point of no return: before Content the call may go to a
 
 from __future__ import annotations
 
+from typing import Final
+
 from encke.calls.allowed import check_model, check_others
 from encke.calls.attempt import Attempt
 from encke.calls.call import Call
 from encke.calls.desk import Desk, Drained, Unsynced, draining
-from encke.calls.ending import answer_whole, relay_stream, tried_to_sync
+from encke.calls.ending import answer_count, answer_whole, relay_stream, tried_to_sync
+from encke.calls.passing import asked_in_full
 from encke.calls.replies import HEADER, Once, Replies, name_of
 from encke.calls.telling import crash, masked, note_refusal, tell
 from encke.calls.upstream import Target
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.core.redact import without_keys
-from encke.dialects.openai_chat.parse import parse_request
+from encke.dialects.port import COUNT
 from encke.http.drive import rest
 from encke.http.headers import visible
 from encke.http.server import ClientGone
 from encke.ledger.entry import Status
 from encke.routing.plan import plan, remaining
 from encke.routing.retry import STOP, Step, decide
+
+COSTED: Final = ("chat", "completions", "embeddings", "moderations")  # whose `usage` has a place for it
+POLICIES: Final = ("reject", "warn", "drop")
 
 
 async def live(desk: Desk, call: Call) -> None:
@@ -75,6 +81,11 @@ async def live(desk: Desk, call: Call) -> None:
 async def answer(desk: Desk, call: Call) -> None:
     """Phases 4 to 10, where routing plans before anything is held: targets without a price may drop out."""
     targets = await find_targets(desk, call)
+    if not targets:
+        answer_count(call)
+        return
+    if targets[0].op(call.route) != call.side.native:
+        asked_in_full(call)  # what cannot be read at all needs no attempt
     grant = call.grant
     if grant is not None and grant.limits:
         targets = await desk.purse.hold(call, targets)
@@ -94,7 +105,7 @@ async def answer_once(desk: Desk, call: Call, replies: Replies) -> None:
     grant, headers = call.grant, call.request.headers
     assert grant is not None
     once = Once(replies, call.id, name_of(grant, call.route, headers[HEADER]))
-    kept = await once.begin(call.request.body, headers)
+    kept = await once.begin(call.request.body, headers, call.place)
     if kept is not None:
         call.outcome = "replayed"
         call.replay(kept)
@@ -113,12 +124,14 @@ async def answer_once(desk: Desk, call: Call, replies: Replies) -> None:
 
 def read(desk: Desk, call: Call) -> None:
     """Phase 3."""
-    parsed = parse_request(call.route, call.request.body)
+    request = call.request
+    parsed = call.side.read(request.body, call.place, request.headers)
     call.parsed = parsed
     call.asked = parsed.model
-    wish = call.request.headers.get(b"x-encke-include-cost")
+    wish = request.headers.get(b"x-encke-include-cost")
     if wish is not None:
-        call.shows_cost = _flag(wish)
+        call.shows_cost = _flag(wish) and call.route in COSTED
+    call.unsupported = _policy(desk, request.headers.get(b"x-encke-unsupported"))
     if parsed.stream:
         call.next_keepalive = call.started + desk.care.early_keepalive
 
@@ -142,8 +155,8 @@ async def find_targets(desk: Desk, call: Call) -> list[Target]:
         model = catalogue.resolve(call.asked)
     first, fallback = desk.targets_of(model)
     route = call.route
-    targets = plan(first, fallback, lambda target: route in target.heads and target.healthy, desk.rng)
-    if not targets:
+    targets = plan(first, fallback, lambda target: bool(target.op(route)) and target.healthy, desk.rng)
+    if not targets and call.side.kind != COUNT:
         raise _nothing_to_try(call, [*first, *fallback])
     return targets
 
@@ -242,7 +255,7 @@ def failed_status(attempt: Attempt, fault: Fault) -> Status:
 
 
 def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
-    if not any(call.route in target.heads for target in targets):
+    if not any(target.op(call.route) for target in targets):
         return Fault(
             "invalid_value",
             f"The model `{call.asked}` does not do {call.route}; no provider behind it has it.",
@@ -258,6 +271,20 @@ def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
         f"Every provider of `{call.asked}` has been failing; none is tried for a moment.",
         retry_after=max(min(waits, default=1.0), 1.0),
     )
+
+
+def _policy(desk: Desk, wish: bytes | None) -> str:
+    if wish is None:
+        return desk.on_unsupported
+    word = wish.strip().lower().decode("latin-1")
+    if word not in POLICIES:
+        shown = visible(word, 40)
+        raise Fault(
+            "invalid_value",
+            f"The header x-encke-unsupported is {', '.join(POLICIES[:-1])} or {POLICIES[-1]}, not {shown}.",
+            param="x-encke-unsupported",
+        )
+    return word
 
 
 def _flag(value: bytes) -> bool:

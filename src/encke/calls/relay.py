@@ -12,8 +12,7 @@ from typing import Final
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.openai_chat.cost import event_with_cost
-from encke.dialects.openai_chat.stream import ChatTap, is_whole
-from encke.dialects.port import CONTENT, DROP, END, ERROR
+from encke.dialects.port import CONTENT, DROP, END, ERROR, Tap
 from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
@@ -22,7 +21,6 @@ MAX_HELD: Final = 1 << 20
 HELD_EACH: Final = 64  # what an event that is held takes beside its bytes
 NO_MARK: Final = 1 << 62
 MOST_LATE: Final = 16
-DONE: Final = b"data: [DONE]\n\n"
 
 
 class StreamEnd:
@@ -44,18 +42,20 @@ class StreamRelay:
 
     __slots__ = (
         "_client", "_closing", "_content", "_events", "_held_size", "_late", "_mark_bytes", "_mark_events", "_out",
-        "_rest", "_splitter", "ended", "finish", "opened", "stopped", "tap",
+        "_rest", "_rewrites", "_splitter", "ended", "finish", "opened", "stopped", "tap",
     )  # fmt: skip
 
-    def __init__(self, wants_usage: bool, opened: Signal[None]) -> None:
-        """`opened` is shared with whoever may have to fail it for other reasons."""
+    def __init__(self, tap: Tap, opened: Signal[None]) -> None:
+        """`tap` looks at the events, or writes others in their place; `opened` is shared with whoever may have to fail
+        it for other reasons."""
         self._splitter = SseSplitter()
         self._client: ServerConnection | None = None
         self._late: list[SseEvent] | None = None  # events that are to be sent with the end; None: no such thing
         self._out: list[bytes] = []
         self._held_size = 0
         self._content = False
-        self.tap = ChatTap(wants_usage)
+        self.tap = tap
+        self._rewrites = tap.rewrites
         self.finish: StreamEnd | None = None  # known, not told yet
         self.stopped = False
         self._mark_bytes = NO_MARK
@@ -123,14 +123,20 @@ class StreamRelay:
         told = tap.usage
         if data is not None:
             flags = tap.feed(data)
+            if self._rewrites:
+                raw = tap.take()
             if flags & END:
                 self.finish = StreamEnd(raw, None)
                 return True
             if flags & ERROR:
+                if self._rewrites and raw:
+                    self._out.append(raw)
                 self.finish = StreamEnd(b"", tap.fault)
                 return True
             if flags & DROP:
                 return False
+        elif self._rewrites:
+            return False
         if self._late is None or not self._keep_back(self._late, event, tap.usage is not told):
             self._out.append(raw)
         if self._client is None:
@@ -146,6 +152,7 @@ class StreamRelay:
 
     def keep_usage(self) -> None:
         """Keep the event back that has the usage at the end, with what follows it, for `late`."""
+        self.tap.keep_usage()
         self._late = []
 
     def _keep_back(self, late: list[SseEvent], event: SseEvent, told: bool) -> bool:
@@ -194,11 +201,11 @@ class StreamRelay:
             self._closing = (clean, fault)
             return
         # A last event without its blank line counts if it is whole; half of one is not passed on.
-        if clean and self._goes_on() and is_whole(self._splitter.rest):
+        if clean and self._goes_on() and self.tap.is_whole(self._splitter.rest):
             for event in self._splitter.feed(b"\n\n"):
                 self._see(event)
         if clean and self._goes_on() and self.tap.finished:
-            self.finish = StreamEnd(DONE, None)
+            self.finish = StreamEnd(self.tap.close(), None)
         if self._goes_on():
             self.finish = StreamEnd(b"", fault)
         self.flush()

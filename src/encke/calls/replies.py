@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from encke.calls.relay import StreamRelay
 from encke.core.faults import Fault
+from encke.dialects.port import Tap
 from encke.http.drive import Driver, Signal
 from encke.http.server import ServerConnection
 from encke.keys.grant import Grant
@@ -21,7 +22,7 @@ from encke.keys.grant import Grant
 HEADER: Final = b"idempotency-key"
 MAX_NAME: Final = 255
 # Headers beside it that change what is answered: they belong to what was asked.
-TELLING: Final = (b"x-encke-include-cost",)
+TELLING: Final = (b"x-encke-include-cost", b"x-encke-unsupported", b"anthropic-beta", b"anthropic-version")
 
 T = TypeVar("T")
 
@@ -85,11 +86,14 @@ class Once:
         self.stands = False  # whether the name is this call's
         self.settled = False  # as complete
 
-    async def begin(self, body: bytes, headers: dict[bytes, bytes]) -> Kept | None:
-        """Take the name: None when the call is to be run, else its answer of before. Raises Fault
+    async def begin(self, body: bytes, headers: dict[bytes, bytes], place: str = "") -> Kept | None:
+        """Take the name: None when the call is to be run, else its answer of before. `place` is what the path says
+        beside the route. Raises Fault
         idempotency_conflict, idempotency_in_progress, unavailable."""
         replies = self._replies
         asked = await replies.digest(body)
+        if place:
+            asked = sha256(asked + place.encode()).digest()
         for header in TELLING:
             if header in headers:
                 asked = sha256(asked + header + b":" + headers[header]).digest()
@@ -169,8 +173,8 @@ class KeepingRelay(StreamRelay):
 
     __slots__ = ("_once",)
 
-    def __init__(self, wants_usage: bool, opened: Signal[None], once: Once) -> None:
-        super().__init__(wants_usage, opened)
+    def __init__(self, tap: Tap, opened: Signal[None], once: Once) -> None:
+        super().__init__(tap, opened)
         self._once = once
 
     def flush(self) -> None:

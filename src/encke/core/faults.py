@@ -39,6 +39,9 @@ FAULTS: Final[dict[str, FaultKind]] = {
     ),
     "bad_request": FaultKind(400, _INVALID, "caller", False, "The request is not valid HTTP/1.1."),
     "context_length_exceeded": FaultKind(400, _INVALID, "caller", False, "The prompt is too long for the model."),
+    "unsupported_parameter": FaultKind(
+        400, _INVALID, "caller", False, "The model or its provider cannot be asked for it, and it may not be left out."
+    ),
     "upstream_invalid_request": FaultKind(
         400, _INVALID, "caller", False, "The provider refused the request as invalid."
     ),

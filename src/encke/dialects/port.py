@@ -82,6 +82,9 @@ class Tap:
         """Look at one event's data."""
         raise NotImplementedError
 
+    def keep_usage(self) -> None:
+        """Usage that the client did not ask for goes to it all the same, where it would be dropped."""
+
     def take(self) -> bytes:
         """What goes to the client for the events since the last time; with END and `close`, the stream's last bytes."""
         return b""
@@ -141,12 +144,13 @@ class Writer:
 
 class ClientSide:
     """A route that callers use. `native`: the operation on the same wire; `kind`: what it may be translated into;
-    `stream_type`: the content type of its streams; `keepalive`: what keeps a quiet stream open, b"" for nothing."""
+    `keepalive`: what keeps a quiet stream open, b"" for nothing; `id_header`: its own name for the header with the
+    request's id, "" if it has none."""
 
     route = ""
     native = ""
     kind = ""
-    stream_type = "text/event-stream; charset=utf-8"
+    id_header = ""
     keepalive = b": keep-alive\n\n"
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
@@ -154,6 +158,10 @@ class ClientSide:
         query: where the model stands for Gemini. Raises Fault invalid_json, missing_required_parameter, invalid_type,
         invalid_value."""
         raise NotImplementedError
+
+    def stream_type(self, request: Request) -> str:
+        """The content type of its streams."""
+        return "text/event-stream; charset=utf-8"
 
     def output_limit(self, request: Request) -> int | None:
         """The most tokens that each answer may have, where the request says so."""

@@ -17,6 +17,8 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
 _PROVIDERS: Final[tuple[ProviderSide, ...]] = ()
 
 CLIENTS: Final[dict[str, ClientSide]] = {side.route: side for side in _CLIENTS}
+# Whose envelope answers have that belong to no route, or to one that asks no model.
+PLAIN_CLIENT: Final[ClientSide] = CLIENTS["chat"]
 PROVIDERS: Final[dict[str, ProviderSide]] = {side.op: side for side in _PROVIDERS}
 
 # What a provider of a dialect has where nothing else is said, in order of preference for what is translated.

@@ -30,6 +30,9 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
         b"idempotency-key",
         b"x-forwarded-for",
         b"x-encke-include-prices",
+        b"x-encke-unsupported",
+        b"anthropic-beta",
+        b"anthropic-version",
     }
 )
 

@@ -31,7 +31,10 @@ SECONDS: Final[tuple[float, ...]] = (
 ATTEMPTS: Final[tuple[float, ...]] = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0)
 
 # Closed sets, so that labels are bounded; what is not in one counts as its last.
-ROUTES: Final = ("chat", "completions", "embeddings", "moderations", "models", "model", "key", "none")
+ROUTES: Final = (
+    "chat", "completions", "embeddings", "moderations", "responses", "messages", "count_tokens", "generate",
+    "google_count", "embed_content", "batch_embed", "models", "model", "key", "none",
+)  # fmt: skip
 CLASSES: Final = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
 OUTCOMES: Final = ("complete", "replayed", "truncated", "client_closed", "rejected", "refused", "uncertain", "failed")
 

@@ -31,7 +31,8 @@ _JSON: Final = "application/json"
 _encode: Final = msgspec.json.Encoder().encode
 _EXPOSED: Final = (
     "x-request-id, x-cometapi-request-id, x-client-request-id, openai-processing-ms, x-encke-model, x-encke-provider, "
-    "x-encke-attempts, x-encke-replayed, x-encke-models-missing, x-encke-cost, x-should-retry, retry-after, "
+    "x-encke-attempts, x-encke-dropped, x-encke-estimated, x-encke-replayed, request-id, x-encke-models-missing, "
+    "x-encke-cost, x-should-retry, retry-after, "
     "retry-after-ms, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
@@ -138,7 +139,7 @@ class WorkerApp:
                 refused, grant = fault, None
         if grant is not None and grant.rules:
             refused = self._forbidden(grant, found.route.name, request, connection)
-        call = Call(self._ids.new(), request, connection, found.route.name, grant)
+        call = Call(self._ids.new(), request, connection, found.route.name, grant, _place(found, request))
         call.cors = self._cors(request)
         if refused is not None:
             return self._reject(call, refused)
@@ -249,6 +250,13 @@ class WorkerApp:
             f"{allow}access-control-allow-methods: {found.route.allow}\r\n"
             f"access-control-allow-headers: {wanted}\r\naccess-control-max-age: 600\r\n"
         )
+
+
+def _place(found: Match, request: Request) -> str:
+    """What the path says beside the route, with the query: the model, where it stands there."""
+    if not found.model:
+        return ""
+    return f"{found.model}?{request.query.decode('latin-1')}" if request.query else found.model
 
 
 def _rules(call: Call) -> tuple[Rules, ...]:

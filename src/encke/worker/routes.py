@@ -27,6 +27,9 @@ ROUTES: Final[dict[str, Route]] = {
     "/v1/completions": Route("completions", "inference", "POST"),
     "/v1/embeddings": Route("embeddings", "inference", "POST"),
     "/v1/moderations": Route("moderations", "inference", "POST"),
+    "/v1/responses": Route("responses", "inference", "POST"),
+    "/v1/messages": Route("messages", "inference", "POST"),
+    "/v1/messages/count_tokens": Route("count_tokens", "inference", "POST"),
     "/v1/models": Route("models", "models", "GET"),
     "/v1/key": Route("key", "key", "GET"),
     "/healthz": Route("healthz", "healthz", "GET", True),
@@ -36,9 +39,19 @@ ROUTES: Final[dict[str, Route]] = {
 MODEL_PATH: Final = "/v1/models/"  # and a model's id
 MODEL_ROUTE: Final = Route("model", "model", "GET")
 
+# Gemini's routes have the model in the path, and what is to be done with it behind a colon.
+METHODS: Final[dict[str, Route]] = {
+    "generateContent": Route("generate", "inference", "POST"),
+    "streamGenerateContent": Route("generate", "inference", "POST"),
+    "countTokens": Route("google_count", "inference", "POST"),
+    "embedContent": Route("embed_content", "inference", "POST"),
+    "batchEmbedContents": Route("batch_embed", "inference", "POST"),
+}
+METHOD_PATHS: Final = ("/v1beta/models/", "/v1/models/", "/v1beta/tunedModels/", "/v1alpha/models/")
+
 
 class Match(NamedTuple):
-    """A route, and the model's id where the path holds one."""
+    """A route, and the model's id where the path holds one, with the method behind a colon for Gemini's."""
 
     route: Route
     model: str = ""
@@ -58,9 +71,22 @@ def match(path: str) -> Match | None:
         return found
     path = path.removeprefix("/v1") if path.startswith("/v1/v1/") else path
     path = path.removesuffix("/")
+    if ":" in path:
+        found = _method(path)
+        if found is not None:
+            return found
     if path.startswith(MODEL_PATH) and len(path) > len(MODEL_PATH):
         try:
             return Match(MODEL_ROUTE, unquote_to_bytes(path[len(MODEL_PATH) :]).decode().rstrip("/"))
         except UnicodeDecodeError:
             return None
     return _MATCHES.get(path)
+
+
+def _method(path: str) -> Match | None:
+    """One of Gemini's, by the last colon: a model's id may have others."""
+    for before in METHOD_PATHS:
+        if path.startswith(before):
+            route = METHODS.get(path.rpartition(":")[2])
+            return None if route is None else Match(route, path[len(before) :])
+    return None

@@ -107,6 +107,10 @@ class ChatTap(Tap):
             self._learn(data, chunk)
         return flags
 
+    def keep_usage(self) -> None:
+        """See `Tap`."""
+        self._wants_usage = True
+
     def close(self) -> bytes:
         """The end mark, which was missing."""
         return DONE

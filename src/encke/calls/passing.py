@@ -1,0 +1,126 @@
+"""What goes to a target and what comes back: as it is, where both speak the same dialect, else through the hub."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import msgspec
+
+from encke.calls.call import Call
+from encke.calls.upstream import Target
+from encke.core.chat import ChatReply, ChatRequest, CountReply
+from encke.core.faults import Fault
+from encke.core.usage import NO_USAGE, Usage
+from encke.dialects.faults import parse_fault, retry_advice
+from encke.dialects.fit import fit
+from encke.dialects.openai_chat.measure import content_bytes
+from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
+from encke.dialects.table import PROVIDERS
+from encke.dialects.translate import Translator
+
+REJECT: Final = "reject"
+
+
+class Passage:
+    """One attempt's. `native`: nothing is translated."""
+
+    __slots__ = ("_hub", "_provider", "native", "op")
+
+    def __init__(self, call: Call, target: Target) -> None:
+        self.op = op = target.op(call.route)
+        self.native = op == call.side.native
+        self._provider: ProviderSide | None = PROVIDERS.get(op)
+        self._hub: Hub | None = None
+
+    def request(self, call: Call, target: Target) -> tuple[list[bytes | memoryview], bytes]:
+        """The body for upstream in pieces, and headers of its own. Raises Fault for what cannot be asked."""
+        parsed = call.parsed
+        assert parsed is not None
+        call.dropped = ()
+        if self.native:
+            return call.side.render(parsed, target.model, target.traits), parsed.fields
+        assert self._provider is not None
+        hub = asked_in_full(call)
+        dropped: tuple[str, ...] = ()
+        if isinstance(hub, ChatRequest):
+            if parsed.output_limit:
+                hub = msgspec.structs.replace(hub, max_tokens=parsed.output_limit)
+            hub, dropped = fit(hub, target.traits.capabilities)
+        self._hub = hub
+        rendered = self._provider.render(hub, target.model, target.traits)
+        if rendered.dropped:
+            dropped = tuple(dict.fromkeys((*dropped, *rendered.dropped)))
+        if dropped:
+            if call.unsupported == REJECT:
+                raise _unsupported(call, target, dropped)
+            call.dropped = dropped
+        return [rendered.body], rendered.fields
+
+    @property
+    def lines(self) -> bool:
+        """Whether streams come as lines of JSON, not as events."""
+        return self._provider is not None and self._provider.framing == "json_lines"
+
+    def tap(self, call: Call) -> Tap:
+        """For the stream that comes back."""
+        parsed = call.parsed
+        assert parsed is not None
+        if self.native:
+            return call.side.tap(parsed)
+        assert self._provider is not None and self._hub is not None
+        reader = self._provider.reader(self._hub, call.id)
+        self._hub = None
+        return Translator(reader, call.side.writer(parsed, call.id, call.started_ms // 1000))
+
+    def answer(self, call: Call, body: bytes) -> tuple[bytes, Usage | None, str]:
+        """A whole answer with status 200: what goes to the client, its usage, and why it ended. Raises Fault."""
+        parsed = call.parsed
+        assert parsed is not None
+        if self.native:
+            reply = call.side.read_reply(body)
+            usage = NO_USAGE if call.side.kind == COUNT else reply.usage
+            return body, usage, reply.finish_reason
+        assert self._provider is not None and self._hub is not None
+        found = self._provider.read_reply(body, self._hub, call.id)
+        usage, finish = _told(found)
+        return call.side.render_reply(found, parsed, call.id, call.started_ms // 1000), usage, finish
+
+    def fault(self, status: int, body: bytes, headers: dict[bytes, bytes]) -> Fault:
+        """What an answer that is no success means."""
+        advice = retry_advice(headers, time.time())
+        if self._provider is None:
+            return parse_fault(status, body, advice)
+        return self._provider.read_fault(status, body, advice)
+
+    def content_bytes(self, body: bytes) -> int:
+        """How much of an answer there is in a body that is no stream, or in a part of one."""
+        return content_bytes(body) if self._provider is None else self._provider.content_bytes(body)
+
+
+def asked_in_full(call: Call) -> Hub:
+    """What is asked in no dialect's words, read once. Raises Fault."""
+    if call.hub is None:
+        assert call.parsed is not None
+        call.hub = call.side.to_hub(call.parsed)
+    return call.hub
+
+
+def _told(reply: HubReply) -> tuple[Usage | None, str]:
+    if isinstance(reply, CountReply):
+        return NO_USAGE, ""
+    if isinstance(reply, ChatReply) and reply.choices:
+        first = reply.choices[0]
+        return reply.usage, first.finish_raw or first.finish or ""
+    return reply.usage, ""
+
+
+def _unsupported(call: Call, target: Target, dropped: tuple[str, ...]) -> Fault:
+    names = [call.side.shown_name(name) for name in dropped[:20]]
+    return Fault(
+        "unsupported_parameter",
+        f"The model `{call.asked}` cannot be asked for {', '.join(f'`{name}`' for name in names)} at the provider "
+        f"`{target.upstream.name}`. Leave it out, or allow it to be left out: x-encke-unsupported: warn.",
+        param=names[0],
+        verdict="next",
+    )

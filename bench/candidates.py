@@ -163,6 +163,7 @@ class Encke(Candidate):
     model = f"mock/{MODEL}"
     worker_word = "encke.run_worker"
     worker_count = 1
+    dialect = "openai_chat"
     price = ""  # a line of the provider's table
 
     @classmethod
@@ -180,7 +181,7 @@ class Encke(Candidate):
             f'[server]\nlisten = "127.0.0.1:{self.port}"\nworkers = {self.worker_count}\n\n'
             "[local]\nenabled = false\n\n"
             f'[log]\naccess = "{self.folder / "access.log"}"\n\n'
-            '[providers.mock]\ndialect = "openai_chat"\nallow_private = true\n'
+            f'[providers.mock]\ndialect = "{self.dialect}"\nallow_private = true\n'
             "max_connections = 20000\n"  # the idle streams are more than the default lets through to one provider
             f'base_url = "http://127.0.0.1:{self.upstream_port}/v1"\napi_key = "{self.upstream_key}"\n'
             f"{self.price}"
@@ -195,6 +196,14 @@ class Encke(Candidate):
             # As `make serve` starts it: with the compiled data plane first, where there is one.
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         }
+
+
+class Translated(Encke):
+    """The same where caller and provider speak different dialects, so that all is read into the hub and written anew:
+    Mistral's wire is near enough to OpenAI's that the same mock upstream and the same load will do."""
+
+    name = "encke-translated"
+    dialect = "mistral_chat"
 
 
 class TwoWorkers(Encke):

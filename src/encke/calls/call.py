@@ -23,7 +23,7 @@ from encke.limits.book import Charges, Hold
 # x-accel-buffering asks nginx, where it stands in front, to pass events as they come.
 STREAM_FIELDS: Final = "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 NO_BODY: Final[Body] = {}
-MOST_NAMED: Final = 2048  # characters of x-encke-dropped
+MOST_NAMED: Final = 1024  # characters of what was left out
 
 
 class Call:
@@ -197,8 +197,7 @@ class Call:
         if self.side.id_header:
             fields += f"{self.side.id_header}: {self.id}\r\n"
         if self.dropped:
-            named = ", ".join(self.side.shown_name(name) for name in self.dropped)
-            fields += f"x-encke-dropped: {visible(named, MOST_NAMED)}\r\n"
+            fields += f"x-encke-dropped: {named(self)}\r\n"
         if self.replayed:
             fields += f"x-encke-replayed: {self.replayed}\r\n"
         if self.asked:
@@ -212,6 +211,11 @@ class Call:
 def _names(model: str, provider: str) -> str:
     names = f"x-encke-model: {visible(model)}\r\n"
     return names + f"x-encke-provider: {provider}\r\n" if provider else names
+
+
+def named(call: Call) -> str:
+    """What was left out of a request, in the words of its dialect."""
+    return visible(", ".join(call.side.shown_name(name) for name in call.dropped), MOST_NAMED)
 
 
 def retry_fields(fault: Fault) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encke.calls.call import Call
+from encke.calls.call import Call, named
 from encke.calls.desk import Desk
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
@@ -103,6 +103,7 @@ def tell(desk: Desk, call: Call) -> None:
             call.code,
             call.client_request_id,
             call.replayed,
+            named(call) if call.dropped and call.unsupported == "warn" else "",
             None if call.unpriced else dollars(call.cost) if call.attempts else "",
         )
     )

@@ -30,4 +30,5 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     code: str = ""
     client_request_id: str = ""
     replayed: str = ""
+    dropped: str = ""  # what was left out of the request because its target could not be asked, under the policy "warn"
     cost: str | None = ""  # dollars as a decimal string; null where tokens were used that have no price

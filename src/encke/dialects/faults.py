@@ -46,6 +46,23 @@ _TEXTS: Final = {
     "upstream_redirect": "The provider answered with a redirect (status {status}), which is never followed.",
 }
 
+# Failures that are told by a word and without a status, inside a stream or an answer with 200: what status they are.
+# OpenAI's description, ResponseErrorCode, and what it sends beside that.
+_NAMED: Final[dict[str, int]] = {
+    "server_error": 500,
+    "vector_store_timeout": 504,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "context_length_exceeded": 400,
+    "data_residency_mismatch": 400,
+    "invalid_prompt": 400,
+    "bio_policy": 400,
+    "cyber_policy": 400,
+}
+_PICTURES: Final = re.compile(r"(?:invalid|unsupported|empty|failed_to_download)_[a-z0-9_]*image|image_")
+
 # What servers of this dialect call a prompt that is too long (OpenAI, vLLM, llama.cpp, Ollama, Perplexity, and those in
 # front of Anthropic).
 _CONTEXT: Final = re.compile(
@@ -133,13 +150,19 @@ def fault_in_stream(raw: msgspec.Raw) -> Fault:
     """The Fault of an error event inside a stream that began with 200."""
     details = _details(b'{"error":' + bytes(raw) + b"}")
     said = (details.get("code"), details.get("status"), details.get("status_code"))
-    status = next((s for s in map(_status, said) if s), 0)
+    status = next((s for s in map(_status, said) if s), 0) or _named(details.get("code")) or _named(details.get("type"))
     if not status and details.get("type") == "invalid_request_error" and details.get("code") != "invalid_api_key":
         status = 400  # the type alone tells whose fault it is
     if status:
         return parse_fault(status, _encode({"error": details}))
     message = redact(str(details.get("message") or "no reason given"))
     return Fault("upstream_error", f"The provider reported a failure: {message}", verdict="again")
+
+
+def _named(word: object) -> int:
+    if not isinstance(word, str):
+        return 0
+    return 400 if _PICTURES.match(word) else _NAMED.get(word, 0)
 
 
 def _status(value: object) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from encke.dialects.openai_chat.client import OpenAIClient
+from encke.dialects.openai_responses.client import ResponsesClient
 from encke.dialects.port import ClientSide, ProviderSide
 
 _CLIENTS: Final[tuple[ClientSide, ...]] = (
@@ -13,6 +14,7 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
     OpenAIClient("completions"),
     OpenAIClient("embeddings"),
     OpenAIClient("moderations"),
+    ResponsesClient(),
 )
 _PROVIDERS: Final[tuple[ProviderSide, ...]] = ()
 

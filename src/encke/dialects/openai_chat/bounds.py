@@ -27,7 +27,7 @@ _FIELDS: Final = (
     "web_search_options", "search_parameters", "enable_search", "plugins", "previous_response_id", "conversation",
     "prediction", "audio", "modalities", "service_tier", "models", "preset",
 )  # fmt: skip
-_HARMLESS: Final = (b"null", b"false", b'"default"', b'"auto"', b'["text"]')
+HARMLESS: Final = (b"null", b"false", b'"default"', b'"auto"', b'["text"]')
 _PARTED: Final = ("messages", "input", "prompt")
 _OURS: Final = ("function", "custom")  # tools that the caller runs
 
@@ -38,7 +38,8 @@ _any: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _whole(body: Body, name: str) -> int | None:
+def whole(body: Body, name: str) -> int | None:
+    """A whole number above 0 of a size that can be believed; None for anything else."""
     raw = body.get(name)
     if raw is None or raw == NULL:
         return None
@@ -52,8 +53,8 @@ def _whole(body: Body, name: str) -> int | None:
 def output_limit(body: Body) -> int | None:
     """The most tokens that each answer may have, where the request says so; of two the larger. What cannot be read is
     the provider's to refuse."""
-    newer = _whole(body, OUTPUT_LIMITS[0])
-    older = _whole(body, OUTPUT_LIMITS[1])
+    newer = whole(body, OUTPUT_LIMITS[0])
+    older = whole(body, OUTPUT_LIMITS[1])
     if newer is None or (older is not None and older > newer):
         return older
     return newer
@@ -63,7 +64,7 @@ def copies(body: Body) -> int:
     """How many answers are asked for, all prompts together."""
     if "n" not in body and "best_of" not in body and "prompt" not in body:
         return 1
-    each = max(_whole(body, "n") or 1, _whole(body, "best_of") or 1)
+    each = max(whole(body, "n") or 1, whole(body, "best_of") or 1)
     return min(each * _prompts(body), MOST_COPIES)
 
 
@@ -84,30 +85,32 @@ def _prompts(body: Body) -> int:
 def unbounded(body: Body) -> str | None:
     """What in the request has a cost that neither its bytes nor its limits bound, by name; None: nothing."""
     for name in _FIELDS:
-        if name in body and bytes(body[name]) not in _HARMLESS:
+        if name in body and bytes(body[name]) not in HARMLESS:
             return name
     for name in ("n", "best_of"):  # somebody may read what is no whole number here, as "3"
-        if name in body and body[name] != NULL and not 0 < (_whole(body, name) or 0) <= MOST_COPIES:
+        if name in body and body[name] != NULL and not 0 < (whole(body, name) or 0) <= MOST_COPIES:
             return name
     for name in _PARTED:
         raw = body.get(name)
-        found = _part(bytes(raw)) if raw is not None else None
+        found = costly_part(bytes(raw), _PARTS) if raw is not None else None
         if found is not None:
             return found
-    return _server_tool(body)
+    return server_tool(body)
 
 
-def _part(raw: bytes) -> str | None:
+def costly_part(raw: bytes, parts: re.Pattern[bytes]) -> str | None:
+    """What in a list of messages is one of `parts`, which costs more than its bytes, by name."""
     if _ESCAPED.search(raw):
         try:
             raw = _encode(_any.decode(raw))
         except (msgspec.DecodeError, RecursionError):
             return "messages"
-    found = _PARTS.search(raw)
+    found = parts.search(raw)
     return None if found is None else (found[1] or found[2]).decode("utf-8", "replace")
 
 
-def _server_tool(body: Body) -> str | None:
+def server_tool(body: Body) -> str | None:
+    """A tool that the caller does not run itself, by its type."""
     raw = body.get("tools")
     if raw is None or raw == NULL:
         return None

@@ -13,13 +13,17 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def render_fault(fault: Fault, request_id: str) -> bytes:
     """The error envelope, with the request id beside the error."""
-    error = fault.body or {
+    return _encode({"error": error_of(fault), "request_id": request_id})
+
+
+def error_of(fault: Fault) -> dict[str, object]:
+    """What stands in the envelope."""
+    return fault.body or {
         "message": fault.message,
         "type": fault.kind.type,
         "param": fault.param,
         "code": fault.code,
     }
-    return _encode({"error": error, "request_id": request_id})
 
 
 def render_stream_fault(fault: Fault, request_id: str) -> bytes:

@@ -1,0 +1,1 @@
+"""The Responses dialect of OpenAI: items instead of messages, and a stream of typed events."""

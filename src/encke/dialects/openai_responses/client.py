@@ -1,0 +1,54 @@
+"""The Responses dialect as callers use it."""
+
+from __future__ import annotations
+
+from encke.core.faults import Fault
+from encke.core.traits import Traits
+from encke.dialects.openai_chat.faults import render_fault
+from encke.dialects.openai_responses.bounds import output_limit, unbounded
+from encke.dialects.openai_responses.faults import render_stream_fault
+from encke.dialects.openai_responses.parse import parse_reply, parse_request
+from encke.dialects.openai_responses.render import render_native
+from encke.dialects.openai_responses.tap import ResponsesTap
+from encke.dialects.port import CHAT, ClientSide, ParsedReply, Tap
+from encke.dialects.request import Request
+
+
+class ResponsesClient(ClientSide):
+    """`/v1/responses`."""
+
+    route = "responses"
+    native = "responses"
+    kind = CHAT
+
+    def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
+        """See `ClientSide`."""
+        return parse_request(data)
+
+    def output_limit(self, request: Request) -> int | None:
+        """See `ClientSide`."""
+        return output_limit(request.body)
+
+    def unbounded(self, request: Request) -> str | None:
+        """See `ClientSide`."""
+        return unbounded(request.body)
+
+    def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
+        """See `ClientSide`."""
+        return render_native(request, model)
+
+    def tap(self, request: Request) -> Tap:
+        """See `ClientSide`."""
+        return ResponsesTap()
+
+    def read_reply(self, data: bytes) -> ParsedReply:
+        """See `ClientSide`."""
+        return parse_reply(data)
+
+    def render_fault(self, fault: Fault, request_id: str) -> bytes:
+        """See `ClientSide`."""
+        return render_fault(fault, request_id)
+
+    def render_stream_fault(self, fault: Fault, request_id: str) -> bytes:
+        """See `ClientSide`."""
+        return render_stream_fault(fault, request_id)

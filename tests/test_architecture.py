@@ -89,6 +89,7 @@ FORBIDDEN_ROOMS: dict[str, tuple[frozenset[str], str]] = {
 
 # Modules without a test file of their own name: why, and what tests them.
 _GATEWAY = "whole gateways answer, against an oracle of what must come out: tests/relay, tests/clients"
+_PASSING = "a call that passes as it is: tests/dialects/anthropic_messages/test_passing.py"
 _PROCESS = "a process is tested as one: tests/system/test_serve.py starts, stops and breaks gateways"
 _OPERATED = "what operators do to a running gateway: tests/system/test_reload.py, tests/system/test_rolling.py"
 _EXAMINED = "looked at as an operator does: tests/cli/test_doctor.py"
@@ -141,6 +142,11 @@ UNMIRRORED: dict[str, str] = {
     "dialects/request.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "dialects/openai_chat/client.py": _GATEWAY,
     "dialects/openai_chat/faults.py": "envelopes: tests/dialects/test_faults.py",
+    "dialects/anthropic_messages/bounds.py": _PASSING,
+    "dialects/anthropic_messages/client.py": _PASSING,
+    "dialects/anthropic_messages/parse.py": _PASSING,
+    "dialects/anthropic_messages/render.py": _PASSING,
+    "dialects/anthropic_messages/wire.py": _SHAPES + "tests/dialects/anthropic_messages",
     "core/crash.py": "places where processes die: tests/durability/test_crash_points.py",
     "core/faults.py": "a table, compared with the page made of it: tests/docs/test_facts.py",
     "core/usage.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",

@@ -148,5 +148,5 @@ def type_name(raw: bytes | msgspec.Raw) -> str:
 
 def wrong_type(name: str, raw: msgspec.Raw, openers: bytes) -> Fault:
     """The Fault of a value that begins with none of `openers`."""
-    expected = " or ".join(_TYPE_NAMES[bytes([opener])] for opener in openers)
+    expected = " or ".join(dict.fromkeys(type_name(bytes([opener])) for opener in openers))
     return Fault("invalid_type", f"`{name}` must be {expected}, not {type_name(raw)}.", param=name)

@@ -60,6 +60,16 @@ _NAMED: Final[dict[str, int]] = {
     "invalid_prompt": 400,
     "bio_policy": 400,
     "cyber_policy": 400,
+    # Anthropic's types (platform.claude.com/docs/en/api/errors).
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
 }
 _PICTURES: Final = re.compile(r"(?:invalid|unsupported|empty|failed_to_download)_[a-z0-9_]*image|image_")
 
@@ -67,7 +77,7 @@ _PICTURES: Final = re.compile(r"(?:invalid|unsupported|empty|failed_to_download)
 # front of Anthropic).
 _CONTEXT: Final = re.compile(
     r"exceed_context_size|context_length_exceeded|max(?:imum)? context length|exceeds the available context"
-    r"|too_many_prompt_tokens|prompt (?:is )?too long",
+    r"|too_many_prompt_tokens|prompt (?:is )?too long|exceed context limit",
     re.I,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from encke.dialects.anthropic_messages.client import AnthropicClient
 from encke.dialects.openai_chat.client import OpenAIClient
 from encke.dialects.openai_responses.client import ResponsesClient
 from encke.dialects.port import ClientSide, ProviderSide
@@ -15,6 +16,8 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
     OpenAIClient("embeddings"),
     OpenAIClient("moderations"),
     ResponsesClient(),
+    AnthropicClient("messages"),
+    AnthropicClient("count_tokens"),
 )
 _PROVIDERS: Final[tuple[ProviderSide, ...]] = ()
 

@@ -1,0 +1,65 @@
+"""Anthropic's dialect as callers use it: `messages`, and `count_tokens`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from encke.core.faults import Fault
+from encke.core.traits import Traits
+from encke.dialects.anthropic_messages.bounds import unbounded
+from encke.dialects.anthropic_messages.faults import render_fault, render_stream_fault
+from encke.dialects.anthropic_messages.parse import max_tokens, parse_count, parse_reply, parse_request
+from encke.dialects.anthropic_messages.render import render_passing
+from encke.dialects.anthropic_messages.tap import MessagesTap
+from encke.dialects.anthropic_messages.wire import PING
+from encke.dialects.port import CHAT, COUNT, ClientSide, ParsedReply, Tap
+from encke.dialects.request import Request
+
+_KINDS: Final = {"messages": CHAT, "count_tokens": COUNT}
+
+
+class AnthropicClient(ClientSide):
+    """One of its routes."""
+
+    keepalive = PING
+    id_header = "request-id"
+
+    def __init__(self, route: str) -> None:
+        self.route = route
+        self.native = route
+        self.kind = _KINDS[route]
+
+    def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
+        """See `ClientSide`."""
+        return parse_request(self.route, data, headers)
+
+    def output_limit(self, request: Request) -> int | None:
+        """See `ClientSide`."""
+        return max_tokens(request.body["max_tokens"]) if self.route == "messages" else None
+
+    def unbounded(self, request: Request) -> str | None:
+        """See `ClientSide`."""
+        return unbounded(request.body) if self.route == "messages" else None
+
+    def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
+        """See `ClientSide`."""
+        return render_passing(request, model)
+
+    def tap(self, request: Request) -> Tap:
+        """See `ClientSide`."""
+        return MessagesTap()
+
+    def read_reply(self, data: bytes) -> ParsedReply:
+        """See `ClientSide`."""
+        if self.route == "count_tokens":
+            parse_count(data)
+            return ParsedReply(None, "")
+        return parse_reply(data)
+
+    def render_fault(self, fault: Fault, request_id: str) -> bytes:
+        """See `ClientSide`."""
+        return render_fault(fault, request_id)
+
+    def render_stream_fault(self, fault: Fault, request_id: str) -> bytes:
+        """See `ClientSide`."""
+        return render_stream_fault(fault, request_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from tools.openapi_parts import AFTER, ALWAYS, CALLED, LEFT, Json, refs
 
@@ -17,7 +17,7 @@ from encke.calls.replies import MAX_NAME
 from encke.core.faults import FAULTS
 from encke.dialects.body import MAX_MODEL_NAME
 from encke.dialects.openai_chat.wire import ROUTES as SHAPES
-from encke.worker.routes import MODEL_PATH, MODEL_ROUTE, ROUTES, Route
+from encke.worker.routes import METHODS, MODEL_PATH, MODEL_ROUTE, ROUTES, Route
 from tools import openapi_parts as parts
 
 # A JSON value's first byte tells its type; see `RouteShape`.
@@ -28,11 +28,46 @@ _SUMMARIES: Final = {
     "completions": "A completion of a prompt, whole or as a stream (the older route)",
     "embeddings": "Embeddings of texts",
     "moderations": "A judgement of texts",
+    "responses": "A response, whole or as a stream (OpenAI's Responses)",
+    "messages": "A message, whole or as a stream (Anthropic's Messages)",
+    "count_tokens": "How many tokens a message would have (Anthropic)",
+    "generate": "Content, whole or as a stream (Gemini)",
+    "google_count": "How many tokens contents have (Gemini)",
+    "embed_content": "The embedding of a content (Gemini)",
+    "batch_embed": "Embeddings of several contents (Gemini)",
     "models": "The models there are",
     "model": "One model",
     "key": "The key that asks: its rules, its limits, and what is left of them",
     "healthz": "Whether the process is up",
     "readyz": "Whether calls can be admitted and recorded",
+}
+
+
+class Wire(NamedTuple):
+    """Of a route: the fields that a request must have, with their types; one that a good answer has ("" for none that
+    is always there); whether it streams; the schema of its errors."""
+
+    required: dict[str, list[str]]
+    reply: str
+    streams: bool
+    error: str = "Error"
+
+
+_WIRES: Final[dict[str, Wire]] = {
+    "responses": Wire({"input": ["string", "array"]}, "output", True),
+    "messages": Wire({"messages": ["array"], "max_tokens": ["integer"]}, "content", True, "AnthropicError"),
+    "count_tokens": Wire({"messages": ["array"]}, "input_tokens", False, "AnthropicError"),
+    "generate": Wire({"contents": ["array", "object", "string"]}, "", True, "GoogleError"),
+    "google_count": Wire({}, "totalTokens", False, "GoogleError"),
+    "embed_content": Wire({"content": ["object"]}, "embedding", False, "GoogleError"),
+    "batch_embed": Wire({"requests": ["array"]}, "embeddings", False, "GoogleError"),
+} | {
+    name: Wire(
+        {field: [_OPENED[chr(opener)] for opener in openers] for field, openers in shape.required},
+        shape.reply,
+        shape.streams,
+    )
+    for name, shape in SHAPES.items()
 }
 
 # Codes that stand at the door: any request may meet them, whatever its route.
@@ -61,6 +96,7 @@ def codes(route: Route) -> list[str]:
 def describe() -> Json:
     """The whole description."""
     paths = {**{path: _path(route) for path, route in ROUTES.items()}, f"{MODEL_PATH}{{id}}": _one_model()}
+    paths |= {f"/v1beta/models/{{model}}:{name}": _method(route) for name, route in METHODS.items()}
     shared = _share(paths)
     return {
         "openapi": "3.1.0",
@@ -129,6 +165,17 @@ def _one_model() -> Json:
     return {"parameters": [parameter], **_path(MODEL_ROUTE)}
 
 
+def _method(route: Route) -> Json:
+    parameter = {
+        "name": "model",
+        "in": "path",
+        "required": True,
+        "description": "The model's name, percent-encoded; it may also hold slashes as they are.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_MODEL_NAME},
+    }
+    return {"parameters": [parameter], **_path(route)}
+
+
 def _operation(route: Route) -> Json:
     operation: Json = {"operationId": route.name, "summary": _SUMMARIES[route.name]}
     if route.public:
@@ -182,13 +229,17 @@ def _options(route: Route) -> Json:
 
 
 def _request(route: Route) -> Json:
-    shape = SHAPES[route.name]
-    types = {name: [_OPENED[chr(opener)] for opener in openers] for name, openers in shape.required}
+    wire = _WIRES[route.name]
+    types = wire.required
     fields: Json = {"model": {"type": "string", "minLength": 1, "maxLength": MAX_MODEL_NAME}}
+    if wire.error == "GoogleError":
+        fields = {}  # it stands in the path
+    required = [*fields, *types]
     fields |= {name: {"type": kinds[0] if len(kinds) == 1 else kinds} for name, kinds in types.items()}
-    schema: Json = {"type": "object", "required": ["model", *types], "properties": fields, "additionalProperties": True}
-    if shape.streams:
+    schema: Json = {"type": "object", "required": required, "properties": fields, "additionalProperties": True}
+    if wire.streams and wire.error != "GoogleError":
         fields["stream"] = {"type": ["boolean", "null"]}
+    if route.name in SHAPES and wire.streams:
         usage = {"include_usage": {"type": ["boolean", "null"]}}
         options = {"type": ["object", "null"], "properties": usage, "additionalProperties": True}
         # Read only where a stream is asked for; otherwise it is the provider's to judge.
@@ -204,15 +255,16 @@ def _good(route: Route) -> Json:
         headers |= refs(("x-encke-models-missing",))
     if route.kind == "inference":
         headers |= refs((*CALLED, *LEFT))
-        if SHAPES[route.name].streams:
+        if _WIRES[route.name].streams:
             content["text/event-stream"] = {"schema": {"description": _STREAM}}
     return {"description": _SUMMARIES[route.name] + ".", "headers": headers, "content": content}
 
 
 def _answer(route: Route) -> Json:
     if route.kind == "inference":
-        wanted = SHAPES[route.name].reply
-        return {"type": "object", "required": [wanted], "additionalProperties": True}
+        wanted = _WIRES[route.name].reply
+        required = [wanted] if wanted else []
+        return {"type": "object", "required": required, "additionalProperties": True}
     if route.kind in ("models", "model", "key"):
         return {"$ref": f"#/components/schemas/{route.kind.capitalize()}"}
     word = {"healthz": "ok", "readyz": "ready"}[route.kind]
@@ -225,20 +277,21 @@ def _bad(route: Route) -> Json:
     for code in codes(route):
         grouped.setdefault(FAULTS[code].status, []).append(code)
     if route.method == "POST":
-        found: Json = {str(status): _error(status, of) for status, of in sorted(grouped.items())}
-        found["4XX"] = _error(0, ("upstream_invalid_request",))
+        envelope = _WIRES[route.name].error
+        found: Json = {str(status): _error(status, of, envelope) for status, of in sorted(grouped.items())}
+        found["4XX"] = _error(0, ("upstream_invalid_request",), envelope)
         return found
     return {str(status): _error(status, of) for status, of in sorted(grouped.items())}
 
 
-def _error(status: int, of: Iterable[str]) -> Json:
+def _error(status: int, of: Iterable[str], envelope: str = "Error") -> Json:
     lines = [f"`{code}`: {FAULTS[code].meaning}" for code in of]
-    schema: Json = {"$ref": "#/components/schemas/Error"}
+    schema: Json = {"$ref": f"#/components/schemas/{envelope}"}
     if "upstream_invalid_request" in of:
         lines.append(
             "A provider that refuses a request as the caller's fault is quoted: its own status, type and code."
         )
-    else:
+    elif envelope == "Error":
         code = {"code": {"enum": list(of)}, "type": {"enum": sorted({FAULTS[one].type for one in of})}}
         schema = {"allOf": [schema, {"properties": {"error": {"properties": code}}}]}
     headers = refs(ALWAYS) | refs(("x-should-retry",)) | refs(AFTER, required=status == 503)

@@ -12,7 +12,14 @@ from encke.worker.admission import KEY_HEADERS
 Json = dict[str, Any]
 
 ALWAYS: Final = ("x-request-id", "x-cometapi-request-id", "openai-processing-ms", "x-client-request-id")
-CALLED: Final = ("x-encke-model", "x-encke-attempts", "x-encke-provider", "x-encke-replayed", "x-encke-cost")
+CALLED: Final = (
+    "x-encke-model",
+    "x-encke-attempts",
+    "x-encke-provider",
+    "x-encke-dropped",
+    "x-encke-replayed",
+    "x-encke-cost",
+)
 LEFT: Final = tuple(
     f"x-ratelimit-{what}-{kind}" for kind in ("requests", "tokens") for what in ("limit", "remaining", "reset")
 )
@@ -36,6 +43,8 @@ def headers() -> Json:
         "x-encke-model": ({"type": "string"}, "The model asked for."),
         "x-encke-provider": ({"type": "string"}, "Who answered, or was tried last."),
         "x-encke-attempts": (_COUNT, "How many attempts were made."),
+        "x-encke-dropped": ({"type": "string"}, "What was left out, since the target could not be asked for it."),
+        "x-encke-estimated": ({"const": "true"}, "The gateway counted the tokens; nobody else does for this model."),
         "x-encke-replayed": (_ID, "The call whose answer, kept under an `Idempotency-Key`, this is once more."),
         "x-encke-cost": (
             {"type": "string", "pattern": r"^\d+(\.\d{1,9})?$"},
@@ -111,7 +120,28 @@ def schemas() -> Json:
         "required": ["error", "request_id"],
         "properties": {"error": error, "request_id": _ID},
     }
-    return {"Error": envelope, "Model": model, "Models": models, "Key": _key(), "Limit": _limit()}
+    anthropic = {
+        "type": "object",
+        "required": ["type", "error", "request_id"],
+        "properties": {
+            "type": {"const": "error"},
+            "error": {"type": "object", "required": ["type", "message"], "properties": {"type": text, "message": text}},
+            "request_id": _ID,
+        },
+    }
+    google = {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message", "status"],
+                "properties": {"code": {"type": "integer"}, "message": text, "status": text},
+            }
+        },
+    }
+    envelopes = {"Error": envelope, "AnthropicError": anthropic, "GoogleError": google}
+    return {**envelopes, "Model": model, "Models": models, "Key": _key(), "Limit": _limit()}
 
 
 _MONEY: Final = {"type": "string", "pattern": r"^-?\d+(\.\d{1,9})?$", "description": "Dollars, exactly."}

@@ -15,6 +15,7 @@ import pytest
 
 from encke.core.faults import FAULTS
 from encke.testing.upstream import FakeUpstream
+from encke.worker.routes import METHODS as GEMINI
 from encke.worker.routes import ROUTES
 from tests.conftest import Count, Size
 from tests.docs.test_facts import written_headers
@@ -65,7 +66,8 @@ def described() -> Any:
 def test_every_route_is_described() -> None:
     """The paths are those of the table, with every method that is answered, and the one with a model's name."""
     paths = described()["paths"]
-    assert set(paths) == {*ROUTES, "/v1/models/{id}"}
+    methods = {f"/v1beta/models/{{model}}:{name}" for name in GEMINI}
+    assert set(paths) == {*ROUTES, "/v1/models/{id}", *methods}
     for path, route in ROUTES.items():
         assert {method.upper() for method in paths[path] if method in METHODS} == set(route.allow.split(", "))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
@@ -17,6 +18,7 @@ MAX_REMEMBERED: Final = 4096
 MAX_VALUE: Final = 256  # of a value that is remembered: a key may stand behind 60 KB of spaces, 4096 times
 
 _QUERY_KEY: Final = re.compile(rb"(?:^|&)(?:key|api_key|api-key|access_token|token)=sk-", re.I)
+_GEMINI_KEY: Final = re.compile(rb"(?:^|&)key=([^&]*)")
 _HOW: Final = "Send it as `Authorization: Bearer sk-…`."
 
 
@@ -40,30 +42,34 @@ class Admission:
         self._seen = {}
         self.version += 1
 
-    def admit(self, request: Request) -> Grant:
-        """The grant of a request's key. Raises Fault missing_, invalid_ or expired_api_key, or invalid_value."""
+    def admit(self, request: Request, in_query: bool = False) -> Grant:
+        """The grant of a request's key; `in_query`: it may stand there, as `key=`, which is Gemini's way. Raises Fault
+        missing_, invalid_ or expired_api_key, or invalid_value."""
         headers = request.headers
         authorization = headers.get(b"authorization")
         if authorization is not None:
             grant = self._seen.get(authorization)
             if grant is not None and grant.expires is None and not request.query and not _others(headers):
                 return grant
-        key = self._extract(request, authorization)
+        key = self._extract(request, authorization, in_query)
         grant = self._look_up(key)
         # Only what stood in this header by itself: an empty one beside another that holds the key must open nothing.
-        if authorization is None or _others(headers) or len(authorization) > MAX_VALUE:
+        others = _others(headers) or (in_query and request.query)
+        if authorization is None or others or len(authorization) > MAX_VALUE:
             return grant
         if len(self._seen) < MAX_REMEMBERED:
             self._seen[authorization] = grant
         return grant
 
-    def _extract(self, request: Request, authorization: bytes | None) -> str:
+    def _extract(self, request: Request, authorization: bytes | None, in_query: bool) -> str:
         headers = request.headers
         found = {headers[name].strip() for name in KEY_HEADERS if name in headers}
         if authorization is not None:
             found.add(_bearer(authorization))
+        if in_query and request.query:
+            found.update(unquote_to_bytes(key).strip() for key in _GEMINI_KEY.findall(request.query))
         found.discard(b"")
-        if _QUERY_KEY.search(request.query):
+        if not in_query and _QUERY_KEY.search(request.query):
             raise Fault("invalid_value", f"A key in the query string is refused: it would end up in logs. {_HOW}")
         if not found:
             raise Fault("missing_api_key", f"You did not provide a key. {_HOW}")

@@ -117,7 +117,7 @@ class WorkerApp:
         if route.public or method == "OPTIONS":
             return None
         try:
-            admitted.grant = grant = self._admission.admit(request)
+            admitted.grant = grant = self._admission.admit(request, route.query_key)
         except Fault as fault:
             return fault
         request.lasting = grant.expires is None
@@ -134,7 +134,7 @@ class WorkerApp:
         if grant is not None and (admitted.epoch != self._admission.version or grant.expires is not None):
             # Its body has taken its time, or it has stood behind another call: the key may be good no more.
             try:
-                grant = self._admission.admit(request)
+                grant = self._admission.admit(request, found.route.query_key)
             except Fault as fault:
                 refused, grant = fault, None
         if grant is not None and grant.rules:

@@ -15,6 +15,7 @@ class Route(NamedTuple):
     kind: Kind
     method: str
     public: bool = False
+    query_key: bool = False  # a key may stand in the query, as Gemini's clients write it
 
     @property
     def allow(self) -> str:
@@ -41,11 +42,11 @@ MODEL_ROUTE: Final = Route("model", "model", "GET")
 
 # Gemini's routes have the model in the path, and what is to be done with it behind a colon.
 METHODS: Final[dict[str, Route]] = {
-    "generateContent": Route("generate", "inference", "POST"),
-    "streamGenerateContent": Route("generate", "inference", "POST"),
-    "countTokens": Route("google_count", "inference", "POST"),
-    "embedContent": Route("embed_content", "inference", "POST"),
-    "batchEmbedContents": Route("batch_embed", "inference", "POST"),
+    "generateContent": Route("generate", "inference", "POST", query_key=True),
+    "streamGenerateContent": Route("generate", "inference", "POST", query_key=True),
+    "countTokens": Route("google_count", "inference", "POST", query_key=True),
+    "embedContent": Route("embed_content", "inference", "POST", query_key=True),
+    "batchEmbedContents": Route("batch_embed", "inference", "POST", query_key=True),
 }
 METHOD_PATHS: Final = ("/v1beta/models/", "/v1/models/", "/v1beta/tunedModels/", "/v1alpha/models/")
 

@@ -139,6 +139,8 @@ UNMIRRORED: dict[str, str] = {
     "core/traits.py": _SHAPES + "tests/dialects",
     "dialects/body.py": "what routes read of any body: tests/dialects/openai_chat/test_parse.py",
     "dialects/port.py": "what dialects are made of: tests/dialects",
+    "dialects/google_generate/client.py": "thin: tests/dialects/google_generate",
+    "dialects/google_generate/wire.py": _SHAPES + "tests/dialects/google_generate",
     "dialects/request.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "dialects/openai_chat/client.py": _GATEWAY,
     "dialects/openai_chat/faults.py": "envelopes: tests/dialects/test_faults.py",

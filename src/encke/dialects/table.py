@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from encke.dialects.anthropic_messages.client import AnthropicClient
+from encke.dialects.google_generate.client import GoogleClient
 from encke.dialects.openai_chat.client import OpenAIClient
 from encke.dialects.openai_responses.client import ResponsesClient
 from encke.dialects.port import ClientSide, ProviderSide
@@ -18,6 +19,10 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
     ResponsesClient(),
     AnthropicClient("messages"),
     AnthropicClient("count_tokens"),
+    GoogleClient("generate"),
+    GoogleClient("google_count"),
+    GoogleClient("embed_content"),
+    GoogleClient("batch_embed"),
 )
 _PROVIDERS: Final[tuple[ProviderSide, ...]] = ()
 

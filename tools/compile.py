@@ -19,7 +19,7 @@ from setuptools import setup  # type: ignore[import-untyped]
 # What runs for every call or every event of a stream, and what ships the record of it. The rest would gain nothing.
 MODULES = (
     "core/clock core/faults core/ids core/money",
-    "framing/sse",
+    "framing/sse framing/json_lines",
     "catalogue/catalogue catalogue/pricing",
     "limits/book limits/sizes",
     "routing/breaker routing/plan routing/retry",
@@ -31,6 +31,10 @@ MODULES = (
     "dialects/anthropic_messages/parse dialects/anthropic_messages/render dialects/anthropic_messages/tap",
     "dialects/anthropic_messages/usage",
     "dialects/openai_chat/usage dialects/openai_chat/client",
+    "dialects/cohere_chat/citations dialects/cohere_chat/messages dialects/cohere_chat/parse",
+    "dialects/cohere_chat/provider dialects/cohere_chat/reader dialects/cohere_chat/render dialects/cohere_chat/usage",
+    "dialects/ollama_chat/messages dialects/ollama_chat/parse dialects/ollama_chat/provider",
+    "dialects/ollama_chat/reader dialects/ollama_chat/render dialects/losses",
     "dialects/openai_responses/bounds dialects/openai_responses/client dialects/openai_responses/faults",
     "dialects/openai_responses/parse dialects/openai_responses/render dialects/openai_responses/tap",
     "dialects/openai_responses/usage",

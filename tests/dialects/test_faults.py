@@ -89,6 +89,7 @@ def test_redirects_are_never_followed_nor_shown() -> None:
     [
         {"message": "This model's maximum context length is 8192 tokens."},
         {"message": "no", "code": "context_length_exceeded"},
+        {"message": "too many tokens: size limit exceeded by 7 tokens. The limit for this model is 8 tokens."},
         {"message": "no", "type": "exceed_context_size_error", "code": 400},
         {"message": "prompt too long; exceeded max context length by 7 tokens"},
         {"message": "The total length of all messages is too long.", "type": "too_many_prompt_tokens"},

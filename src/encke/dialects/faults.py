@@ -77,7 +77,7 @@ _PICTURES: Final = re.compile(r"(?:invalid|unsupported|empty|failed_to_download)
 # front of Anthropic).
 _CONTEXT: Final = re.compile(
     r"exceed_context_size|context_length_exceeded|max(?:imum)? context length|exceeds the available context"
-    r"|too_many_prompt_tokens|prompt (?:is )?too long|exceed context limit",
+    r"|too_many_prompt_tokens|too many tokens: size limit|prompt (?:is )?too long|exceed context limit",
     re.I,
 )
 

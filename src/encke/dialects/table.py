@@ -6,7 +6,9 @@ from collections.abc import Collection
 from typing import Final
 
 from encke.dialects.anthropic_messages.client import AnthropicClient
+from encke.dialects.cohere_chat.provider import CohereChat
 from encke.dialects.google_generate.client import GoogleClient
+from encke.dialects.ollama_chat.provider import OllamaChat
 from encke.dialects.openai_chat.client import OpenAIClient
 from encke.dialects.openai_responses.client import ResponsesClient
 from encke.dialects.port import ClientSide, ProviderSide
@@ -24,7 +26,10 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
     GoogleClient("embed_content"),
     GoogleClient("batch_embed"),
 )
-_PROVIDERS: Final[tuple[ProviderSide, ...]] = ()
+_PROVIDERS: Final[tuple[ProviderSide, ...]] = (
+    CohereChat(),
+    OllamaChat(),
+)
 
 CLIENTS: Final[dict[str, ClientSide]] = {side.route: side for side in _CLIENTS}
 # Whose envelope answers have that belong to no route, or to one that asks no model.

@@ -39,7 +39,7 @@ def _error(code: str, kind: FaultKind) -> str:
 def providers() -> str:
     """The known providers, from their folders."""
     rows = [_provider(preset) for preset in read_presets().values()]
-    head = ["| name | provider | address | key | routes | notes |", "| --- | --- | --- | --- | --- | --- |"]
+    head = ["| name | provider | address | key | operations | notes |", "| --- | --- | --- | --- | --- | --- |"]
     return "\n".join([*head, *rows])
 
 

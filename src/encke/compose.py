@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from encke import __version__
 from encke.calls.attempt import StreamCare
 from encke.calls.desk import Desk
 from encke.calls.hold import Purse
@@ -27,41 +25,24 @@ from encke.config.load import Environment, error_in, look, read_environment, rea
 from encke.config.problems import ConfigError, Problem, nearest, news, quote
 from encke.config.secret import Secret
 from encke.config.settings import NO_LIST, Config, ModelSettings, TargetSettings
-from encke.core.faults import Fault
 from encke.core.paths import DataPaths
 from encke.core.redact import Redactor
 from encke.core.traits import Traits
-from encke.dialects.openai_chat.wire import ROUTES
+from encke.dialects.table import DIALECT_OPS
 from encke.http.drive import Signal
-from encke.http.headers import visible
 from encke.http.pool import Endpoint, Pool
 from encke.http.server import ServerLimits
 from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
 from encke.local.seats import Seats
-from encke.providers.presets import Auth, Preset, read_presets, usual_variables
+from encke.providers.heads import heads, heads_of, list_requests
+from encke.providers.presets import Preset, read_presets, usual_variables
 from encke.providers.prices import ProviderPrices, own_pricing
 from encke.providers.provider import Credential, Provider
 from encke.providers.resolve import engine_provider, resolve
 from encke.routing.retry import RetryPolicy
 from encke.telemetry.access import AccessLog
 from encke.telemetry.tally import Tally
-
-DIALECTS = frozenset({"openai_chat"})
-
-# The path of each route behind a provider's prefix.
-_PATHS = {
-    "chat": "/chat/completions",
-    "completions": "/completions",
-    "embeddings": "/embeddings",
-    "moderations": "/moderations",
-}
-assert set(_PATHS) == set(ROUTES)
-
-# Names of models that may stand in a path: nothing that a server could take for another path.
-_IN_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-_AUTH: dict[Auth, str] = {"bearer": "authorization: Bearer {}\r\n", "api-key": "api-key: {}\r\n"}
 
 
 class EngineAddress(msgspec.Struct, frozen=True):
@@ -88,7 +69,7 @@ def compose(path: str | None, environ: Mapping[str, str], overrides: Mapping[str
     variables = usual_variables(presets)
     providers: dict[str, Provider] = {}
     try:
-        providers = resolve(config, presets, read_keys(environ, variables), DIALECTS)
+        providers = resolve(config, presets, read_keys(environ, variables), DIALECT_OPS)
     except ConfigError as error:
         problems += news(error.problems, problems)
     if problems:
@@ -116,7 +97,7 @@ def recompose(old: Composition, path: str | None, environ: Mapping[str, str]) ->
     changes = diff(old.config, new.config)
     config = keep(old.config, new.config)
     try:
-        providers = resolve(config, new.presets, new.environment.provider_keys, DIALECTS)
+        providers = resolve(config, new.presets, new.environment.provider_keys, DIALECT_OPS)
     except ConfigError as error:
         names = ", ".join(change.name for change in changes if change.restart)
         hint = Problem((), f"{names} cannot change before the next start of the gateway, and these settings need it")
@@ -172,7 +153,7 @@ def worker_providers(
 ) -> dict[str, Provider]:
     """The providers as a worker uses them, the embedded model among them while there is an engine."""
     presets = read_presets()
-    providers = dict(resolve(config, presets, dict(provider_keys), DIALECTS))
+    providers = dict(resolve(config, presets, dict(provider_keys), DIALECT_OPS))
     if engine is not None:
         providers[LOCAL] = engine_provider(
             presets[LOCAL], config.timeouts, unix_socket=engine.socket, api_key=Secret(engine.api_key)
@@ -291,8 +272,8 @@ def _with_credential(
     return Upstream(
         name=provider.name,
         pool=pool,
-        heads=_heads(provider, credential, provider.model_path),
-        heads_of=(lambda model: _heads_of_model(provider, credential, model)) if provider.model_path else None,
+        heads=heads(provider, credential),
+        heads_of=heads_of(provider, credential),
         credential=credential.name if credential is not None else "",
         share=credential.weight if credential is not None else 1,
         traits_of=lambda model: Traits(stream_usage=provider.stream_usage, limit_field=provider.limit_field),
@@ -307,24 +288,6 @@ def _seats(config: Config, paths: DataPaths) -> Seats:
     return Seats(paths.root / "engine.seats", config.local.slots + config.local.queue)
 
 
-def _heads(provider: Provider, credential: Credential | None, before: str) -> dict[str, bytes]:
-    """The heads of the routes that a provider serves, up to the value of content-length."""
-    return {
-        op: _head(provider, credential, "POST", before + provider.route_paths.get(op, _PATHS[op]))
-        + b"content-type: application/json\r\ncontent-length: "
-        for op in provider.paths
-        if op in _PATHS
-    }
-
-
-def _heads_of_model(provider: Provider, credential: Credential | None, model: str) -> dict[str, bytes]:
-    """The same for one model, which stands in the path. Raises Fault model_not_found for a name that cannot."""
-    if not _IN_PATH.fullmatch(model):
-        what = f"The provider `{provider.name}` has the model's name in its address; `{visible(model, 80)}` cannot be."
-        raise Fault("model_not_found", what, param="model")
-    return _heads(provider, credential, provider.model_path.replace("{model}", model))
-
-
 def model_list_heads(providers: Mapping[str, Provider]) -> dict[str, tuple[bytes, ...]]:
     """The request for each provider's list of models with each of its credentials, for the providers that have such a
     list and whose models are not configured."""
@@ -333,27 +296,6 @@ def model_list_heads(providers: Mapping[str, Provider]) -> dict[str, tuple[bytes
         for name, provider in providers.items()
         if "models" in provider.paths and (not provider.models or name == LOCAL)
     }
-
-
-def list_requests(provider: Provider) -> tuple[bytes, ...]:
-    """The same for one provider, whatever is configured of its models; none if it has no such list."""
-    if "models" not in provider.paths:
-        return ()
-    path = provider.route_paths.get("models", "/models")
-    return tuple(_head(provider, credential, "GET", path) + b"\r\n" for credential in provider.credentials or (None,))
-
-
-def _head(provider: Provider, credential: Credential | None, method: str, path: str) -> bytes:
-    """A request head up to, and not with, the fields that depend on the body. Nothing of the client's is in it."""
-    query = f"?{provider.query}" if provider.query else ""
-    lines = f"{method} {provider.prefix}{path}{query} HTTP/1.1\r\nhost: {provider.authority}\r\n"
-    if credential is not None:
-        lines += _AUTH[provider.auth].format(credential.api_key.reveal())
-    lines += f"user-agent: encke/{__version__}\r\naccept: application/json, text/event-stream\r\n"
-    lines += "accept-encoding: identity\r\n"
-    for name, value in provider.headers:
-        lines += f"{name}: {value.reveal()}\r\n"
-    return lines.encode("latin-1")
 
 
 def _tls(ca_file: str | None) -> ssl.SSLContext:

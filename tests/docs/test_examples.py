@@ -23,7 +23,9 @@ RUN = [block for block in BLOCKS if block.mark == "run"]
 # The variables that examples of settings read.
 VARIABLES = dict.fromkeys(("OPENAI_API_KEY", "OPENROUTER_API_KEY", "MY_OPENROUTER_KEY"), "sk-example")
 VARIABLES |= {"OPENAI_KEY_A": "sk-example-a", "OPENAI_KEY_B": "sk-example-b"}
-VARIABLES |= dict.fromkeys(("AZURE_OPENAI_API_KEY", "AZURE_WEST_KEY", "CLOUDFLARE_API_TOKEN", "LAB_KEY"), "sk-example")
+VARIABLES |= dict.fromkeys(
+    ("AZURE_OPENAI_API_KEY", "AZURE_WEST_KEY", "CLOUDFLARE_API_TOKEN", "GEMINI_API_KEY", "LAB_KEY"), "sk-example"
+)
 VARIABLES |= dict.fromkeys(("LITELLM_KEY", "VLLM_KEY"), "sk-example")
 
 

@@ -20,6 +20,7 @@ import uvloop
 from encke.config.load import load
 from encke.config.problems import ConfigError
 from encke.core.faults import Fault
+from encke.dialects.table import DIALECT_OPS
 from encke.http.drive import Driver
 from encke.http.pool import Endpoint, Pool
 from encke.http.sweep import Sweeper
@@ -143,7 +144,7 @@ def provider_at(url: str, folder: Path) -> Provider | None:
     file = folder / "encke.toml"
     file.write_text(f'[providers.lab]\ndialect = "openai_chat"\napi_key = "k"\nbase_url = {json.dumps(url)}\n')
     try:
-        return resolve(load(str(file), {}), PRESETS, {}, ("openai_chat",))["lab"]
+        return resolve(load(str(file), {}), PRESETS, {}, DIALECT_OPS)["lab"]
     except ConfigError as error:
         assert any("base_url" in line for line in error.lines()), error.lines()
         return None

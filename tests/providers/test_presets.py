@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from encke.config.endpoints import split_base_url
+from encke.providers.ops import AUTH_HEADERS, PATHS
 from encke.providers.presets import FOLDER, read_presets, usual_variables
 from tests.support.presets import address, filled
 
@@ -16,7 +17,8 @@ EXAMPLES = sorted(FOLDER.glob("*/examples/*.json"))
 GOOD = 'name = "lab"\ntitle = "Lab"\ndialect = "d"\nstream_usage = "never"\nkey_required = false\npaths = ["chat"]\n'
 # What there are recordings of, and the servers that people run themselves.
 KNOWN = """
-alibaba anthropic azure azure-deployments azure-inference baseten bedrock bedrock-mantle cerebras cloudflare cohere
+alibaba anthropic anthropic-openai azure azure-deployments azure-inference baseten bedrock bedrock-mantle cerebras
+cloudflare cohere cohere-openai google-openai ollama-native voyage
 crusoe databricks deepseek google groq heroku huggingface litellm llamacpp lmstudio local mistral moonshot ollama
 ollama-cloud openai openrouter perplexity pollinations snowflake together vllm xai xiaomi zai
 """
@@ -40,8 +42,10 @@ def test_every_preset_is_usable() -> None:
         if preset.base_url is not None:
             assert address(preset).scheme == ("http" if preset.allow_private else "https")
         assert bool(preset.api_key_env) == preset.key_required
-        assert preset.docs.startswith("https://") and preset.title and "chat" in preset.paths
-        assert set(preset.route_paths) <= set(preset.paths)
+        assert preset.docs.startswith("https://") and preset.title
+        assert set(preset.paths) <= {op for op in PATHS if "." not in op}
+        assert {op.partition(".")[0] for op in preset.route_paths} <= set(preset.paths)
+        assert preset.instead_of in ("", *read_presets())
         assert all(value.sentence.endswith(".") for value in preset.values.values())
 
 
@@ -52,6 +56,7 @@ def test_every_preset_is_usable() -> None:
         (GOOD + 'typo = "x"', "lab/provider.toml: .*typo"),
         (GOOD.replace("never", "sometimes"), "lab/provider.toml: .*sometimes"),
         (GOOD.replace('"lab"', '"other"'), 'lab/provider.toml: name is "other"; it must be that of the folder'),
+        (GOOD + 'route_paths = { typo = "/x" }', "lab/provider.toml: route_paths has no operations typo"),
         (GOOD + 'base_url = "https://{host}/v1"', "lab/provider.toml: values must be those of the address: .*host"),
         (GOOD + '[values.host]\nsentence = "S."', "lab/provider.toml: values must be those of the address: "),
     ],
@@ -73,23 +78,32 @@ def test_a_folder_without_preset_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_every_provider_has_examples() -> None:
-    """A whole answer and a stream for everyone."""
-    for name in read_presets():
-        assert {"chat.json", "chat_stream.json"} <= {file.name for file in EXAMPLES if file.parts[-3] == name}
+    """A whole answer and a stream for everyone, of the operation that comes first; embeddings have no streams."""
+    for name, preset in read_presets().items():
+        op = "chat" if preset.paths[0] == "mistral_chat" else preset.paths[0]
+        wanted = {f"{op}.json"} if "embed" in op else {f"{op}.json", f"{op}_stream.json"}
+        assert wanted <= {file.name for file in EXAMPLES if file.parts[-3] == name}, name
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: "/".join(file.parts[-3::2]))
 def test_example(file: Path) -> None:
-    """An example goes to the preset's path, presents a key where one is needed, tells usage as the preset says."""
+    """An example goes to the preset's path, presents a key where one is needed; OpenAI's chat tells usage as the preset
+    says."""
     preset = read_presets()[file.parts[-3]]
     example: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     assert example.keys() == {"request", "response"}
     request, response = example["request"], example["response"]
     assert request.keys() == {"path", "headers", "body"} and response.keys() == {"status", "headers", "body"}
     prefix = split_base_url(filled(preset, preset.base_url)).prefix if preset.base_url else "/v1"
-    assert request["path"].startswith(prefix) and request["path"].partition("?")[0].endswith("/chat/completions")
-    header = {"bearer": "authorization", "api-key": "api-key"}[preset.auth]
-    assert (header in request["headers"]) or not preset.key_required
+    op = file.stem if file.stem in PATHS else "chat"
+    stream = file.stem.endswith("_stream") and f"{file.stem.removesuffix('_stream')}.stream" in PATHS
+    op = file.stem.removesuffix("_stream") + ".stream" * stream if file.stem.removesuffix("_stream") in PATHS else op
+    path, model = PATHS[op], request["path"].rpartition("/")[2].partition(":")[0]
+    path = path.partition("?")[0].replace("{model}", model)
+    assert request["path"].startswith(prefix) and request["path"].partition("?")[0].endswith(path)
+    assert (AUTH_HEADERS[preset.auth or "bearer"] in request["headers"]) or not preset.key_required
+    if not request["path"].partition("?")[0].endswith("/chat/completions"):
+        return
     if response["status"] >= 400:
         assert response["body"]
     elif request["body"].get("stream"):

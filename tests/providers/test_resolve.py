@@ -11,13 +11,15 @@ from encke.config.load import load, read_environment
 from encke.config.problems import ConfigError
 from encke.config.secret import Secret
 from encke.config.settings import Timeouts
+from encke.dialects.table import DIALECT_OPS
 from encke.providers.describe import describe
 from encke.providers.presets import read_presets, usual_variables
 from encke.providers.provider import Credential, Provider
 from encke.providers.resolve import engine_provider, resolve
 
 PRESETS = read_presets()
-DIALECTS = ("openai_chat",)
+KNOWN_DIALECTS = ", ".join(f'"{name}"' for name in sorted(DIALECT_OPS))
+CHAT = ("chat", "completions", "embeddings", "moderations", "models")
 LAB = '[providers.lab]\ndialect = "openai_chat"\n'
 
 
@@ -33,7 +35,7 @@ def providers_of(text: str | None, environ: Mapping[str, str] | None = None) -> 
     if text is not None:
         Path("encke.toml").write_text(text, encoding="utf-8")
     keys = read_environment(environ, usual_variables(PRESETS)).provider_keys
-    return resolve(load(None, environ), PRESETS, keys, DIALECTS)
+    return resolve(load(None, environ), PRESETS, keys, DIALECT_OPS)
 
 
 def lines_of(text: str | None, environ: Mapping[str, str] | None = None) -> list[str]:
@@ -65,6 +67,7 @@ def test_usual_variables(text: str | None) -> None:
         credentials=(Credential(Secret("k-1")),),
         stream_usage="option",
         limit_field="max_completion_tokens",
+        paths=("chat", "responses", "completions", "embeddings", "moderations", "models"),
         price_list="openai",
     )
 
@@ -102,6 +105,7 @@ def test_a_provider_of_ones_own() -> None:
         allow_private=True,
         ca_file=str(Path("ca.pem").absolute()),
         stream_usage="never",
+        paths=CHAT,
         models=("m",),
         headers=(("X-A", Secret("1")),),
         max_connections=5,
@@ -133,10 +137,11 @@ def test_what_models_name_is_on() -> None:
         ("[providers.openai]", ["1: providers.openai.api_key: is missing; set OPENAI_API_KEY in the environment, "
                                 "or write api_key here"]),
         ("[providers.lab]", ['1: providers.lab.dialect: is missing: "lab" is not a known provider; '
-                             'write one of "openai_chat"',
+                             f'write one of {KNOWN_DIALECTS}',
                              '1: providers.lab.base_url: is missing: "lab" is not a known provider; say where it is']),
         ('[providers.lab]\ndialect = "openai-chat"\nbase_url = "https://h"',
-         ['2: providers.lab.dialect: "openai-chat" is not a dialect; write one of "openai_chat"; '
+         ['2: providers.lab.dialect: "openai-chat" is not a dialect; '
+          f'write one of {KNOWN_DIALECTS}; '
           'did you mean "openai_chat"?']),
         (LAB + 'base_url = "http://h.example"', ["3: providers.lab.base_url: would send the key in clear; use https, "
                                                     "or say allow_private = true for a server of your own"]),
@@ -172,6 +177,40 @@ def test_an_unused_broken_variable_does_not_matter() -> None:
     """A variable that nobody uses may hold anything."""
     text = LAB + 'base_url = "https://h"'
     assert list(providers_of(text, {"OPENAI_API_KEY": "a b"})) == ["lab"]
+
+
+def test_a_dialect_says_the_rest() -> None:
+    """Operations, how the key is presented, fixed headers: as usual for the dialect, unless the settings say else."""
+    base = 'base_url = "https://h.example/v1"\napi_key = "k"\n'
+    text = f'[providers.a]\ndialect = "anthropic_messages"\n{base}[providers.b]\ndialect = "google_generate"\n{base}'
+    text += f'[providers.c]\ndialect = "anthropic_messages"\nauth = "bearer"\nops = ["messages"]\n{base}'
+    found = providers_of(text)
+    assert found["a"].auth == "x-api-key" and found["a"].fixed_headers == (("anthropic-version", "2023-06-01"),)
+    assert found["a"].paths == DIALECT_OPS["anthropic_messages"]
+    assert found["b"].auth == "x-goog-api-key" and found["b"].paths[0] == "generate"
+    assert (found["c"].auth, found["c"].paths) == ("bearer", ("messages",))
+    assert lines_of(text.replace('["messages"]', '["message"]'))[0].startswith(
+        'encke.toml:12: providers.c.ops[0]: "message" is no operation; there are chat, '
+    )
+
+
+def test_a_known_provider_in_another_dialect() -> None:
+    """Its address is of its own dialect; another dialect needs another address, which some have under a name."""
+    (line,) = lines_of('[providers.google]\napi_key = "k"\ndialect = "openai_chat"')
+    assert line == (
+        'encke.toml:1: providers.google.base_url: is missing: the known address of google speaks "google_generate"; '
+        'say where it speaks "openai_chat"; leave dialect out and say preset = "google-openai"'
+    )
+    moved = '[providers.google]\napi_key = "k"\ndialect = "openai_chat"\nbase_url = "https://h.example/v1"'
+    google = providers_of(moved)["google"]
+    assert (google.auth, google.paths, google.price_list) == ("bearer", CHAT, "google")
+    compatible = providers_of('[providers.google]\npreset = "google-openai"\napi_key = "k"')["google"]
+    assert compatible.base_url.endswith("/v1beta/openai") and compatible.paths == ("chat", "embeddings", "models")
+
+
+def test_one_address_of_several_is_on_by_its_variable() -> None:
+    """The others are there for those who name them."""
+    assert list(providers_of(None, {"GEMINI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"})) == ["anthropic", "google"]
 
 
 def test_the_engine_as_a_provider() -> None:

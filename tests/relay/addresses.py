@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from encke.providers.ops import AUTH_FIELDS, AUTH_HEADERS
 from encke.testing.replay import Exchange
 from encke.testing.request import Request
 from tests.support.canaries import canary
@@ -19,6 +20,8 @@ OTHER = "openai-compatible"  # a recorded provider that is nobody in particular
 
 # Recorded as one provider, two or three to us: the first row that fits host and path.
 SPLIT: tuple[tuple[str, str, str], ...] = (
+    ("anthropic", r".*/v1/chat/completions", "anthropic-openai"),
+    ("google", r".*/v1beta/openai/.*", "google-openai"),
     ("azure", r".*/models/chat/completions", "azure-inference"),
     ("azure", r".*/openai/v1/.*", "azure"),
     ("azure", r".*/openai/deployments/.*", "azure-deployments"),
@@ -101,13 +104,13 @@ def request_problems(provider: str, exchange: Exchange, sent: Request) -> list[s
     if host and not hosts(preset).fullmatch(host) and explained(provider, "host", host):
         problems.append(f"the preset's host is {preset.base_url}, recorded {host}")
     key = f"sk-upstream-{canary('relay_key')}"
-    shown = {"bearer": f"Bearer {key}", "api-key": key}
-    name = {"bearer": "authorization", "api-key": "api-key"}[preset.auth]
-    if sent.header(name) != shown[preset.auth] or len({"authorization", "api-key"} & {n for n, _ in sent.headers}) > 1:
+    presented = preset.auth or "bearer"
+    name, _, shown = AUTH_FIELDS[presented].format(key).strip().partition(": ")
+    if sent.header(name) != shown or len(set(AUTH_HEADERS.values()) & {n for n, _ in sent.headers}) > 1:
         problems.append(f"{name} is {sent.header(name)}")
     auth = recorded.get("auth")
-    if auth is not None and explained(provider, "auth", auth) != preset.auth:
-        problems.append(f"presents its key by {preset.auth}, recorded {auth}")
+    if auth is not None and explained(provider, "auth", auth) != presented:
+        problems.append(f"presents its key by {presented}, recorded {auth}")
     return problems
 
 

@@ -63,4 +63,6 @@ def all_providers(upstream: FakeUpstream, start: Start) -> Gateway:
     tables = {name: provider(upstream.url, dialect="openai_chat") for name in (OWN, OTHER)}
     for name, preset in PRESETS.items():
         tables[name] = {**provider(upstream.url), "base_url": f"{upstream.url}{address(preset).prefix}"}
+    # Its dialect is nearly OpenAI's, and is relayed as if it were.
+    tables["mistral"]["ops"] = ["chat", "embeddings", "models"]
     return start({"providers": tables, "routing": {"breaker": "off", "retries": 0}})

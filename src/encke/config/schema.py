@@ -13,6 +13,7 @@ from encke.config import kinds
 from encke.config.kinds import Kind, choice, seconds, whole
 from encke.config.prices import PRICE, PRICES
 from encke.config.settings import (
+    AUTHS,
     STREAM_USAGE,
     CredentialSettings,
     Idempotency,
@@ -181,6 +182,18 @@ SETTINGS: tuple[Row, ...] = (
         "providers.NAME.dialect", kinds.NAME, "Wire format; known providers have theirs.", shown="the known provider's"
     ),
     Row("providers.NAME.base_url", kinds.BASE_URL, "Address up to the version.", shown="the known provider's"),
+    Row(
+        "providers.NAME.auth",
+        choice(*AUTHS),
+        "How the key is presented: `Authorization: Bearer`, or a header of this name.",
+        shown="the known provider's, else as usual for the dialect",
+    ),
+    Row(
+        "providers.NAME.ops",
+        kinds.NAMES,
+        "What it offers, best first (see [providers](providers.md#operations)).",
+        shown="the known provider's, else as usual for the dialect",
+    ),
     Row("providers.NAME.api_key", kinds.SECRET, "Key to present there.", shown="the known provider's usual variable"),
     Row(
         "providers.NAME.credentials",

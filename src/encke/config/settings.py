@@ -21,6 +21,10 @@ LOCAL = "local"
 # What `price_list` says to look into none.
 NO_LIST = "none"
 
+# How a key is presented to a provider: `Authorization: Bearer KEY`, or a header of this name.
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key"]
+AUTHS: tuple[Auth, ...] = ("bearer", "api-key", "x-api-key", "x-goog-api-key")
+
 StreamUsage = Literal["option", "always", "unasked", "never"]
 STREAM_USAGE: tuple[str, ...] = ("option", "always", "unasked", "never")
 
@@ -143,6 +147,8 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     preset: str | None = None
     dialect: str | None = None
     base_url: str | None = None
+    auth: Auth | None = None
+    ops: tuple[str, ...] = ()
     api_key: Secret | None = None
     credentials: tuple[CredentialSettings, ...] | None = None
     values: dict[str, str] = {}

@@ -41,10 +41,11 @@ DIALECT_OPS: Final[dict[str, tuple[str, ...]]] = {
     "openai_chat": ("chat", "completions", "embeddings", "moderations", "models"),
     "openai_responses": ("responses", "models"),
     "anthropic_messages": ("messages", "count_tokens", "models"),
-    "google_generate": ("generate", "embed_content", "google_count", "models"),
+    "google_generate": ("generate", "google_count", "batch_embed", "embed_content", "models"),
     "mistral_chat": ("mistral_chat", "embeddings", "models"),
     "cohere_chat": ("cohere_chat", "cohere_embed", "models"),
     "ollama_chat": ("ollama_chat", "ollama_embed", "models"),
+    "voyage_embed": ("voyage_embed",),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from encke.admin.context import AdminError
-from encke.compose import Composition, compose, list_requests
+from encke.compose import Composition, compose
 from encke.config.load import read_environment
 from encke.config.problems import ConfigError
 from encke.config.settings import Config
@@ -15,6 +15,7 @@ from encke.doctor.finding import Finding, guarded
 from encke.doctor.gateway import State, gateway, port, running
 from encke.doctor.upstreams import upstreams
 from encke.providers.describe import describe
+from encke.providers.heads import list_requests
 
 
 def examine(config_path: str | None, environ: Mapping[str, str], *, network: bool = True) -> list[Finding]:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
-from encke.config.settings import StreamUsage
-
-# How a key is presented: `Authorization: Bearer KEY`, or a header of this name.
-Auth = Literal["bearer", "api-key"]
-Served = Literal["chat", "completions", "embeddings", "moderations", "models"]
+from encke.config.settings import Auth, StreamUsage
+from encke.providers.ops import PATHS, Served
 
 FOLDER = Path(__file__).parent
 
@@ -31,11 +27,13 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `values` explains; `query` may have them too.
 
     `auth` says how the key is presented, `api_key_env` which variables usually hold it, first choice first; `paths` are
-    the groups of routes it serves; `allow_private` is for servers on one's own machine. `model_path` stands before a
-    route's path where the model does not only go into the body, with `{model}` in it. `route_paths` are paths of
-    routes that are not the usual ones. `price_list` is the provider's own in the shipped price file, empty where it has
-    none there; another provider's prices are never taken for its own. `limit_field` is its name for the bound on an
-    answer's length. `note` is for people: what is peculiar.
+    the operations it has, those that others are best translated into first; `allow_private` is for servers on one's own
+    machine. `model_path` stands before an operation's path where the model does not only go into the body, with
+    `{model}` in it. `route_paths` are paths that are not the usual ones (`encke.providers.ops`); one that begins with
+    `../` leaves the base URL's last part out. `headers` go out with every request. `price_list` is the provider's own
+    in the shipped price file, empty where it has none there; another provider's prices are never taken for its own.
+    `limit_field` is its name for the bound on an answer's length. `instead_of` is the preset that this is another
+    address of: only that one is turned on by its variables alone. `note` is for people: what is peculiar.
     """
 
     name: str
@@ -44,7 +42,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_usage: StreamUsage
     key_required: bool
     paths: tuple[Served, ...]
-    auth: Auth = "bearer"
+    auth: Auth | None = None  # None: as usual for the dialect
     limit_field: str = "max_tokens"
     base_url: str | None = None
     api_key_env: tuple[str, ...] = ()
@@ -53,8 +51,10 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, Value] = {}
     query: str = ""
     model_path: str = ""
-    route_paths: dict[Served, str] = {}
+    route_paths: dict[str, str] = {}
+    headers: dict[str, str] = {}
     price_list: str = ""
+    instead_of: str = ""
     note: str = ""
 
     @property
@@ -88,4 +88,7 @@ def _read(file: Path) -> Preset:
         raise ValueError(f'{file.parent.name}/provider.toml: name is "{preset.name}"; it must be that of the folder')
     if set(preset.places) != set(preset.values):
         raise ValueError(f"{file.parent.name}/provider.toml: values must be those of the address: {preset.places}")
+    wrong = [op for op in preset.route_paths if op not in PATHS]
+    if wrong:
+        raise ValueError(f"{file.parent.name}/provider.toml: route_paths has no operations {', '.join(wrong)}")
     return preset

@@ -6,10 +6,7 @@ import msgspec
 
 from encke.config.prices import PriceSetting
 from encke.config.secret import Secret
-from encke.config.settings import StreamUsage, Timeouts
-from encke.providers.presets import Auth, Served
-
-ALL_PATHS: tuple[Served, ...] = ("chat", "completions", "embeddings", "moderations", "models")
+from encke.config.settings import Auth, StreamUsage, Timeouts
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -24,8 +21,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Where and who. `host` has no brackets; `prefix` is what stands before `/chat/completions`, such as `/v1`.
 
     With `unix_socket` (a path) connections go there, and host and port serve the Host header only. `allow_private` is
-    for `encke.config.addresses.allowed`, to be asked at every connect. `headers` go out with every request. `query`,
-    `model_path` and `route_paths` are the preset's, `query` filled in. `price_list` is empty for none.
+    for `encke.config.addresses.allowed`, to be asked at every connect. `headers` go out with every request, and
+    `fixed_headers`, which are no secrets, where `headers` has none of that name. `paths` are its operations, best ones
+    first. `query`, `model_path` and `route_paths` are the preset's, `query` filled in. `price_list` is empty for none.
     """
 
     name: str
@@ -42,14 +40,15 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     stream_usage: StreamUsage = "option"
     limit_field: str = "max_tokens"  # its name for the bound on an answer's length
-    paths: tuple[Served, ...] = ALL_PATHS
+    paths: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     headers: tuple[tuple[str, Secret], ...] = ()
+    fixed_headers: tuple[tuple[str, str], ...] = ()
     max_connections: int = 1000
     timeouts: Timeouts = Timeouts()
     query: str = ""
     model_path: str = ""
-    route_paths: dict[Served, str] = {}
+    route_paths: dict[str, str] = {}
     price_list: str = ""
     price: PriceSetting | None = None
     prices: dict[str, PriceSetting] = {}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from encke.config.addresses import is_metadata, is_public, parse
 from encke.config.check import cross_check
 from encke.config.checks import secret_text, url_part
@@ -15,19 +17,22 @@ from encke.config.endpoints import BaseUrl, split_base_url
 from encke.config.load import error_in
 from encke.config.problems import Problem, Where, nearest, quote
 from encke.config.secret import Secret
-from encke.config.settings import LOCAL, NO_LIST, Config, ModelSettings, ProviderSettings, Timeouts
-from encke.providers.presets import Auth, Preset
-from encke.providers.provider import ALL_PATHS, Credential, Provider
+from encke.config.settings import LOCAL, NO_LIST, Auth, Config, ModelSettings, ProviderSettings, Timeouts
+from encke.providers.ops import AUTH_HEADERS, DIALECT_AUTH, DIALECT_HEADERS, PATHS
+from encke.providers.presets import Preset
+from encke.providers.provider import Credential, Provider
 
 Presets = Mapping[str, Preset]
 Keys = Mapping[str, Secret]
+# Each dialect, and the operations of whoever speaks it.
+Dialects = Mapping[str, tuple[str, ...]]
 
 
-def resolve(config: Config, presets: Presets, provider_keys: Keys, dialects: Collection[str]) -> dict[str, Provider]:
+def resolve(config: Config, presets: Presets, provider_keys: Keys, dialects: Dialects) -> dict[str, Provider]:
     """The providers by name, in the settings' order; the embedded one is not among them (see `engine_provider`).
 
-    `provider_keys` are `Environment.provider_keys`, `dialects` the names of the wire formats there are. Raises
-    ConfigError with everything wrong with providers and with the names in models.
+    `provider_keys` are `Environment.provider_keys`. Raises ConfigError with everything wrong with providers and with
+    the names in models.
     """
     problems = cross_check(config, presets)
     found: dict[str, Provider] = {}
@@ -55,7 +60,7 @@ def engine_provider(
         port=port,
         prefix="/v1",
         unix_socket=unix_socket,
-        auth=preset.auth,
+        auth=preset.auth or "bearer",
         credentials=(Credential(api_key),) if api_key is not None else (),
         allow_private=True,
         stream_usage=preset.stream_usage,
@@ -77,7 +82,9 @@ def _wanted(config: Config, presets: Presets, keys: Keys) -> dict[str, ProviderS
 
 
 def _by_variables(preset: Preset, keys: Keys) -> bool:
-    """Whether the environment alone says all that a provider needs."""
+    """Whether the environment alone says all that a provider needs, and for no other address of it."""
+    if preset.instead_of:
+        return False
     places = [value.env for value in preset.values.values() if value.default is None]
     return all(any(v in keys for v in variables) for variables in (preset.api_key_env, *places))
 
@@ -113,6 +120,7 @@ class _Resolver:
         self._where: Where = ("providers", name)
         self._name = name
         self._settings = settings
+        self._presets = presets
         self._preset = presets.get(settings.preset or name)
         self._keys = keys
         if settings.preset is not None and (self._preset is None or settings.preset == LOCAL):
@@ -120,18 +128,22 @@ class _Resolver:
             words = f"{quote(settings.preset)} is not a known provider; write dialect and base_url instead"
             self._add("preset", words, nearest(settings.preset, known))
 
-    def provider(self, dialects: Collection[str]) -> Provider | None:
+    def provider(self, dialects: Dialects) -> Provider | None:
         settings, preset = self._settings, self._preset
         if self.problems:
             return None
         dialect = self._dialect(dialects)
+        if preset is not None and dialect != preset.dialect:
+            preset = self._of_another_dialect(preset, dialect)
         url = self._url()
         credentials = self._credentials()
-        auth: Auth = preset.auth if preset else "bearer"
+        auth = settings.auth or (preset.auth if preset else None) or DIALECT_AUTH.get(dialect or "", "bearer")
         self._check_headers(auth)
         query = self._filled(preset.query) if preset else ""
+        ops = self._ops(preset, dialects.get(dialect or "", ()))
         if self.problems or dialect is None or url is None:
             return None
+        fixed = {**DIALECT_HEADERS.get(dialect, {}), **(preset.headers if preset else {})}
         return Provider(
             name=self._name,
             title=preset.title if preset else self._name,
@@ -146,9 +158,10 @@ class _Resolver:
             ca_file=settings.ca_file,
             stream_usage=settings.stream_usage or (preset.stream_usage if preset else "option"),
             limit_field=preset.limit_field if preset else "max_tokens",
-            paths=preset.paths if preset else ALL_PATHS,
+            paths=ops,
             models=settings.models,
             headers=tuple(settings.headers.items()),
+            fixed_headers=tuple(fixed.items()),
             max_connections=settings.max_connections,
             timeouts=settings.timeouts,
             query=query,
@@ -172,6 +185,27 @@ class _Resolver:
         if self._settings.allow_private is not None:
             return self._settings.allow_private
         return self._preset is not None and self._preset.allow_private
+
+    def _of_another_dialect(self, preset: Preset, dialect: str | None) -> Preset | None:
+        """What holds of a known provider where the settings say another dialect than its own: who it is, what its key
+        is called, what it costs; nothing of its address."""
+        if dialect is not None and self._settings.base_url is None:
+            words = f"is missing: the known address of {self._name} speaks {quote(preset.dialect)}"
+            others = [name for name, other in self._presets.items() if other.instead_of == preset.name]
+            known = [name for name in others if self._presets[name].dialect == dialect]
+            ways = f'; leave dialect out and say preset = "{known[0]}"' if known else ""
+            self._add("base_url", f"{words}; say where it speaks {quote(dialect)}{ways}")
+        return msgspec.structs.replace(
+            preset, auth=None, headers={}, route_paths={}, model_path="", query="", values={}, paths=()
+        )
+
+    def _ops(self, preset: Preset | None, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """The settings' operations, else the preset's, else those of the dialect."""
+        for index, op in enumerate(self._settings.ops):
+            if op not in _OPS:
+                words = f"{quote(op)} is no operation; there are {', '.join(_OPS)}"
+                self.problems.append(Problem((*self._where, "ops", index), words, nearest(op, _OPS)))
+        return self._settings.ops or (preset.paths if preset else ()) or usual
 
     def _dialect(self, dialects: Collection[str]) -> str | None:
         dialect = self._settings.dialect or (self._preset.dialect if self._preset else None)
@@ -238,7 +272,7 @@ class _Resolver:
 
     def _check_headers(self, auth: Auth) -> None:
         for header in self._settings.headers:
-            if header.lower() == auth:
+            if header.lower() == AUTH_HEADERS[auth]:
                 self._add("headers", "cannot be set here: the gateway sets it from api_key", None, header)
 
     def _credentials(self) -> tuple[Credential, ...]:
@@ -267,6 +301,9 @@ class _Resolver:
     def _add(self, leaf: str, message: str, suggestion: str | None = None, inner: str | None = None) -> None:
         where: Where = (*self._where, leaf) if inner is None else (*self._where, leaf, inner)
         self.problems.append(Problem(where, message, suggestion))
+
+
+_OPS = tuple(op for op in PATHS if "." not in op)
 
 
 def _one_of(dialects: Collection[str]) -> str:

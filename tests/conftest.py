@@ -25,8 +25,9 @@ class Count(Protocol):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The one switch: large numbers."""
+    """The switches."""
     parser.addoption("--soak", action="store_true", help="the large numbers of `make soak` (minutes to hours)")
+    parser.addoption("--write-compatibility", action="store_true", help="write what docs/compatibility.md is made of")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,82 @@
+"""What the hub says of an answer, as facts: of a whole one, and of the deltas of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from encke.core.chat import Audio, ChatReply, Image, Refusal, Text, Thinking, ToolCall
+from encke.core.delta import (
+    ARGUMENTS,
+    CITATION,
+    FINISH,
+    LOGPROBS,
+    MEDIA,
+    REDACTED,
+    REFUSAL,
+    SIGNATURE,
+    TEXT,
+    THINKING,
+    TOOL,
+    Delta,
+)
+from encke.core.usage import Usage
+from tests.dialects.wires.facts import Answer, Facts, json_of
+
+
+def of_reply(reply: ChatReply) -> Facts:
+    """A whole answer's."""
+    facts = Facts(usage=_usage(reply.usage))
+    for choice in reply.choices:
+        answer = Answer(finish=choice.finish or "", logprobs=len(choice.logprobs))
+        for part in choice.parts:
+            match part:
+                case Text():
+                    answer.text += part.text
+                    answer.citations += len(part.citations)
+                case Thinking():
+                    answer.thinking += part.text
+                case Refusal():
+                    answer.refusal += part.text
+                case ToolCall():
+                    answer.calls.append((part.name, json_of(part.arguments)))
+                case Image() | Audio():
+                    answer.media += 1
+            answer.signed += bool(getattr(part, "signature", ""))
+        facts.answers.append(answer)
+    facts.whole = bool(facts.answers) and all(answer.finish for answer in facts.answers)
+    return facts
+
+
+def of_deltas(deltas: Iterable[Delta], usage: Usage | None) -> Facts:
+    """A stream's."""
+    facts = Facts(usage=_usage(usage))
+    answers: dict[int, Answer] = {}
+    calls: dict[tuple[int, int], list[str]] = {}
+    for delta in deltas:
+        answer = answers.setdefault(delta.choice, Answer())
+        if delta.kind == TEXT:
+            answer.text += delta.text
+        elif delta.kind == THINKING:
+            answer.thinking += delta.text
+        elif delta.kind == REFUSAL:
+            answer.refusal += delta.text
+        elif delta.kind == TOOL:
+            calls[delta.choice, delta.key] = [delta.name, ""]
+        elif delta.kind == ARGUMENTS:
+            calls[delta.choice, delta.key][1] += delta.text
+        elif delta.kind == FINISH:
+            answer.finish = answer.finish or delta.name
+        elif delta.kind == LOGPROBS:
+            answer.logprobs += len(delta.data)
+        answer.media += delta.kind == MEDIA
+        answer.citations += delta.kind == CITATION
+        answer.signed += delta.kind in (SIGNATURE, REDACTED)
+    for (choice, _), (name, arguments) in calls.items():
+        answers[choice].calls.append((name, json_of(arguments)))
+    facts.answers = [answers[index] for index in sorted(answers)]
+    facts.whole = bool(facts.answers) and all(answer.finish for answer in facts.answers)
+    return facts
+
+
+def _usage(usage: Usage | None) -> tuple[int, int] | None:
+    return None if usage is None else (usage.total_input, usage.total_output)

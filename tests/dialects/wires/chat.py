@@ -1,0 +1,119 @@
+"""Chat completions, of OpenAI and of those who are like it (Mistral's content in parts, `reasoning` for thoughts)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.dialects.wires.facts import Answer, Facts, events, json_of
+from tests.relay import oracle
+
+FINISHES = {
+    "stop": "stop",
+    "length": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+def whole(body: bytes) -> Facts:
+    """A chat.completion."""
+    value = json.loads(body)
+    facts = Facts(usage=oracle.usage(False, body))
+    for choice in sorted(value["choices"], key=lambda c: c.get("index") or 0):
+        answer, calls = Answer(), dict[Any, list[str]]()
+        message = choice.get("message") or {}
+        _add(answer, message, calls)
+        _add_call(calls, 0, {"function": message.get("function_call")})
+        facts.answers.append(_made(answer, calls, choice.get("finish_reason"), choice))
+    return facts
+
+
+def stream(body: bytes) -> Facts:
+    """Chunks. It is whole if each choice has finished."""
+    facts = Facts(usage=oracle.usage(True, body))
+    found: dict[int, tuple[Answer, dict[Any, list[str]]]] = {}
+    finishes: dict[int, str] = {}
+    for event in events(body):
+        if event == "[DONE]":
+            break
+        if not isinstance(event, dict):
+            continue
+        if event.get("error"):
+            facts.failed = True
+            break
+        for choice in event.get("choices") or ():
+            index = choice.get("index") or 0
+            answer, calls = found.setdefault(index, (Answer(), {}))
+            delta = choice.get("delta") or {}
+            _add(answer, delta, calls)
+            _add_call(calls, 0, {"function": delta.get("function_call")})
+            answer.logprobs += _logprobs(choice)
+            if choice.get("finish_reason"):
+                finishes.setdefault(index, choice["finish_reason"])
+    for index in sorted(found):
+        answer, calls = found[index]
+        facts.answers.append(_made(answer, calls, finishes.get(index), {}))
+    facts.whole = not facts.failed and bool(found) and found.keys() == finishes.keys()
+    return facts
+
+
+def _add(answer: Answer, message: dict[str, Any], calls: dict[Any, list[str]]) -> None:
+    content = message.get("content")
+    parts: list[dict[str, Any]] = content if isinstance(content, list) else [{"text": content or ""}]
+    for part in parts:
+        if isinstance(part.get("thinking"), list):
+            answer.thinking += "".join(inner.get("text") or "" for inner in part["thinking"])
+            answer.signed += bool(part.get("signature"))
+        else:
+            answer.text += part.get("text") or ""
+    details = [one for one in message.get("reasoning_details") or () if isinstance(one, dict)]
+    told = "".join(one.get("text") or one.get("summary") or "" for one in details)
+    answer.thinking += message.get("reasoning_content") or message.get("reasoning") or told
+    answer.signed += sum(bool(one.get("signature") or one.get("data")) for one in details)
+    answer.refusal += message.get("refusal") or ""
+    if isinstance(message.get("audio"), dict):
+        answer.media += "id" in message["audio"]
+    answer.media += len(message.get("images") or ())
+    answer.citations += len(message.get("annotations") or ())
+    for place, call in enumerate(message.get("tool_calls") or ()):
+        _add_call(calls, _key(call, place, calls), call)
+        extra = call.get("extra_content") or {}
+        answer.signed += bool((extra.get("google") or {}).get("thought_signature"))
+
+
+def _key(call: dict[str, Any], place: int, calls: dict[Any, list[str]]) -> Any:
+    """Which call a piece is of: its index; where there is none, a new id begins a new one."""
+    index = call.get("index")
+    if isinstance(index, int) and index >= 0:
+        # Some number all of their calls 0 and tell them apart by id.
+        known = calls.get(index)
+        if known and call.get("id") and known[2] and call["id"] != known[2]:
+            return call["id"]
+        return index
+    return call.get("id") or place
+
+
+def _add_call(calls: dict[Any, list[str]], key: Any, call: dict[str, Any]) -> None:
+    inner = call.get("custom") or call.get("function")
+    if not inner:
+        return
+    known = calls.setdefault(key, ["", "", call.get("id") or ""])
+    known[0] = known[0] or inner.get("name") or ""
+    said = inner.get("input", inner.get("arguments"))
+    known[1] += said if isinstance(said, str) else "" if said is None else json.dumps(said)
+
+
+def _made(answer: Answer, calls: dict[Any, list[str]], finish: Any, choice: dict[str, Any]) -> Answer:
+    answer.calls = [(name, json_of(arguments)) for name, arguments, _ in calls.values()]
+    answer.finish = FINISHES.get(str(finish), "other") if finish else ""
+    answer.logprobs += _logprobs(choice)
+    return answer
+
+
+def _logprobs(choice: dict[str, Any]) -> int:
+    found = choice.get("logprobs")
+    return len(found.get("content") or ()) if isinstance(found, dict) else 0

@@ -1,0 +1,86 @@
+"""Gemini's generateContent and streamGenerateContent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.dialects.wires.facts import Answer, Facts, count, events
+
+_FILTERS = (
+    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_RECITATION", "MODEL_ARMOR",
+)  # fmt: skip
+_BROKE = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE", "TOO_MANY_TOOL_CALLS")
+# Some ask for enums as numbers: google/ai/generativelanguage/v1beta, Candidate.FinishReason.
+_NUMBERS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+
+
+def whole(body: bytes) -> Facts:
+    """A response."""
+    return read([json.loads(body)])
+
+
+def stream(body: bytes) -> Facts:
+    """Events, or one array."""
+    try:
+        values = json.loads(body) if body.lstrip().startswith(b"[") else events(body)
+    except ValueError:
+        values = []
+    return read(values)
+
+
+def read(chunks: list[Any]) -> Facts:
+    """Chunks, of which a whole answer has one."""
+    facts = Facts(whole=False)
+    found: dict[int, Answer] = {}
+    blocked = False
+    usage: dict[str, Any] = {}
+    for chunk in chunks:
+        if not isinstance(chunk, dict):
+            continue
+        if chunk.get("error"):
+            facts.failed = True
+            break
+        blocked = blocked or bool((chunk.get("promptFeedback") or {}).get("blockReason"))
+        for candidate in chunk.get("candidates") or ():
+            _add(found.setdefault(candidate.get("index", 0), Answer()), candidate)
+        usage = chunk.get("usageMetadata") or usage  # each tells all of it
+    facts.answers = [found[index] for index in sorted(found)]
+    for answer in facts.answers:
+        if answer.finish == "stop" and answer.calls:
+            answer.finish = "tool_calls"
+    if blocked and not found:
+        facts.answers = [Answer(finish="content_filter")]
+    facts.whole = not facts.failed and bool(facts.answers) and all(answer.finish for answer in facts.answers)
+    if usage:
+        read_, said = ("promptTokenCount", "toolUsePromptTokenCount"), ("candidatesTokenCount", "thoughtsTokenCount")
+        written = sum(count(usage.get(n)) for n in said)
+        # What the total has on top was read: some last chunks leave the prompt's count out.
+        facts.usage = (
+            max(sum(count(usage.get(n)) for n in read_), count(usage.get("totalTokenCount")) - written),
+            written,
+        )
+    return facts
+
+
+def _add(answer: Answer, candidate: dict[str, Any]) -> None:
+    for part in (candidate.get("content") or {}).get("parts") or ():
+        if part.get("thought"):
+            answer.thinking += part.get("text") or ""
+        else:
+            answer.text += part.get("text") or ""
+        if "functionCall" in part:
+            call = part["functionCall"]
+            answer.calls.append((call.get("name"), call.get("args") or {}))
+        answer.media += "inlineData" in part
+        answer.signed += bool(part.get("thoughtSignature"))
+    finish = candidate.get("finishReason")
+    finish = _NUMBERS.get(finish, finish) if isinstance(finish, int) else finish
+    if finish and finish != "FINISH_REASON_UNSPECIFIED":
+        known = {"STOP": "stop", "MAX_TOKENS": "length"}
+        known |= dict.fromkeys(_FILTERS, "content_filter") | dict.fromkeys(_BROKE, "error")
+        answer.finish = known.get(finish, "other")
+    grounding = candidate.get("groundingMetadata") or {}
+    answer.citations += len(grounding.get("groundingSupports") or ())
+    answer.citations += len((candidate.get("citationMetadata") or {}).get("citationSources") or ())

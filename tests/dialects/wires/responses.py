@@ -1,0 +1,63 @@
+"""Responses: the answer is a list of items."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.dialects.wires.facts import Answer, Facts, count, events, json_of
+
+REASONS = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
+
+
+def whole(body: bytes) -> Facts:
+    """A response."""
+    return read(json.loads(body))
+
+
+def read(response: dict[str, Any]) -> Facts:
+    """A response that ended."""
+    answer = Answer()
+    for item in response.get("output") or ():
+        _item(answer, item)
+    status = response.get("status")
+    if status == "incomplete":
+        answer.finish = REASONS.get(str((response.get("incomplete_details") or {}).get("reason")), "other")
+    elif status == "completed":
+        answer.finish = "tool_calls" if answer.calls else "refusal" if answer.refusal else "stop"
+    usage = response.get("usage")
+    told = (count(usage.get("input_tokens")), count(usage.get("output_tokens"))) if usage else None
+    return Facts([answer], told, whole=status in ("completed", "incomplete"), failed=status == "failed")
+
+
+def _item(answer: Answer, item: dict[str, Any]) -> None:
+    kind = item.get("type")
+    if kind == "message":
+        for part in item.get("content") or ():
+            answer.text += part.get("text") or ""
+            answer.refusal += part.get("refusal") or ""
+            answer.citations += len(part.get("annotations") or ())
+            answer.logprobs += len(part.get("logprobs") or ())
+    elif kind == "reasoning":
+        for part in [*(item.get("summary") or ()), *(item.get("content") or ())]:
+            answer.thinking += part.get("text") or ""
+        answer.signed += bool(item.get("encrypted_content"))
+    elif kind in ("function_call", "custom_tool_call"):
+        answer.calls.append((item["name"], json_of(item.get("input", item.get("arguments")))))
+    elif kind == "image_generation_call":
+        answer.media += bool(item.get("result"))
+
+
+def stream(body: bytes) -> Facts:
+    """Events: the last one has the whole response; without it, what the items were that were done."""
+    done: list[dict[str, Any]] = []
+    for event in events(body):
+        kind = event.get("type") if isinstance(event, dict) else None
+        if kind == "response.output_item.done":
+            done.append(event["item"])
+        elif kind in ("response.completed", "response.incomplete", "response.failed"):
+            response = event["response"]
+            return read({**response, "output": response.get("output") or done})
+        elif kind == "error":
+            return Facts(whole=False, failed=True)
+    return Facts([read({"output": done}).answers[0]], whole=False)

@@ -333,6 +333,7 @@ def make_desk(
         tally=tally,
         sync=sync,
         replies=replies,
+        on_unsupported=routing.on_unsupported,
     )
 
 

@@ -37,6 +37,12 @@ def test_what_is_beyond_is_told() -> None:
         'embeddings stays forbidden: the project "web" allows only the routes chat',
         'of 10.0.0.0/7, ::/0 only what the project "web" allows is allowed: 10.0.0.0/8, 2001:db8::/32',
     ]
+    upper = Said('organisation "acme"', (), Rules(on_unsupported="warn"), None)
+    looser, stricter = (Said("k", (), Rules(on_unsupported=one), None) for one in ("drop", "reject"))
+    assert notes(looser, [upper]) == [
+        'what cannot be asked in full meets warn, not drop: the organisation "acme" is stricter'
+    ]
+    assert notes(stricter, [upper]) == []
     more = (Limit(3, "budget", 10**10 + 1, "", "month"), Limit(4, "requests", 61, ""))
     assert told(more) == [
         'the project "web" has a smaller budget, $10.00 a month, which counts as well',

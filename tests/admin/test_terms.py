@@ -44,6 +44,13 @@ def test_rules() -> None:
     assert rules(Terms(models="any", routes="any", addresses="any", tag=("",)), after) == Rules()
 
 
+def test_on_unsupported() -> None:
+    """One of three words; not given it stays, `any` takes it away."""
+    before = rules(Terms(on_unsupported="Reject"))
+    assert before == Rules(on_unsupported="reject") and rules(Terms(routes="chat"), before).on_unsupported == "reject"
+    assert rules(Terms(on_unsupported="any"), before) == Rules()
+
+
 def test_expires() -> None:
     """A span counts from now; `never` takes it away; not given, it stays."""
     assert expires(Terms(expires="1h"), NOW) == NOW + 3_600_000
@@ -99,6 +106,7 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({"routes": "chta"}, 'there is no route "chta"; did you mean chat'),
     ({"routes": "chat;embeddings"}, "there is no route"),
     ({"addresses": "10.0.0.1/8"}, 'the address "10.0.0.1/8" has bits set behind its length'),
+    ({"on_unsupported": "rejct"}, 'on-unsupported cannot be "rejct"; did you mean reject?'),
     ({"addresses": "here"}, 'the address "here" is neither an address nor a network'),
     ({"addresses": "10.0.0.0/33"}, "is neither an address nor a network"),
     ({"tag": ("a b=",)}, 'the tag "a b=" cannot be used'),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from encke.calls.allowed import allowed, check_model, check_others
+from encke.calls.allowed import allowed, check_model, check_others, policy
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import Fault
-from encke.keys.grant import Rules
+from encke.core.traits import Unsupported
+from encke.keys.grant import Grant, Rules
 
 FAST = Model("fast", (TargetName("lab", "m1"),), (TargetName("other", "dear"),))
 
@@ -67,3 +68,27 @@ def test_a_key_of_some_models_chooses_the_model(name: str) -> None:
     assert (caught.value.code, caught.value.param) == ("model_not_allowed", name)
     check_others(body, False, False)
     check_others({name: msgspec.Raw(b"null")}, True, True)
+
+
+@pytest.mark.parametrize(
+    ("bound", "wish", "expected"),
+    [
+        (None, None, "warn"),
+        (None, b"drop", "drop"),
+        (None, b" Reject ", "reject"),
+        ("drop", None, "drop"),
+        ("reject", None, "reject"),
+        ("reject", b"drop", "reject"),
+        ("warn", b"drop", "warn"),
+        ("drop", b"reject", "reject"),
+    ],
+)
+def test_the_policy(bound: Unsupported | None, wish: bytes | None, expected: str) -> None:
+    """The caller's word, no looser than the key's; else the key's; else the settings'."""
+    assert policy("warn", Grant("pub", "app", 0, on_unsupported=bound), wish) == expected
+
+
+def test_no_policy() -> None:
+    """A word that is none is refused, and so that it can be shown."""
+    with pytest.raises(Fault, match="reject, warn or drop, not no%C3%AE"):
+        policy("warn", None, b"no\xee")

@@ -33,6 +33,21 @@ def test_a_key_has_what_all_levels_say() -> None:
     assert grants((A, row)).find(A) == Grant("KEY", "app", 5, 900, 9, limits, rules)
 
 
+def test_the_strictest_policy_of_the_levels_holds() -> None:
+    """Of what no model can be asked; a level that says nothing leaves it to the others."""
+    for said, expected in (
+        (("drop", None, "warn"), "warn"),
+        (("reject", "drop", None), "reject"),
+        ((None, None, "drop"), "drop"),
+        ((None, None, None), None),
+    ):
+        upper, lower, own = (Rules(on_unsupported=one) for one in said)  # type: ignore[arg-type]
+        made = grants((A, KeyRow("A", "a", 5, 9, rules=own)))
+        made.apply(Changes(2, [(7, LevelRow("acme", rules=upper))], [(9, LevelRow("site", 7, rules=lower))], []))
+        found = made.find(A)
+        assert found is not None and found.on_unsupported == expected
+
+
 def test_keys_share_what_stands_above_them() -> None:
     """Keys without limits of their own have one and the same tuple, also after another key has changed."""
     made = grants((A, KeyRow("A", "a", 5, 9)), (B, KeyRow("B", "b", 5, 9)))

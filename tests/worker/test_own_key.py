@@ -69,7 +69,7 @@ def standing(payload: dict[str, Any], answer: Signal[Frame]) -> None:
 def test_limits_with_what_is_left() -> None:
     """Names, rules of all levels, tags, and every limit with its figures: dollars as exact texts, counts as numbers."""
     rules = (Rules(models=("gpt-*",), tags=("b",)), Rules(routes=("chat",), tags=("a", "b")), Rules(tags=("c",)))
-    grant = Grant("pub", "app", NOVEMBER, DECEMBER, 2, (MONTH, TOTAL, RPM, CALLS), rules)
+    grant = Grant("pub", "app", NOVEMBER, DECEMBER, 2, (MONTH, TOTAL, RPM, CALLS), rules, "reject")
     month = {
         "kind": "budget", "scope": 'project "web"', "period": "month", "strict": False, "zone": "UTC", "anchor": 1,
         "since": "2026-11-01T00:00:00Z", "amount": "25", "spent": "24", "reserved": "0.5", "left": "1",
@@ -87,6 +87,7 @@ def test_limits_with_what_is_left() -> None:
             {"models": ["gpt-*"], "routes": None, "addresses": None},
             {"models": None, "routes": ["chat"], "addresses": None},
         ],
+        "on_unsupported": "reject",
         "tags": ["a", "b", "c"],
         "limits": [
             month,

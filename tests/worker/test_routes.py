@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from encke.worker.routes import ROUTES, match
+from encke.keys import rules
+from encke.worker.routes import METHODS, ROUTES, match
+
+
+def test_rules_know_every_route_that_calls_a_model() -> None:
+    """A route that no rule could name would be open to keys that may use others only."""
+    calling = {route.name for route in (*ROUTES.values(), *METHODS.values()) if route.kind == "inference"}
+    assert calling == set(rules.ROUTES)
 
 
 @pytest.mark.parametrize("path", list(ROUTES))

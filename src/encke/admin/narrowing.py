@@ -13,6 +13,7 @@ from encke.admin.view import Said
 from encke.core.addresses import Network, network
 from encke.core.clock import iso
 from encke.core.money import shown
+from encke.core.traits import POLICIES
 from encke.keys.rules import covers
 
 
@@ -21,7 +22,7 @@ def notes(own: Said, above: list[Said]) -> list[str]:
     found: list[str] = []
     for upper in above:
         found += [*_expiry(own, upper), *_models(own, upper), *_routes(own, upper), *_addresses(own, upper)]
-        found += _amounts(own, upper)
+        found += [*_policy(own, upper), *_amounts(own, upper)]
     return found
 
 
@@ -52,6 +53,12 @@ def _addresses(own: Said, upper: Said) -> Iterator[str]:
         wider = [one for one in mine if not any(_inside(network(one), network(wide)) for wide in theirs)]
         if wider:
             yield f"of {_list(wider)} only what the {upper.scope} allows is allowed: {_list(theirs)}"
+
+
+def _policy(own: Said, upper: Said) -> Iterator[str]:
+    mine, theirs = own.rules.on_unsupported, upper.rules.on_unsupported
+    if mine is not None and theirs is not None and POLICIES.index(mine) > POLICIES.index(theirs):
+        yield f"what cannot be asked in full meets {theirs}, not {mine}: the {upper.scope} is stricter"
 
 
 def _inside(narrow: Network, wide: Network) -> bool:

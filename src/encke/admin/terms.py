@@ -15,6 +15,7 @@ from encke.admin.context import AdminError
 from encke.admin.times import ahead_or_at
 from encke.config.problems import nearest, quote
 from encke.core.addresses import network
+from encke.core.traits import POLICIES, Unsupported
 from encke.keys.grant import Limit, LimitKind, Period, Rules
 from encke.keys.granting import NO_RULES
 from encke.keys.rules import ROUTES
@@ -40,7 +41,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `budget`: `25/month`; `anchor`: a day of the month, or of the week; both may be given several times. `strict`,
     `zone` and `anchor` are those of the budgets given with them. What takes a restriction away: `off` for rates, `any`
-    for lists, `never` for `expires`; `tag` replaces all tags, an empty one takes them away.
+    for lists and `on_unsupported`, `never` for `expires`; `tag` replaces all tags, an empty one takes them away.
     """
 
     budget: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     routes: str | None = None
     addresses: str | None = None
     expires: str | None = None
+    on_unsupported: str | None = None
     tag: tuple[str, ...] | None = None
 
 
@@ -118,6 +120,7 @@ def rules(terms: Terms, before: Rules = NO_RULES) -> Rules:
         _items(terms.routes, before.routes, "routes", _route),
         _items(terms.addresses, before.addresses, "addresses", _address),
         before.tags if terms.tag is None else _tags(terms.tag),
+        _policy(terms.on_unsupported, before.on_unsupported),
     )
 
 
@@ -235,6 +238,20 @@ def _route(text: str) -> str:
         meant = f"; did you mean {near}?" if near else f"; use some of {', '.join(ROUTES)}"
         raise AdminError(f"there is no route {quote(text)}{meant}")
     return text
+
+
+def _policy(text: str | None, before: Unsupported | None) -> Unsupported | None:
+    if text is None:
+        return before
+    word = text.strip().lower()
+    for known in POLICIES:
+        if word == known:
+            return known
+    if word == ANY:
+        return None
+    near = nearest(word, POLICIES)
+    meant = f"did you mean {near}?" if near else f"use one of {', '.join(POLICIES)}, or any"
+    raise AdminError(f"on-unsupported cannot be {quote(text)}; {meant}")
 
 
 def _address(text: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from encke.admin.context import AdminError, Context
 from encke.config.problems import nearest, quote
 from encke.core.redact import without_keys
+from encke.core.traits import Unsupported
 from encke.keys.grant import Level, Limit, Period, Rules
 from encke.keys.granting import earliest, scope
 from encke.limits.windows import window_of
@@ -52,6 +53,7 @@ class LimitsInfo(msgspec.Struct, frozen=True):
     routes: list[str] | None = None
     addresses: list[str] | None = None
     tags: list[str] = []
+    on_unsupported: Unsupported | None = None
 
 
 class Said(NamedTuple):
@@ -148,7 +150,7 @@ class View:
         amounts = rates.get("requests"), rates.get("tokens"), rates.get("concurrency")
         rules = said.rules
         models, routes, addresses = map(_items, (rules.models, rules.routes, rules.addresses))
-        return LimitsInfo(budgets, *amounts, models, routes, addresses, list(rules.tags))
+        return LimitsInfo(budgets, *amounts, models, routes, addresses, list(rules.tags), rules.on_unsupported)
 
     def budget(self, limit: Limit, whose: str) -> BudgetInfo:
         """How a budget stands now."""

@@ -1,4 +1,4 @@
-"""Whether a key may use a model (phase 4)."""
+"""What a key may do: use a model (phase 4), leave out what a model cannot be asked (phase 3)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Final
 from encke.catalogue.catalogue import Catalogue, Model
 from encke.core.faults import Fault
 from encke.core.redact import without_keys
+from encke.core.traits import POLICIES, Unsupported, strictest
 from encke.dialects.openai_chat.wire import NULL
 from encke.dialects.request import Body
-from encke.keys.grant import Rules
+from encke.http.headers import visible
+from encke.keys.grant import Grant, Rules
 from encke.keys.rules import model_allowed
 
 
@@ -61,3 +63,20 @@ def check_model(catalogue: Catalogue, rules: tuple[Rules, ...], asked: str, mode
             f"This key may not use the model `{shown}`. GET /v1/models lists those it may use.",
             param="model",
         )
+
+
+def policy(usual: Unsupported, grant: Grant | None, wish: bytes | None) -> Unsupported:
+    """What becomes of a call that cannot be asked in full: what the caller wishes in the header, no looser than the
+    key's rules say; else what they say, else what is usual. Raises Fault invalid_value."""
+    bound = None if grant is None else grant.on_unsupported
+    if wish is None:
+        return bound or usual
+    word = wish.strip().lower().decode("latin-1")
+    for known in POLICIES:
+        if word == known:
+            return strictest((known, bound)) or known
+    raise Fault(
+        "invalid_value",
+        f"The header x-encke-unsupported is {', '.join(POLICIES[:-1])} or {POLICIES[-1]}, not {visible(word, 40)}.",
+        param="x-encke-unsupported",
+    )

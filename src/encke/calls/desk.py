@@ -14,6 +14,7 @@ from encke.calls.upstream import Target, Upstream
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import Fault
 from encke.core.redact import Redactor
+from encke.core.traits import Unsupported
 from encke.http.drive import Signal
 from encke.ledger.journal import Journal
 from encke.routing.retry import RetryPolicy
@@ -59,8 +60,8 @@ class Desk:
     redactor: Redactor = field(default_factory=lambda: Redactor(()))
     # For calls with an Idempotency-Key; None: it is not heeded.
     replies: Replies | None = None
-    # What becomes of a call that its target cannot be asked in full: one of `encke.calls.life.POLICIES`.
-    on_unsupported: str = "warn"
+    # What becomes of a call that its target cannot be asked in full, where neither key nor caller says it.
+    on_unsupported: Unsupported = "warn"
     # Strict durability: what has been settled so far is on the disk when the signal happens; it may fail with Unsynced.
     sync: Callable[[], Signal[None]] | None = None
     # By identity, since hashing a model costs more than all the rest; the model is kept so that its id stays its own.

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from encke.calls.allowed import check_model, check_others
+from encke.calls.allowed import check_model, check_others, policy
 from encke.calls.attempt import Attempt
 from encke.calls.call import Call
 from encke.calls.desk import Desk, Drained, Unsynced, draining
@@ -40,7 +40,6 @@ from encke.routing.plan import plan, remaining
 from encke.routing.retry import STOP, Step, decide
 
 COSTED: Final = ("chat", "completions", "embeddings", "moderations")  # whose `usage` has a place for it
-POLICIES: Final = ("reject", "warn", "drop")
 
 
 async def live(desk: Desk, call: Call) -> None:
@@ -131,7 +130,7 @@ def read(desk: Desk, call: Call) -> None:
     wish = request.headers.get(b"x-encke-include-cost")
     if wish is not None:
         call.shows_cost = _flag(wish) and call.route in COSTED
-    call.unsupported = _policy(desk, request.headers.get(b"x-encke-unsupported"))
+    call.unsupported = policy(desk.on_unsupported, call.grant, request.headers.get(b"x-encke-unsupported"))
     if parsed.stream:
         call.next_keepalive = call.started + desk.care.early_keepalive
 
@@ -271,20 +270,6 @@ def _nothing_to_try(call: Call, targets: list[Target]) -> Fault:
         f"Every provider of `{call.asked}` has been failing; none is tried for a moment.",
         retry_after=max(min(waits, default=1.0), 1.0),
     )
-
-
-def _policy(desk: Desk, wish: bytes | None) -> str:
-    if wish is None:
-        return desk.on_unsupported
-    word = wish.strip().lower().decode("latin-1")
-    if word not in POLICIES:
-        shown = visible(word, 40)
-        raise Fault(
-            "invalid_value",
-            f"The header x-encke-unsupported is {', '.join(POLICIES[:-1])} or {POLICIES[-1]}, not {shown}.",
-            param="x-encke-unsupported",
-        )
-    return word
 
 
 def _flag(value: bytes) -> bool:

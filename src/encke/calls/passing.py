@@ -117,10 +117,12 @@ def _told(reply: HubReply) -> tuple[Usage | None, str]:
 
 def _unsupported(call: Call, target: Target, dropped: tuple[str, ...]) -> Fault:
     names = [call.side.shown_name(name) for name in dropped[:20]]
+    ours = call.grant is not None and call.grant.on_unsupported == REJECT
+    ways = "this key lets nothing be left out unseen" if ours else "allow that it is: x-encke-unsupported: warn"
     return Fault(
         "unsupported_parameter",
         f"The model `{call.asked}` cannot be asked for {', '.join(f'`{name}`' for name in names)} at the provider "
-        f"`{target.upstream.name}`. Leave it out, or allow it to be left out: x-encke-unsupported: warn.",
+        f"`{target.upstream.name}`. Leave it out{'; ' if ours else ', or '}{ways}.",
         param=names[0],
         verdict="next",
     )

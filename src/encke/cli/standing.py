@@ -54,7 +54,7 @@ def limits_facts(limits: LimitsInfo) -> dict[str, object]:
     budgets = [budget_facts(each) for each in limits.budgets]
     rates = {option: getattr(limits, option) for option, _, _ in RATES}
     rules = {"models": limits.models, "routes": limits.routes, "addresses": limits.addresses, "tags": limits.tags}
-    return {"budgets": budgets, **rates, **rules}
+    return {"budgets": budgets, **rates, **rules, "on_unsupported": limits.on_unsupported}
 
 
 def limits_lines(limits: LimitsInfo) -> list[tuple[str, str]]:
@@ -64,6 +64,8 @@ def limits_lines(limits: LimitsInfo) -> list[tuple[str, str]]:
         amount: int | None = getattr(limits, option)
         if amount is not None:
             lines.append((option, f"{amount:,} {'calls at once' if kind == 'concurrency' else f'{kind} a minute'}"))
+    if limits.on_unsupported is not None:
+        lines.append(("on_unsupported", limits.on_unsupported))
     for name in ("models", "routes", "addresses", "tags"):
         items: list[str] | None = getattr(limits, name)
         if items:

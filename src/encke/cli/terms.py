@@ -27,6 +27,11 @@ _OPTIONS = (
     click.option("--models", metavar="GLOBS", help="Models that may be asked for, such as 'gpt-*,local'; any: all."),
     click.option("--routes", metavar="ROUTES", help="Routes that may be used, such as chat,embeddings; any: all."),
     click.option("--addresses", metavar="NETWORKS", help="Where calls may come from, such as 10.0.0.0/8; any: all."),
+    click.option(
+        "--on-unsupported",
+        metavar="POLICY",
+        help="What becomes of calls that a model cannot be asked in full: reject, warn or drop; any: as they say.",
+    ),
     click.option("--expires", metavar="WHEN", help="A span such as 30d, or a UTC date or time; never: not at all."),
     click.option("--tag", multiple=True, metavar="TAG", help="A word or name=value, for reports. May be given again."),
 )

@@ -28,6 +28,7 @@ from encke.config.settings import (
     TargetSettings,
     Timeouts,
 )
+from encke.core.traits import POLICIES
 
 GiB = 1024**3
 
@@ -147,6 +148,11 @@ SETTINGS: tuple[Row, ...] = (
     Row("routing.breaker", choice("on", "off"), "Whether a failing target is left alone for a while."),
     Row("routing.retry_uncertain", kinds.FLAG, "Whether to try again when a provider may already have done the work."),
     Row("routing.backoff", seconds(60), "Pause before the same target is tried again; it doubles, up to 5 s."),
+    Row(
+        "routing.on_unsupported",
+        choice(*POLICIES),
+        "What becomes of a call that its model cannot be asked in full (see [dialects](dialects.md#what-is-left-out)).",
+    ),
     Row(
         "stream.early_keepalive", seconds(), "Wait for the first content before the stream is opened with a keep-alive."
     ),

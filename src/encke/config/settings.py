@@ -14,6 +14,7 @@ import msgspec
 from encke.config.endpoints import split_listen
 from encke.config.prices import PriceSetting
 from encke.config.secret import Secret
+from encke.core.traits import Unsupported
 
 # The model that ships with the gateway: a name no alias and no configured provider may take.
 LOCAL = "local"
@@ -84,12 +85,13 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """What happens after a failed attempt."""
+    """What happens after a failed attempt, and what to a call that cannot be asked in full."""
 
     retries: int = 2
     breaker: Literal["on", "off"] = "on"
     retry_uncertain: bool = False
     backoff: float = 0.25
+    on_unsupported: Unsupported = "warn"
 
 
 class Stream(msgspec.Struct, frozen=True):

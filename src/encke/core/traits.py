@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal, get_args
+
 import msgspec
+
+# What becomes of a call whose target cannot be asked in full: it is refused; the rest is asked, and the answer says
+# what was left out, and the access log too; or the rest is asked, and the answer alone says it. The strictest first.
+Unsupported = Literal["reject", "warn", "drop"]
+POLICIES: tuple[Unsupported, ...] = get_args(Unsupported)
+
+
+def strictest(policies: Iterable[Unsupported | None]) -> Unsupported | None:
+    """The first of POLICIES among them; None if nobody says anything."""
+    found = [POLICIES.index(policy) for policy in policies if policy is not None]
+    return POLICIES[min(found)] if found else None
 
 
 class Capabilities(msgspec.Struct, frozen=True, omit_defaults=True):

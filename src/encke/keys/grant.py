@@ -6,6 +6,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from encke.core.traits import Unsupported
+
 LimitKind = Literal["budget", "requests", "tokens", "concurrency"]
 Period = Literal["total", "credit", "day", "week", "month"]
 # Of these so many a minute; the others are allowance that is spent, or a place that is given back.
@@ -35,20 +37,22 @@ class Rules(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one level allows; None: everything. All levels must allow a thing. Fields are only ever added.
 
     `models` are globs over the name asked for, `routes` names of routes such as chat, `addresses` networks in CIDR
-    form. `tags` allow nothing and forbid nothing: they are for reports.
+    form. `tags` allow nothing and forbid nothing: they are for reports. `on_unsupported` is the loosest that may become
+    of a call that its target cannot be asked in full.
     """
 
     models: tuple[str, ...] | None = None
     routes: tuple[str, ...] | None = None
     addresses: tuple[str, ...] | None = None
     tags: tuple[str, ...] = ()
+    on_unsupported: Unsupported | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):
     """What the key with this public id may do. Times are UTC milliseconds; `expires` null: never.
 
     `expires` is the earliest of key, project and organisation. `limits` and `rules` are those of all three levels, the
-    organisation's first; levels without any rule are left out.
+    organisation's first; levels without any rule are left out. `on_unsupported` is the strictest of theirs.
     """
 
     public_id: str
@@ -58,3 +62,4 @@ class Grant(msgspec.Struct, frozen=True):
     project: int = 1
     limits: tuple[Limit, ...] = ()
     rules: tuple[Rules, ...] = ()
+    on_unsupported: Unsupported | None = None

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from encke.core.traits import strictest
 from encke.keys.grant import Grant, Level, Limit, Rules
 
 NO_RULES = Rules()
@@ -111,6 +112,7 @@ class Grants:
         if above is None:
             return None
         own = tuple(named(row.limits, "key", row.name))
+        rules = above.rules if row.rules == NO_RULES else (*above.rules, row.rules)
         return Grant(
             row.public_id,
             row.name,
@@ -118,7 +120,8 @@ class Grants:
             earliest(row.expires, row.until, above.expires),
             row.project,
             above.limits + own if own else above.limits,
-            above.rules if row.rules == NO_RULES else (*above.rules, row.rules),
+            rules,
+            strictest(each.on_unsupported for each in rules),
         )
 
     def _above_of(self, project: int) -> Above | None:

@@ -9,7 +9,19 @@ from encke.core.addresses import address, network, within
 from encke.keys.grant import Rules
 
 # The routes that call a model: rules may name them. Lists of models and a key's own account are always answered.
-ROUTES = ("chat", "completions", "embeddings", "moderations")
+ROUTES = (
+    "chat",
+    "completions",
+    "embeddings",
+    "moderations",
+    "responses",
+    "messages",
+    "count_tokens",
+    "generate",
+    "google_count",
+    "embed_content",
+    "batch_embed",
+)
 
 # What callers ask for is remembered, so it is bounded, for all keys together: in number and in length.
 MAX_REMEMBERED = 8192

@@ -66,6 +66,7 @@ class OwnKey:
                 for rules in grant.rules
                 if (rules.models, rules.routes, rules.addresses) != (None, None, None)
             ],
+            "on_unsupported": grant.on_unsupported,
             "tags": sorted({tag for rules in grant.rules for tag in rules.tags}),
             "limits": limits,
             "tightest_budget": tightest,

@@ -237,6 +237,14 @@ def test_the_envelope(code: str) -> None:
     assert event.startswith(b"data: {") and event.endswith(b"}\n\n") and event.count(b"\n") == 2
 
 
+def test_498_is_two_things() -> None:
+    """Groq says so that it has no capacity, Cohere that it does not take the key; neither is the caller's fault."""
+    groq = parse_fault(498, b'{"error": {"message": "Flex tier capacity exceeded.", "type": "server_error"}}')
+    assert (groq.code, groq.status, groq.verdict) == ("overloaded", 503, "again")
+    cohere = parse_fault(498, b'{"message": "The token is blocked or invalid."}')
+    assert (cohere.code, cohere.status, cohere.verdict) == ("upstream_auth", 502, "next")
+
+
 @pytest.mark.parametrize("code", ["\u00b2", "4\u00b20", "1" * 5000, "\u0664\u0660\u0660"])
 def test_a_code_of_odd_digits_in_a_stream(code: str) -> None:
     """Not everything that Python calls a digit is one to int(), and not every number is short."""

@@ -138,9 +138,11 @@ def parse_fault(status: int, body: bytes, retry_after: float | None = None) -> F
         return Fault("context_length_exceeded", message, param="messages")
     if status == 400 and _refuses_the_key(details):
         return Fault("upstream_auth", _TEXTS["upstream_auth"].format(status=status), verdict="next")
-    if status in _CALLERS or (400 <= status < 500 and status not in _STATUSES):
+    if status in _CALLERS or (400 <= status < 500 and status not in _STATUSES and status != 498):
         return _callers(status, details)
-    code, verdict = _STATUSES.get(status, ("upstream_error", "again"))
+    # 498 stands in no register: Groq has no capacity left, Cohere's token is "blocked or invalid".
+    known = (503 if details.get("type") == "server_error" else 401) if status == 498 else status
+    code, verdict = _STATUSES.get(known, ("upstream_error", "again"))
     message = _TEXTS[code].format(status=status)
     if code != "upstream_auth" and details.get("message"):
         # What a provider says to its own bad credential may quote it; what it says of limits helps the caller.

@@ -1,7 +1,7 @@
 """Faults in Anthropic's envelope: {"type": "error", "error": {"type", "message"}, "request_id"}.
 
-The types are those of platform.claude.com/docs/en/api/errors. A provider's refusal keeps its own type if it is one of
-them, and else has the one that goes with its status.
+The types are those of platform.claude.com/docs/en/api/errors. The type is the one that goes with the status; where
+none does, a provider's refusal keeps its own, if it is one of them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ _STATUSES: Final[dict[int, str]] = {
 
 def error_type(fault: Fault) -> str:
     """What this dialect calls a Fault."""
+    found = _STATUSES.get(fault.status)
+    if found is not None:
+        return found  # also where a provider of another dialect calls all of its refusals invalid_request_error
     if fault.body is not None:
         said = fault.body.get("type")
         if isinstance(said, str) and said in _TYPES:
             return said
-    return _STATUSES.get(fault.status) or ("invalid_request_error" if fault.status < 500 else "api_error")
+    return "invalid_request_error" if fault.status < 500 else "api_error"
 
 
 def render_fault(fault: Fault, request_id: str) -> bytes:

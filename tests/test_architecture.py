@@ -96,6 +96,7 @@ _EXAMINED = "looked at as an operator does: tests/cli/test_doctor.py"
 _SCRAPED = "what Prometheus sees of whole gateways: tests/system/test_metrics.py"
 _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/test_upstream.py"
 _DESK = "parts of the lease desk, held against a model of it all: tests/keeper/test_desk.py"
+_VECTORS = "all that give vectors are held to the same: tests/dialects/test_embedding.py"
 _SHAPES = "shapes without behaviour, read and written in "
 UNMIRRORED: dict[str, str] = {
     "admin/steer.py": _OPERATED,
@@ -141,6 +142,11 @@ UNMIRRORED: dict[str, str] = {
     "dialects/port.py": "what dialects are made of: tests/dialects",
     "dialects/losses.py": "what is named as lost: tests/dialects/cohere_chat/test_render.py",
     "dialects/measure.py": "bodies that are not read: tests/dialects/ollama_chat/test_render.py",
+    "dialects/embedding_wire.py": _SHAPES + "tests/dialects/test_embedding.py",
+    "dialects/cohere_chat/embed.py": _VECTORS,
+    "dialects/ollama_chat/embed.py": _VECTORS,
+    "dialects/voyage_embed/provider.py": _VECTORS,
+    "dialects/mistral_embed/provider.py": _VECTORS,
     "dialects/cohere_chat/citations.py": "read of answers and streams: tests/dialects/cohere_chat/test_reader.py",
     "dialects/cohere_chat/messages.py": "a part of requests: tests/dialects/cohere_chat/test_render.py",
     "dialects/cohere_chat/odd.py": "events of wrong types: tests/dialects/cohere_chat/test_reader.py",

@@ -35,6 +35,8 @@ MODULES = (
     "dialects/cohere_chat/provider dialects/cohere_chat/reader dialects/cohere_chat/render dialects/cohere_chat/usage",
     "dialects/ollama_chat/messages dialects/ollama_chat/parse dialects/ollama_chat/provider",
     "dialects/ollama_chat/reader dialects/ollama_chat/render dialects/losses",
+    "dialects/embedding dialects/cohere_chat/embed dialects/ollama_chat/embed dialects/voyage_embed/provider",
+    "dialects/mistral_embed/provider",
     "dialects/openai_responses/bounds dialects/openai_responses/client dialects/openai_responses/faults",
     "dialects/openai_responses/parse dialects/openai_responses/render dialects/openai_responses/tap",
     "dialects/openai_responses/usage",

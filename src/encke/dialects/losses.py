@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Collection
 
 from encke.core.chat import ChatRequest, File
+from encke.core.embed import EmbedRequest
 
 
 class Losses:
@@ -21,7 +22,7 @@ class Losses:
         """One more, if it is new."""
         self._names[name] = None
 
-    def add_extra(self, request: ChatRequest, origin: str, known: Collection[str]) -> None:
+    def add_extra(self, request: ChatRequest | EmbedRequest, origin: str, known: Collection[str]) -> None:
         """The extra fields but those `known`, which may have the dialect `origin` before their names."""
         for name in request.extra:
             if name not in known and name.removeprefix(origin + ".") not in known:
@@ -32,7 +33,7 @@ class Losses:
         return tuple(self._names)
 
 
-def own_extra(request: ChatRequest, origin: str, name: str) -> bytes:
+def own_extra(request: ChatRequest | EmbedRequest, origin: str, name: str) -> bytes:
     """The extra field `name` of dialect `origin`, as a caller who knows the target sends it; b"" if there is none."""
     return request.extra.get(f"{origin}.{name}") or request.extra.get(name, b"")
 

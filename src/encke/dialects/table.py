@@ -6,12 +6,16 @@ from collections.abc import Collection
 from typing import Final
 
 from encke.dialects.anthropic_messages.client import AnthropicClient
+from encke.dialects.cohere_chat.embed import CohereEmbed
 from encke.dialects.cohere_chat.provider import CohereChat
 from encke.dialects.google_generate.client import GoogleClient
+from encke.dialects.mistral_embed.provider import MistralEmbed
+from encke.dialects.ollama_chat.embed import OllamaEmbed
 from encke.dialects.ollama_chat.provider import OllamaChat
 from encke.dialects.openai_chat.client import OpenAIClient
 from encke.dialects.openai_responses.client import ResponsesClient
 from encke.dialects.port import ClientSide, ProviderSide
+from encke.dialects.voyage_embed.provider import VoyageEmbed
 
 _CLIENTS: Final[tuple[ClientSide, ...]] = (
     OpenAIClient("chat"),
@@ -28,7 +32,11 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
 )
 _PROVIDERS: Final[tuple[ProviderSide, ...]] = (
     CohereChat(),
+    CohereEmbed(),
     OllamaChat(),
+    OllamaEmbed(),
+    VoyageEmbed(),
+    MistralEmbed(),
 )
 
 CLIENTS: Final[dict[str, ClientSide]] = {side.route: side for side in _CLIENTS}
@@ -42,7 +50,7 @@ DIALECT_OPS: Final[dict[str, tuple[str, ...]]] = {
     "openai_responses": ("responses", "models"),
     "anthropic_messages": ("messages", "count_tokens", "models"),
     "google_generate": ("generate", "google_count", "batch_embed", "embed_content", "models"),
-    "mistral_chat": ("mistral_chat", "embeddings", "models"),
+    "mistral_chat": ("mistral_chat", "mistral_embed", "models"),
     "cohere_chat": ("cohere_chat", "cohere_embed", "models"),
     "ollama_chat": ("ollama_chat", "ollama_embed", "models"),
     "voyage_embed": ("voyage_embed",),

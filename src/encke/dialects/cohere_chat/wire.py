@@ -122,3 +122,22 @@ class Event(msgspec.Struct):
     delta: EventDelta | None = None
     logprobs: Logprob | None = None
     message: msgspec.Raw = NOTHING
+
+
+class EmbedMeta(msgspec.Struct):
+    """Of an answer of embeddings: what is charged."""
+
+    billed_units: Tokens | None = None
+
+
+class EmbedVectors(msgspec.Struct):
+    """`embeddings`, by their type."""
+
+    floats: tuple[tuple[float, ...], ...] | None = msgspec.field(default=None, name="float")
+
+
+class EmbedAnswer(msgspec.Struct):
+    """Embeddings."""
+
+    embeddings: EmbedVectors
+    meta: EmbedMeta | None = None

@@ -63,3 +63,11 @@ class Line(msgspec.Struct):
     eval_count: int | None = None
     logprobs: list[Logprob] | None = None
     error: msgspec.Raw = NOTHING
+
+
+class EmbedAnswer(msgspec.Struct):
+    """Embeddings."""
+
+    embeddings: tuple[tuple[float, ...], ...]
+    model: str | None = None
+    prompt_eval_count: int | None = None

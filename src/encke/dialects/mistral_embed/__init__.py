@@ -1,0 +1,1 @@
+"""Mistral's embeddings (`POST /v1/embeddings`): OpenAI's answer to a request of its own."""

@@ -98,6 +98,7 @@ _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/
 _DESK = "parts of the lease desk, held against a model of it all: tests/keeper/test_desk.py"
 _VECTORS = "all that give vectors are held to the same: tests/dialects/test_embedding.py"
 _SHAPES = "shapes without behaviour, read and written in "
+_CHAT = "between the hub and this wire: tests/dialects/openai_chat/test_provider.py"
 UNMIRRORED: dict[str, str] = {
     "admin/steer.py": _OPERATED,
     "admin/names.py": "names that are refused: tests/admin/test_keys.py, tests/admin/test_levels.py",
@@ -162,6 +163,30 @@ UNMIRRORED: dict[str, str] = {
     "dialects/request.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "dialects/openai_chat/client.py": _GATEWAY,
     "dialects/openai_chat/faults.py": "envelopes: tests/dialects/test_faults.py",
+    "dialects/openai_chat/message_wire.py": _SHAPES + "tests/dialects/openai_chat/test_provider.py",
+    "dialects/openai_chat/stream_wire.py": _SHAPES + "tests/dialects/openai_chat/test_provider.py",
+    "dialects/openai_chat/assistant.py": _CHAT,
+    "dialects/openai_chat/embeddings.py": _CHAT,
+    "dialects/openai_chat/fields.py": _CHAT,
+    "dialects/openai_chat/finish.py": _CHAT,
+    "dialects/openai_chat/lenient.py": _CHAT,
+    "dialects/openai_chat/logprobs.py": _CHAT,
+    "dialects/openai_chat/messages.py": _CHAT,
+    "dialects/openai_chat/parts.py": _CHAT,
+    "dialects/openai_chat/read_choice.py": _CHAT,
+    "dialects/openai_chat/reader.py": _CHAT,
+    "dialects/openai_chat/render_messages.py": _CHAT,
+    "dialects/openai_chat/render_parts.py": _CHAT,
+    "dialects/openai_chat/render_reply.py": _CHAT,
+    "dialects/openai_chat/render_request.py": _CHAT,
+    "dialects/openai_chat/reply.py": _CHAT,
+    "dialects/openai_chat/thoughts.py": _CHAT,
+    "dialects/openai_chat/tools.py": _CHAT,
+    "dialects/openai_chat/usage_out.py": _CHAT,
+    "dialects/openai_chat/write_choice.py": _CHAT,
+    "dialects/openai_chat/writer.py": _CHAT,
+    "dialects/data_url.py": _CHAT,
+    "dialects/typed.py": _CHAT,
     "dialects/anthropic_messages/bounds.py": _PASSING,
     "dialects/anthropic_messages/client.py": _PASSING,
     "dialects/anthropic_messages/parse.py": _PASSING,

@@ -60,11 +60,18 @@ ANYTHING = Capabilities()
 
 
 class Traits(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What rendering a request has to know of its target. `stream_usage` and `limit_field` as in `provider.toml`."""
+    """What rendering a request has to know of its target. `stream_usage` and `limit_field` as in `provider.toml`.
+
+    `extensions` are what it takes beyond what its dialect's owner has, by name. For openai_chat: "top_k";
+    "cache_control" (OpenRouter's and LiteLLM's marks) or "prompt_cache_breakpoint" (OpenAI's own, of newer models);
+    "reasoning_content", "reasoning" or "reasoning_details": how thoughts go back to it; "file_url"; "tool_images":
+    images in tools' results. For embeddings: "output_dimension", its name for the length of vectors.
+    """
 
     capabilities: Capabilities = ANYTHING
     stream_usage: str = "option"
     limit_field: str = "max_tokens"
+    extensions: tuple[str, ...] = ()
 
 
 PLAIN = Traits()

@@ -13,6 +13,7 @@ from encke.dialects.mistral_embed.provider import MistralEmbed
 from encke.dialects.ollama_chat.embed import OllamaEmbed
 from encke.dialects.ollama_chat.provider import OllamaChat
 from encke.dialects.openai_chat.client import OpenAIClient
+from encke.dialects.openai_chat.provider import ChatProvider, EmbeddingsProvider
 from encke.dialects.openai_responses.client import ResponsesClient
 from encke.dialects.port import ClientSide, ProviderSide
 from encke.dialects.voyage_embed.provider import VoyageEmbed
@@ -31,6 +32,8 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
     GoogleClient("batch_embed"),
 )
 _PROVIDERS: Final[tuple[ProviderSide, ...]] = (
+    ChatProvider(),
+    EmbeddingsProvider(),
     CohereChat(),
     CohereEmbed(),
     OllamaChat(),

@@ -1,0 +1,89 @@
+"""The messages of a request into the hub."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from encke.core.chat import File, Image, Message, Part, Role, Text, ToolCall, ToolResult
+from encke.dialects.openai_chat import message_wire as wire
+from encke.dialects.openai_chat.assistant import said_in
+from encke.dialects.openai_chat.parts import read_content
+from encke.dialects.typed import invalid, is_set, missing, read, read_list
+
+_message: Final = msgspec.json.Decoder(wire.Message)
+_ROLES: Final[dict[str, Role]] = {"system": "system", "developer": "developer", "user": "user"}
+
+
+class Conversation:
+    """Reads messages one after the other: results are of calls that came before. Raises Fault."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self._custom: set[str] = set()  # calls of custom tools
+        self._legacy: dict[str, list[str]] = {}  # calls without ids, by function, that have no result yet
+        self._made = 0
+
+    def read(self, raw: msgspec.Raw, path: str) -> None:
+        """The next message."""
+        message = read(raw, _message, path)
+        role = message.role
+        if role is None:
+            raise missing(f"{path}.role")
+        if role == "assistant":
+            self._assistant(message, path)
+        elif role == "tool":
+            if not message.tool_call_id:
+                raise missing(f"{path}.tool_call_id")
+            self._result(message, message.tool_call_id, path)
+        elif role == "function":
+            if not message.name:
+                raise missing(f"{path}.name")
+            waiting = self._legacy.get(message.name)
+            self._result(message, waiting.pop(0) if waiting else self._new_id(), path)
+        elif role in _ROLES:
+            parts = read_content(message.content, f"{path}.content", only_text=role != "user")
+            if not is_set(message.content):
+                raise missing(f"{path}.content")
+            self.messages.append(Message(_ROLES[role], tuple(parts), message.name or ""))
+        else:
+            raise invalid(f"{path}.role", "must be one of system, developer, user, assistant, tool, function")
+
+    def _assistant(self, message: wire.Message, path: str) -> None:
+        content = read_content(message.content, f"{path}.content")
+        parts = said_in(message, content, self._new_id, packed=False)
+        for part in parts:
+            if isinstance(part, ToolCall) and part.custom:
+                self._custom.add(part.id)
+        if message.function_call is not None and message.function_call.name:
+            call = next(part for part in parts if isinstance(part, ToolCall))
+            self._legacy.setdefault(call.name, []).append(call.id)
+        self.messages.append(Message("assistant", tuple(parts), message.name or ""))
+
+    def _result(self, message: wire.Message, id: str, path: str) -> None:
+        parts: list[Text | Image | File] = []
+        for at, part in enumerate(read_content(message.content, f"{path}.content")):
+            if not isinstance(part, (Text, Image, File)):
+                raise invalid(f"{path}.content[{at}].type", "must be text, image_url or file in a tool's result")
+            parts.append(part)
+        found: Part = ToolResult(id, tuple(parts), message.name or "", custom=id in self._custom)
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last.role == "tool":
+            self.messages[-1] = Message("tool", (*last.parts, found))
+        else:
+            self.messages.append(Message("tool", (found,)))
+
+    def _new_id(self) -> str:
+        self._made += 1
+        return f"call_{self._made}"
+
+
+def read_messages(raw: msgspec.Raw) -> tuple[Message, ...]:
+    """All of them. Raises Fault."""
+    conversation = Conversation()
+    for at, item in enumerate(read_list(raw, "messages")):
+        conversation.read(item, f"messages[{at}]")
+    if not conversation.messages:
+        raise invalid("messages", "must have at least one message")
+    return tuple(conversation.messages)

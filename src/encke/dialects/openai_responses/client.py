@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from encke.core.chat import ChatReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.openai_chat.faults import render_fault
 from encke.dialects.openai_responses.bounds import output_limit, unbounded
 from encke.dialects.openai_responses.faults import render_stream_fault
+from encke.dialects.openai_responses.fields import read_request
 from encke.dialects.openai_responses.parse import parse_reply, parse_request
 from encke.dialects.openai_responses.render import render_native
+from encke.dialects.openai_responses.replay import replay
 from encke.dialects.openai_responses.tap import ResponsesTap
-from encke.dialects.port import CHAT, ClientSide, ParsedReply, Tap
+from encke.dialects.openai_responses.writer import ResponsesWriter
+from encke.dialects.port import CHAT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 
@@ -44,6 +48,22 @@ class ResponsesClient(ClientSide):
     def read_reply(self, data: bytes) -> ParsedReply:
         """See `ClientSide`."""
         return parse_reply(data)
+
+    def to_hub(self, request: Request) -> Hub:
+        """See `ClientSide`."""
+        return read_request(request)
+
+    def render_reply(self, reply: HubReply, request: Request, call_id: str, created: int) -> bytes:
+        """See `ClientSide`."""
+        assert isinstance(reply, ChatReply)
+        writer = ResponsesWriter(request, call_id, created, quiet=True)
+        for delta in replay(reply):
+            writer.feed(delta)
+        return writer.whole(reply.usage)[1]
+
+    def writer(self, request: Request, call_id: str, created: int) -> Writer:
+        """See `ClientSide`."""
+        return ResponsesWriter(request, call_id, created)
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:
         """See `ClientSide`."""

@@ -1,0 +1,346 @@
+"""Output items, one after the other, as events and as what the Response has in it at the end."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from encke.core.chat import Audio, Citation, Image, TokenLogprob
+from encke.core.delta import (
+    CITATION,
+    MEDIA,
+    REDACTED,
+    REFUSAL,
+    SIGNATURE,
+    TEXT,
+    THINKING,
+    TOOL,
+    Delta,
+)
+from encke.dialects import carrier
+from encke.dialects.blocks import BlockSink
+from encke.dialects.openai_responses.conversation import OF_CALL, OF_TEXT
+from encke.dialects.openai_responses.wire import NAME
+
+_encode: Final = msgspec.json.Encoder().encode
+_any: Final = msgspec.json.Decoder()
+
+_EMPTY_TEXT: Final = b'{"type":"output_text","text":"","annotations":[],"logprobs":[]}'
+
+
+class Items(BlockSink):
+    """Writes blocks as items. `out` takes the events, `done` the whole items; `status` is what an item gets that ends.
+
+    With `quiet` no events are made: for an answer that is no stream.
+    """
+
+    def __init__(self, out: list[bytes], id: str, quiet: bool) -> None:
+        self.out = out
+        self.done: list[bytes] = []
+        self.sequence = 0
+        self.status = b"completed"
+        self._quiet = quiet
+        self._id = id
+        self._kind = TEXT
+        self._begun = False  # the item's beginning is written
+        self._item = b""  # its id
+        self._call = b""  # of a call: its id, JSON
+        self._name = b""  # and its name, JSON
+        self._call_id = ""
+        self._custom = False
+        self._index = 0
+        self._head = b""  # of its deltas' events
+        self._pieces: list[str] = []
+        self._length = 0  # of them, in characters
+        self._annotations: list[bytes] = []
+        self._logprobs: list[bytes] = []
+        self._pending: list[bytes] = []  # logprobs that came before their text
+        self._signature = ""
+        self._origin = ""
+        self._thought_id = ""
+        self._media: Any = None
+
+    def event(self, kind: bytes, rest: bytes) -> None:
+        """One event; `rest` are its fields, JSON without braces."""
+        if not self._quiet:
+            self.out.append(
+                b'event: %b\ndata: {"type":"%b",%b,"sequence_number":%d}\n\n' % (kind, kind, rest, self.sequence)
+            )
+            self.sequence += 1
+
+    def open(self, delta: Delta) -> None:
+        """See `BlockSink`. What has no text yet is not begun."""
+        self._kind = delta.kind
+        self._begun = False
+        self._pieces = []
+        self._length = 0
+        self._annotations = []
+        self._logprobs = []
+        self._signature = self._origin = ""
+        self._thought_id = delta.id
+        if delta.kind == TOOL:
+            self._custom = delta.data is True
+            self._call_id = delta.id
+            self._call = _encode(delta.id)
+            self._name = _encode(delta.name)
+            self._begin_call()
+        elif delta.kind == MEDIA:
+            self._media = delta.data
+
+    def add(self, delta: Delta) -> None:
+        """See `BlockSink`."""
+        kind = delta.kind
+        if kind in (SIGNATURE, REDACTED):
+            self._signature, self._origin = delta.text, delta.name
+        elif kind == CITATION:
+            self._annotate(delta.data)
+        elif kind == MEDIA:
+            pass  # is all written at once
+        elif delta.text:
+            if not self._begun:
+                self._begin()
+            self._pieces.append(delta.text)
+            self._length += len(delta.text)
+            if not self._quiet:
+                self._delta(delta.text)
+
+    def close(self) -> None:
+        """See `BlockSink`."""
+        kind = self._kind
+        if kind in (TEXT, REFUSAL):
+            if self._begun:
+                self._end_message()
+            self._sign(OF_TEXT)
+        elif kind in (THINKING, REDACTED):
+            if self._begun or self._signature:
+                self._end_reasoning()
+        elif kind == TOOL:
+            self._end_call()
+            self._sign(OF_CALL + self._call_id)
+        elif kind == MEDIA:
+            self._write_media()
+        self._begun = False
+
+    def logprobs(self, tokens: tuple[TokenLogprob, ...]) -> None:
+        """How likely tokens were, of the text that is open or that begins next."""
+        told = [_encode(logprob(token)) for token in tokens]
+        if self._begun and self._kind == TEXT:
+            self._logprobs += told
+            self.event(b"response.output_text.delta", b'%b"","logprobs":[%b]' % (self._head, b",".join(told)))
+        else:
+            self._pending += told
+
+    def _delta(self, text: str) -> None:
+        kind = self._kind
+        self.out.append(
+            b'event: %b%b%b,"sequence_number":%d}\n\n'
+            % (
+                _DELTAS[kind] if not (kind == TOOL and self._custom) else _CUSTOM_DELTA,
+                self._head,
+                _encode(text) if kind != TEXT else _encode(text) + b',"logprobs":[]',
+                self.sequence,
+            )
+        )
+        self.sequence += 1
+
+    def _new_item(self, prefix: str) -> None:
+        self._begun = True
+        self._index = len(self.done)
+        self._item = f"{prefix}_{self._id}_{self._index}".encode()
+
+    def _where(self) -> bytes:
+        return b'"item_id":"%b","output_index":%d' % (self._item, self._index)
+
+    def _added(self, item: bytes) -> None:
+        self.event(b"response.output_item.added", b'"output_index":%d,"item":%b' % (self._index, item))
+
+    def _item_done(self, item: bytes) -> None:
+        self.done.append(item)
+        self.event(b"response.output_item.done", b'"output_index":%d,"item":%b' % (self._index, item))
+
+    def _begin(self) -> None:
+        """A message or a thought begins, with its one part."""
+        kind = self._kind
+        if kind == THINKING:
+            self._begin_thought()
+            return
+        self._new_item("msg")
+        self._added(b'{"type":"message","id":"%b","status":"in_progress","role":"assistant","content":[]}' % self._item)
+        part = _EMPTY_TEXT if kind == TEXT else b'{"type":"refusal","refusal":""}'
+        at = b'%b,"content_index":0' % self._where()
+        self._head = at + b',"delta":'
+        self.event(b"response.content_part.added", b'%b,"part":%b' % (at, part))
+        if self._pending and kind == TEXT:
+            pending, self._pending = self._pending, []
+            self._logprobs += pending
+            self.event(b"response.output_text.delta", b'%b"","logprobs":[%b]' % (self._head, b",".join(pending)))
+
+    def _begin_thought(self) -> None:
+        self._new_item("rs")
+        self._added(b'{"type":"reasoning","id":"%b","summary":[]}' % self._item)
+        at = b'%b,"summary_index":0' % self._where()
+        self._head = at + b',"delta":'
+        self.event(b"response.reasoning_summary_part.added", b'%b,"part":{"type":"summary_text","text":""}' % at)
+
+    def _begin_call(self) -> None:
+        self._new_item("ctc" if self._custom else "fc")
+        self._head = self._where() + b',"delta":'
+        self._added(self._call_item(b"in_progress", b'""'))
+
+    def _call_item(self, status: bytes, told: bytes) -> bytes:
+        kind, field = (b"custom_tool_call", b"input") if self._custom else (b"function_call", b"arguments")
+        return b'{"type":"%b","id":"%b","call_id":%b,"name":%b,"%b":%b,"status":"%b"}' % (
+            kind, self._item, self._call, self._name, field, told, status,
+        )  # fmt: skip
+
+    def _end_message(self) -> None:
+        text = _encode("".join(self._pieces))
+        at = b'%b,"content_index":0' % self._where()
+        if self._kind == TEXT:
+            logprobs = b",".join(self._logprobs)
+            self.event(b"response.output_text.done", b'%b,"text":%b,"logprobs":[%b]' % (at, text, logprobs))
+            part = b'{"type":"output_text","text":%b,"annotations":[%b],"logprobs":[%b]}' % (
+                text, b",".join(self._annotations), logprobs,
+            )  # fmt: skip
+        else:
+            self.event(b"response.refusal.done", b'%b,"refusal":%b' % (at, text))
+            part = b'{"type":"refusal","refusal":%b}' % text
+        self.event(b"response.content_part.done", b'%b,"part":%b' % (at, part))
+        self._item_done(
+            b'{"type":"message","id":"%b","status":"%b","role":"assistant","content":[%b]}'
+            % (self._item, self.status, part)
+        )
+
+    def _end_reasoning(self) -> None:
+        summary = b""
+        if self._begun:
+            text = _encode("".join(self._pieces))
+            at = b'%b,"summary_index":0' % self._where()
+            summary = b'{"type":"summary_text","text":%b}' % text
+            self.event(b"response.reasoning_summary_text.done", b'%b,"text":%b' % (at, text))
+            self.event(b"response.reasoning_summary_part.done", b'%b,"part":%b' % (at, summary))
+        else:
+            self._new_item("rs")
+            self._added(b'{"type":"reasoning","id":"%b","summary":[]}' % self._item)
+        self._end_thought(summary, self._thought_id)
+
+    def _end_thought(self, summary: bytes, id: str) -> None:
+        sealed = b""
+        if self._signature:
+            own = self._origin in (NAME, "")
+            held = self._signature if own else carrier.wrap(self._origin, self._signature, id)
+            sealed = b',"encrypted_content":' + _encode(held)
+        self._item_done(b'{"type":"reasoning","id":"%b","summary":[%b]%b}' % (self._item, summary, sealed))
+
+    def _sign(self, of: str) -> None:
+        """A signature that is not a thought's goes in an item of its own, that says whose it is."""
+        if self._signature:
+            self._new_item("rs")
+            self._added(b'{"type":"reasoning","id":"%b","summary":[]}' % self._item)
+            self._end_thought(b"", of)
+
+    def _end_call(self) -> None:
+        told = "".join(self._pieces)
+        status = self.status
+        if not self._custom:
+            if not told.strip():
+                if not self._quiet:
+                    self._delta("{}")
+                told = "{}"
+            elif not _is_json(told):
+                status = b"incomplete"
+        text = _encode(told)
+        if self._custom:
+            self.event(b"response.custom_tool_call_input.done", b'%b,"input":%b' % (self._where(), text))
+        else:
+            self.event(
+                b"response.function_call_arguments.done",
+                b'%b,"name":%b,"arguments":%b' % (self._where(), self._name, text),
+            )
+        self._item_done(self._call_item(status, text))
+
+    def _annotate(self, citation: Citation) -> None:
+        if not self._begun:
+            self._begin()
+        made = annotation(citation, self._length)
+        if made is None:
+            return
+        told = _encode(made)
+        self.event(
+            b"response.output_text.annotation.added",
+            b'%b,"content_index":0,"annotation_index":%d,"annotation":%b'
+            % (self._where(), len(self._annotations), told),
+        )
+        self._annotations.append(told)
+
+    def _write_media(self) -> None:
+        media, self._media = self._media, None
+        if isinstance(media, Image) and media.data:
+            self._new_item("ig")
+            start = b'{"type":"image_generation_call","id":"%b","status":' % self._item
+            self._added(start + b'"in_progress","result":null}')
+            format = media.media_type.rpartition("/")[2]
+            self._item_done(
+                b'%b"completed","output_format":%b,"result":%b}' % (start, _encode(format), _encode(media.data))
+            )
+        elif isinstance(media, Audio) and media.transcript:
+            self._kind = TEXT
+            self._begin()
+            self._pieces.append(media.transcript)
+            if not self._quiet:
+                self._delta(media.transcript)
+            self._end_message()
+
+
+_DELTAS: Final[dict[int, bytes]] = {
+    kind: b'%b\ndata: {"type":"%b",' % (name, name)
+    for kind, name in (
+        (TEXT, b"response.output_text.delta"),
+        (REFUSAL, b"response.refusal.delta"),
+        (THINKING, b"response.reasoning_summary_text.delta"),
+        (TOOL, b"response.function_call_arguments.delta"),
+    )
+}
+_CUSTOM_DELTA: Final = b'response.custom_tool_call_input.delta\ndata: {"type":"response.custom_tool_call_input.delta",'
+
+
+def annotation(citation: Citation, end: int) -> dict[str, Any] | msgspec.Raw | None:
+    """A citation on this wire, if it can say it; `end` is where the text ends of which nobody has told the place."""
+    if citation.origin == NAME and citation.raw:
+        return msgspec.Raw(citation.raw)
+    if not citation.url:
+        return None
+    return {
+        "type": "url_citation",
+        "url": citation.url,
+        "title": citation.title,
+        "start_index": citation.start or 0,
+        "end_index": end if citation.end is None else citation.end,
+    }
+
+
+def logprob(token: TokenLogprob) -> dict[str, Any]:
+    """A token's, on this wire."""
+    made: dict[str, Any] = {
+        "token": token.token,
+        "logprob": token.logprob,
+        "bytes": list(token.bytes) if token.bytes is not None else list(token.token.encode("utf-8", "replace")),
+    }
+    made["top_logprobs"] = [
+        {
+            "token": other.token,
+            "logprob": other.logprob,
+            "bytes": list(other.bytes) if other.bytes is not None else list(other.token.encode("utf-8", "replace")),
+        }
+        for other in token.top
+    ]
+    return made
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _any.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

@@ -14,7 +14,7 @@ from encke.calls.relay import MAX_HELD, StreamEnd, StreamRelay
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE
 from encke.dialects.openai_chat.stream import DONE, ChatTap
-from encke.framing.sse import MAX_EVENT
+from encke.framing.sse import MAX_EVENT, SseSplitter
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
 from tests.relay import oracle
@@ -36,7 +36,7 @@ class Watched:
     """A relay with its client, driven as an attempt and a call would."""
 
     def __init__(self, wants_usage: bool = False) -> None:
-        self.relay = StreamRelay(ChatTap(wants_usage), Signal())
+        self.relay = StreamRelay(ChatTap(wants_usage), Signal(), SseSplitter())
         self.client = Client()
 
     def read(self, data: bytes) -> None:

@@ -382,8 +382,9 @@ class Attempt:
     def _start_relay(self) -> StreamRelay:
         call, price = self.call, self._price
         once = call.once
-        tap = self._passage.tap(call)
-        relay = StreamRelay(tap, self.opened) if once is None else KeepingRelay(tap, self.opened, once)
+        tap, splitter = self._passage.tap(call), self._passage.splitter()
+        opened = self.opened
+        relay = StreamRelay(tap, opened, splitter) if once is None else KeepingRelay(tap, opened, splitter, once)
         if call.shows_cost and not tap.rewrites:
             relay.keep_usage()
         if call.hold is not None and call.hold.charges.budgets and price is not None and not price.free:

@@ -18,6 +18,8 @@ from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
 from encke.dialects.table import PROVIDERS
 from encke.dialects.translate import Translator
+from encke.framing.json_lines import JsonLinesSplitter
+from encke.framing.sse import SseSplitter
 
 REJECT: Final = "reject"
 
@@ -61,6 +63,10 @@ class Passage:
     def lines(self) -> bool:
         """Whether streams come as lines of JSON, not as events."""
         return self._provider is not None and self._provider.framing == "json_lines"
+
+    def splitter(self) -> SseSplitter | JsonLinesSplitter:
+        """For the stream that comes back."""
+        return JsonLinesSplitter() if self.lines else SseSplitter()
 
     def tap(self, call: Call) -> Tap:
         """For the stream that comes back."""

@@ -13,6 +13,7 @@ from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.openai_chat.cost import event_with_cost
 from encke.dialects.port import CONTENT, DROP, END, ERROR, Tap
+from encke.framing.json_lines import JsonLinesSplitter
 from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
@@ -45,10 +46,10 @@ class StreamRelay:
         "_rest", "_rewrites", "_splitter", "ended", "finish", "opened", "stopped", "tap",
     )  # fmt: skip
 
-    def __init__(self, tap: Tap, opened: Signal[None]) -> None:
+    def __init__(self, tap: Tap, opened: Signal[None], splitter: SseSplitter | JsonLinesSplitter) -> None:
         """`tap` looks at the events, or writes others in their place; `opened` is shared with whoever may have to fail
         it for other reasons."""
-        self._splitter = SseSplitter()
+        self._splitter = splitter
         self._client: ServerConnection | None = None
         self._late: list[SseEvent] | None = None  # events that are to be sent with the end; None: no such thing
         self._out: list[bytes] = []

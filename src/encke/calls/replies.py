@@ -15,6 +15,8 @@ from typing import Any, Final, Protocol, TypeVar
 from encke.calls.relay import StreamRelay
 from encke.core.faults import Fault
 from encke.dialects.port import Tap
+from encke.framing.json_lines import JsonLinesSplitter
+from encke.framing.sse import SseSplitter
 from encke.http.drive import Driver, Signal
 from encke.http.server import ServerConnection
 from encke.keys.grant import Grant
@@ -173,8 +175,8 @@ class KeepingRelay(StreamRelay):
 
     __slots__ = ("_once",)
 
-    def __init__(self, tap: Tap, opened: Signal[None], once: Once) -> None:
-        super().__init__(tap, opened)
+    def __init__(self, tap: Tap, opened: Signal[None], splitter: SseSplitter | JsonLinesSplitter, once: Once) -> None:
+        super().__init__(tap, opened, splitter)
         self._once = once
 
     def flush(self) -> None:

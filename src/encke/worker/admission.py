@@ -18,7 +18,7 @@ MAX_REMEMBERED: Final = 4096
 MAX_VALUE: Final = 256  # of a value that is remembered: a key may stand behind 60 KB of spaces, 4096 times
 
 _QUERY_KEY: Final = re.compile(rb"(?:^|&)(?:key|api_key|api-key|access_token|token)=sk-", re.I)
-_GEMINI_KEY: Final = re.compile(rb"(?:^|&)key=([^&]*)")
+_KEY_IN_QUERY: Final = re.compile(rb"(?:^|&)key=([^&]*)")
 _HOW: Final = "Send it as `Authorization: Bearer sk-…`."
 
 
@@ -67,7 +67,7 @@ class Admission:
         if authorization is not None:
             found.add(_bearer(authorization))
         if in_query and request.query:
-            found.update(unquote_to_bytes(key).strip() for key in _GEMINI_KEY.findall(request.query))
+            found.update(unquote_to_bytes(key).strip() for key in _KEY_IN_QUERY.findall(request.query))
         found.discard(b"")
         if not in_query and _QUERY_KEY.search(request.query):
             raise Fault("invalid_value", f"A key in the query string is refused: it would end up in logs. {_HOW}")

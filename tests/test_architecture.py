@@ -95,6 +95,7 @@ _OPERATED = "what operators do to a running gateway: tests/system/test_reload.py
 _EXAMINED = "looked at as an operator does: tests/cli/test_doctor.py"
 _SCRAPED = "what Prometheus sees of whole gateways: tests/system/test_metrics.py"
 _FAKE = "a part of the fake upstream, which is tested as a whole: tests/testing/test_upstream.py"
+_WIRES = "answers of the fake upstream in every wire, read by their makers' clients: tests/testing/test_wires.py"
 _DESK = "parts of the lease desk, held against a model of it all: tests/keeper/test_desk.py"
 _VECTORS = "all that give vectors are held to the same: tests/dialects/test_embedding.py"
 _SHAPES = "shapes without behaviour, read and written in "
@@ -238,6 +239,16 @@ UNMIRRORED: dict[str, str] = {
     "supervise/reload.py": _OPERATED,
     "supervise/rolling.py": _OPERATED,
     "supervise/supervisor.py": _PROCESS,
+    "testing/asked.py": _WIRES,
+    "testing/options.py": _WIRES,
+    "testing/wires/cohere.py": _WIRES,
+    "testing/wires/gemini.py": _WIRES,
+    "testing/wires/messages.py": _WIRES,
+    "testing/wires/mistral.py": _WIRES,
+    "testing/wires/ollama.py": _WIRES,
+    "testing/wires/responses.py": _WIRES,
+    "testing/wires/side.py": _WIRES,
+    "testing/wires/table.py": _WIRES,
     "testing/connection.py": _FAKE,
     "testing/faults.py": "behaviours, one by one: tests/testing/test_behaviours.py",
     "testing/host.py": _FAKE,
@@ -416,13 +427,13 @@ NO_PROVIDERS = re.compile(
 
 def test_no_provider_is_named_outside_its_folder() -> None:
     """A provider's peculiarities stand in its folder, as data; comments and docstrings may name it as a source. A
-    dialect is called after whoever made it: its folder may say so, and others by the names of dialects, operations and
-    routes."""
+    dialect is called after whoever made it: its folder may say so, the fake upstream's wires too, and others by the
+    names of dialects, operations and routes."""
     names = (set(read_presets()) - {"local", *ORDINARY_WORDS}) | set(OTHER_PROVIDERS)
     pattern = re.compile(rf"(?<![a-z])(?:{'|'.join(sorted(names))})(?![a-z])", re.I)
     problems = []
     for name, tree in modules().items():
-        if room_of(name) in ("providers", "dialects"):
+        if room_of(name) in ("providers", "dialects") or name.startswith("encke.testing.wires"):
             continue
         problems += [
             f"{name}:{line}: {text[:80]!r}" for text, line in words(tree) if pattern.search(NO_PROVIDERS.sub("", text))

@@ -4,8 +4,8 @@ A request names its behaviour in one of three ways, so that it works through a g
 - the model: `fault-reset-mid-stream` is `reset_mid_stream`;
 - the path: `/behave/reset_mid_stream/v1/chat/completions` (give the gateway such a base URL);
 - the last user message: `behave: {"name": "slow_chunks", "chunks": 50, "interval": 0.1}`, any field of `Options`.
-Otherwise the answer is polite: a chat completion, or the list of models. To refuse connections there is
-`FakeUpstream.refuse`.
+Otherwise the answer is polite: a chat in the wire that the path tells (`wires.table`), embeddings, a count of tokens,
+the list of models. To refuse connections there is `FakeUpstream.refuse`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any
 import msgspec
 
 from encke.testing import wire
-from encke.testing.faults import FAULTS, Behaviour, envelope
+from encke.testing.faults import FAULTS, Behaviour
 from encke.testing.oddities import ODDITIES
-from encke.testing.polite import CREATED, Answer, Options
+from encke.testing.polite import Options, envelope
 from encke.testing.request import Request
 from encke.testing.script import Script, Send
+from encke.testing.wires.side import beside
+from encke.testing.wires.table import answer_to, wire_of
 
 __all__ = ["BEHAVIOURS", "Options", "by_request", "early_by_request", "named"]
 
@@ -39,15 +41,15 @@ def named(request: Request, options: Options) -> Script:
     if behave is None:
         known = ", ".join(sorted(BEHAVIOURS))
         return _error(400, f"the fake upstream has no behaviour {options.name!r}; it has: {known}")
-    answer = Answer(request, options)
+    answer = answer_to(request, options)
     return Script(behave(answer), options.name, answer.prompt_tokens)
 
 
 def by_request(request: Request) -> Script:
     """The script that the request asks for."""
-    if request.path.endswith("/models") and request.method == "GET":
-        return _models()
-    if not request.path.endswith("/chat/completions") or request.method != "POST":
+    if (found := beside(request)) is not None and _no_fault(request):
+        return Script([Send(wire.json_response(200, found))], name="beside")
+    if request.method != "POST" or (found is None and wire_of(request) is None):
         return _error(404, f"the fake upstream has nothing at {request.method} {request.path}")
     try:
         return named(request, _options(request))
@@ -70,6 +72,10 @@ def _options(request: Request) -> Options:
     return msgspec.convert({"name": name, **given}, Options)
 
 
+def _no_fault(request: Request) -> bool:
+    return not (_PATH.match(request.path) or _MODEL.search(request.model or ""))
+
+
 def _first_object(text: str) -> Any:
     """The JSON at the beginning of a text, whatever comes after it."""
     try:
@@ -85,8 +91,3 @@ def _name(text: str) -> str:
 def _error(status: int, message: str) -> Script:
     body = envelope("invalid_request_error", "fake_upstream", message)
     return Script([Send(wire.json_response(status, body))], name=f"error_{status}")
-
-
-def _models() -> Script:
-    one = {"id": "fake", "object": "model", "created": CREATED, "owned_by": "encke"}
-    return Script([Send(wire.json_response(200, {"object": "list", "data": [one]}))], name="models")

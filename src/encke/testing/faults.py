@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from functools import lru_cache
 from time import time
-from typing import Any
 
 import msgspec
 
 from encke.testing import wire
-from encke.testing.polite import STREAM_HEAD, Answer, delay, middle, polite, whole
+from encke.testing.polite import STREAM_HEAD, Answer, delay, envelope, middle, polite, whole
 from encke.testing.script import Fin, PauseReading, ResumeReading, Rst, Send, Sleep, Stall, Step, WaitGone
 
 Behaviour = Callable[[Answer], Iterable[Step]]
@@ -39,21 +38,20 @@ STATUSES: dict[int, tuple[str, str | None, str]] = {
 }
 
 
-def envelope(kind: str, code: str | None, message: str) -> dict[str, Any]:
-    """The error envelope of OpenAI's API."""
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+def refused(answer: Answer, status: int, kind: str, code: str | None, message: str) -> bytes:
+    """The body of an error, as the answer's wire has it."""
+    return msgspec.json.encode(answer.refusal(status, kind, code, message))
 
 
 def error(status: int) -> Behaviour:
     """A refusal with `status`."""
-    body = msgspec.json.encode(envelope(*STATUSES[status]))
-    return lambda answer: whole(answer, body, status)
+    return lambda answer: whole(answer, refused(answer, status, *STATUSES[status]), status)
 
 
 def limited(header: str, value: Callable[[Answer], str], status: int = 429) -> Behaviour:
     """A refusal with retry advice."""
-    body = msgspec.json.encode(envelope("tokens", "rate_limit_exceeded", "Rate limit reached; try again later."))
-    return lambda answer: whole(answer, body, status, [(header, value(answer))])
+    words = ("tokens", "rate_limit_exceeded", "Rate limit reached; try again later.")
+    return lambda answer: whole(answer, refused(answer, status, *words), status, [(header, value(answer))])
 
 
 def _retry_date(answer: Answer) -> str:
@@ -123,7 +121,7 @@ def gzipped(answer: Answer) -> list[Step]:
     """The polite body with gzip, though nobody asked for it."""
     kind, body = wire.JSON, msgspec.json.encode(answer.reply())
     if answer.request.stream:
-        kind, body = wire.EVENT_STREAM, b"".join(data for data, _ in answer.events()) + wire.event("[DONE]")
+        kind, body = wire.EVENT_STREAM, b"".join(data for data, _ in [*answer.events(), *answer.done])
     return [Send(wire.http_response(200, [kind, ("content-encoding", "gzip")], gzip.compress(body)))]
 
 
@@ -148,7 +146,7 @@ EARLY = wire.json_response(400, envelope(*STATUSES[400]), [("connection", "close
 
 FAULTS: dict[str, Behaviour] = {
     **{str(status): error(status) for status in STATUSES},
-    "429": lambda answer: whole(answer, msgspec.json.encode(envelope("tokens", None, "Rate limit reached.")), 429),
+    "429": lambda answer: whole(answer, refused(answer, 429, "tokens", None, "Rate limit reached."), 429),
     "429_seconds": limited("retry-after", lambda answer: str(answer.options.seconds)),
     "429_ms": limited("retry-after-ms", lambda answer: str(answer.options.seconds * 1000)),
     "429_date": limited("retry-after", _retry_date),
@@ -181,7 +179,7 @@ FAULTS: dict[str, Behaviour] = {
     "redirect_301": redirect(301),
     "redirect_302": redirect(302),
     "redirect_307": redirect(307),
-    "error_200": lambda answer: whole(answer, msgspec.json.encode(envelope(*STATUSES[500]))),
+    "error_200": lambda answer: whole(answer, refused(answer, 500, *STATUSES[500])),
     "early_400_before_body": before(PauseReading(), Send(EARLY), Sleep(0.3), ResumeReading(), WaitGone(2), Fin()),
     "close_after_answer": lambda answer: [*polite(answer), Fin()],
     "reset_after_answer": lambda answer: [*polite(answer), Sleep(0.05), Rst()],

@@ -8,21 +8,23 @@ from typing import Any
 import msgspec
 
 from encke.testing import wire
-from encke.testing.faults import Behaviour, envelope
+from encke.testing.faults import Behaviour
 from encke.testing.polite import STREAM_HEAD, Answer, polite, stream, usage, whole
 from encke.testing.script import Fin, Send, Sleep, Step
 
 Events = list[tuple[bytes, int]]
-DONE = (wire.event("[DONE]"), 0)
 COMMENT = (b": still working\n\n", 0)
-BROKEN = wire.event(envelope("server_error", None, "The server failed while generating."))
 
 
 def events(change: Callable[[Answer, Events], Events]) -> Behaviour:
-    """Change the events of a polite stream (the last is [DONE]); an answer that is not streamed stays polite."""
+    """Change the events of a polite stream (the last is its end mark); an answer that is not streamed stays polite."""
 
     def behave(answer: Answer) -> list[Step]:
-        return stream(answer, change(answer, [*answer.events(), DONE])) if answer.request.stream else polite(answer)
+        return (
+            stream(answer, change(answer, [*answer.events(), *answer.done]))
+            if answer.request.stream
+            else polite(answer)
+        )
 
     return behave
 
@@ -33,10 +35,10 @@ def stream_bytes(change: Callable[[bytes], bytes], size: int = 0) -> Behaviour:
     def behave(answer: Answer) -> list[Step]:
         if not answer.request.stream:
             return polite(answer)
-        body = change(b"".join(data for data, _ in [*answer.events(), DONE]))
+        body = change(b"".join(data for data, _ in [*answer.events(), *answer.done]))
         step = size or max(len(body), 1)
         cut = [Send(wire.chunk(body[at : at + step])) for at in range(0, len(body), step)]
-        return [Send(STREAM_HEAD), *cut, Send(wire.LAST_CHUNK, len(answer.pieces))]
+        return [Send(answer.stream_head), *cut, Send(wire.LAST_CHUNK, len(answer.pieces))]
 
     return behave
 
@@ -47,7 +49,7 @@ def with_usage(value: Callable[[Answer], Any]) -> Behaviour:
     def behave(answer: Answer) -> list[Step]:
         answer.usage = value(answer)
         if answer.request.stream:
-            end = [*answer.events(), DONE]
+            end = [*answer.events(), *answer.done]
             return stream(answer, end if answer.usage is not None else [one for one in end if b'"usage"' not in one[0]])
         reply = answer.reply()
         if answer.usage is None:
@@ -85,7 +87,7 @@ def _blank_first(answer: Answer, sent: Events) -> Events:
 
 def _body(answer: Answer) -> tuple[tuple[str, str], bytes]:
     if answer.request.stream:
-        return wire.EVENT_STREAM, b"".join(data for data, _ in [*answer.events(), DONE])
+        return wire.EVENT_STREAM, b"".join(data for data, _ in [*answer.events(), *answer.done])
     return wire.JSON, msgspec.json.encode(answer.reply())
 
 
@@ -158,15 +160,15 @@ ODDITIES: dict[str, Behaviour] = {
     "slow_chunks": _slow,
     "big_stream": _big_stream,
     "sse_no_terminal": events(lambda answer, sent: sent[: 1 + len(answer.pieces)]),
-    "missing_done": events(lambda _, sent: sent[:-1]),
+    "missing_done": events(lambda answer, sent: sent[: len(sent) - len(answer.done)]),
     "empty_stream": events(lambda *_: []),
-    "done_only": events(lambda *_: [DONE]),
+    "done_only": events(lambda answer, _: answer.done),
     "data_after_done": events(lambda answer, sent: [*sent, (wire.event(answer.chunk({"content": "late"})), 0)]),
-    "doubled_done": events(lambda _, sent: [*sent, DONE]),
+    "doubled_done": events(lambda answer, sent: [*sent, *answer.done]),
     "comments": events(lambda _, sent: [COMMENT, *(part for one in sent for part in (one, COMMENT))]),
     "whitespace_then_content": events(_blank_first),
-    "error_in_stream": events(lambda answer, sent: [*sent[: 1 + answer.options.after], (BROKEN, 0)]),
-    "error_first_in_stream": events(lambda *_: [(BROKEN, 0)]),
+    "error_in_stream": events(lambda answer, sent: [*sent[: 1 + answer.options.after], (answer.broken, 0)]),
+    "error_first_in_stream": events(lambda answer, _: [(answer.broken, 0)]),
     "bad_event": events(lambda answer, sent: [*sent[:2], (b"data: {not json\n\n", 0), *sent[2:]]),
     "bom": stream_bytes(lambda body: b"\xef\xbb\xbf" + body),
     "bare_cr": stream_bytes(lambda body: body.replace(b"\n", b"\r")),

@@ -8,47 +8,49 @@ unless `each` says otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import zip_longest
+from typing import Any, ClassVar
 
 import msgspec
 
-from encke.testing import wire
+from encke.testing import asked, wire
+from encke.testing.options import Options, ToolCall
 from encke.testing.request import Request
 from encke.testing.script import Send, Sleep, Step
+
+__all__ = [
+    "CREATED",
+    "STREAM_HEAD",
+    "Answer",
+    "Options",
+    "delay",
+    "envelope",
+    "middle",
+    "polite",
+    "stream",
+    "usage",
+    "whole",
+]
 
 CREATED = 1_700_000_000
 
 
-class Options(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a request or a rule may say about its answer. `name` picks the behaviour; the others dial it."""
-
-    name: str = "polite"
-    chunks: int = 4  # pieces of content
-    each: int = 1  # output tokens in each
-    after: int = 2  # a fault in the middle comes after this many pieces
-    interval: float = 0.0  # seconds between pieces of a stream
-    first_delay: float = 0.0  # seconds before the head
-    content: str | None = None  # the first piece, instead of the nonce
-    piece: str | None = None  # every further piece, instead of the nonce and a number
-    prompt_tokens: int | None = None  # usage claimed, instead of counted
-    completion_tokens: int | None = None
-    usage: dict[str, Any] | None = None  # the whole of it, instead of those two
-    honour_max: bool = True  # false: write more than max_tokens allows
-    seconds: int = 7  # for Retry-After
-    megabytes: int = 64  # for big bodies
-    location: str = "http://127.0.0.1:9/elsewhere"  # for redirects
-    eol: str = "\n"
-
-
 @dataclass
 class Answer:
-    """A chat completion: `pieces` of content, why it `finish`ed, and its `usage`; behaviours may change all three."""
+    """A chat completion: `pieces` of content, why it `finish`ed, and its `usage`; behaviours may change all three.
+
+    Calls of functions are made as the options say, or where the request demands one, which then has the options'
+    content as arguments; results of tools that came back are told instead ("Told: …"). Other wires are subclasses in
+    `encke.testing.wires`; `finish` has OpenAI's words in all of them.
+    """
 
     request: Request
     options: Options
     pieces: list[str] = field(default_factory=list)
     finish: str = "stop"
     usage: Any = None
+    calls: list[ToolCall] = field(default_factory=list)
+    prefix: ClassVar[str] = "call_fake"
 
     def __post_init__(self) -> None:
         request, options = self.request, self.options
@@ -57,11 +59,29 @@ class Answer:
             bound = max(request.max_tokens, 0) // options.each
         count = min(options.chunks, bound)
         self.finish = "length" if count < options.chunks else "stop"
-        first = options.content or (f"token:{request.nonce}" if request.nonce else "Hello")
+        told = request.wanted[1]
+        first = f"Told: {' | '.join(told)}" if told else options.content
+        first = first or (f"token:{request.nonce}" if request.nonce else "Hello")
         further = (options.piece or f" {request.nonce or 'word'}.{n}" for n in range(1, count))
         self.pieces = [first, *further][:count]
+        self.calls = [] if told else self._calls()
+        if self.calls:
+            self.finish = "tool_calls"
+            self.pieces = self.pieces if options.content and options.calls else []
         claimed = options.completion_tokens
-        self.usage = options.usage or usage(self.prompt_tokens, self.tokens if claimed is None else claimed)
+        self.completion_tokens = self.tokens if claimed is None else claimed
+        self.usage = options.usage or self.counted()
+
+    def _calls(self) -> list[ToolCall]:
+        """Those that the options name and the request offers, or the one that the request demands."""
+        offered, demanded = asked.tools(self.request.json), asked.forced(self.request.json)
+        made = [(one["name"], _json(one.get("arguments", {}))) for one in self.options.calls if one["name"] in offered]
+        if not made and demanded is not None:
+            made = [(demanded, self.options.content or "{}")]
+        return [ToolCall(self._call_id(at), name, arguments) for at, (name, arguments) in enumerate(made)]
+
+    def _call_id(self, index: int) -> str:
+        return f"{self.prefix}_{self.request.number}_{index}"
 
     @property
     def prompt_tokens(self) -> int:
@@ -71,20 +91,55 @@ class Answer:
 
     @property
     def tokens(self) -> int:
-        """In all pieces."""
-        return len(self.pieces) * self.options.each
+        """In all pieces; a call counts as one."""
+        return (len(self.pieces) + len(self.calls)) * self.options.each
 
     @property
     def content(self) -> str:
         return "".join(self.pieces)
 
+    def counted(self) -> dict[str, Any]:
+        """The usage of this answer, as its wire says it."""
+        found = usage(self.prompt_tokens, self.completion_tokens)
+        if self.options.cached:
+            found["prompt_tokens_details"] = {"cached_tokens": self.options.cached}
+        if self.options.reasoning:
+            found["completion_tokens_details"] = {"reasoning_tokens": self.options.reasoning}
+        return found
+
+    # the wire: another one overrides what follows
+
+    @property
+    def stream_head(self) -> bytes:
+        """The head of a stream."""
+        return STREAM_HEAD
+
+    @property
+    def done(self) -> list[tuple[bytes, int]]:
+        """The stream's end mark, if the wire has one."""
+        return [(wire.event("[DONE]", self.options.eol), 0)]
+
+    @property
+    def broken(self) -> bytes:
+        """How a stream tells that it has failed."""
+        return wire.event(envelope("server_error", None, "The server failed while generating."))
+
+    def refusal(self, status: int, kind: str, code: str | None, message: str) -> Any:
+        """The JSON of an error."""
+        return envelope(kind, code, message)
+
     def _object(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         base = {"id": f"chatcmpl-fake-{self.request.number}", "object": kind, "created": CREATED}
         return {**base, "model": self.request.model or "fake", "choices": choices, **more}
 
-    def reply(self, **more: Any) -> dict[str, Any]:
+    def reply(self, **more: Any) -> Any:
         """The JSON of the answer that is not streamed."""
-        message = {"role": "assistant", "content": self.content, "refusal": None}
+        content = self.content if self.pieces or not self.calls else None
+        message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+        if self.options.thinking:
+            message["reasoning_content"] = self.options.thinking
+        if self.calls:
+            message["tool_calls"] = [_function(call) for call in self.calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish}
         return self._object("chat.completion", [choice], usage=self.usage, **more)
 
@@ -101,6 +156,18 @@ class Answer:
         """One chunk a piece."""
         return [self.chunk({"content": piece}) for piece in self.pieces]
 
+    def calling(self) -> list[dict[str, Any]]:
+        """The calls of functions: a chunk that opens each, then their arguments."""
+        opened = [{"index": at, **_function(call, "")} for at, call in enumerate(self.calls)]
+        parts = [
+            [{"index": at, "function": {"arguments": part}} for part in one.parts] for at, one in enumerate(self.calls)
+        ]
+        if self.options.interleave:
+            mixed = [*opened, *(part for row in zip_longest(*parts) for part in row if part is not None)]
+        else:
+            mixed = [one for at, first in enumerate(opened) for one in (first, *parts[at])]
+        return [self.chunk({"tool_calls": [one]}) for one in mixed]
+
     def closing(self) -> list[dict[str, Any]]:
         """The finish, and the usage if the caller asked for it."""
         end = [self.chunk({}, self.finish)]
@@ -109,15 +176,31 @@ class Answer:
         return end
 
     def events(self) -> list[tuple[bytes, int]]:
-        """Every SSE event of the stream with its output tokens, without `[DONE]`."""
-        eol = self.options.eol
-        plain = [(wire.event(one, eol), 0) for one in (self.opening(), *self.closing())]
-        return [plain[0], *((wire.event(one, eol), self.options.each) for one in self.contents()), *plain[1:]]
+        """Every event of the stream with its output tokens, without the end mark."""
+        thought = [self.chunk({"reasoning_content": self.options.thinking})] if self.options.thinking else []
+        parts = [(one, 0) for one in (self.opening(), *thought)]
+        parts += [(one, self.options.each) for one in self.contents()]
+        parts += [(one, 0) for one in (*self.calling(), *self.closing())]
+        return [(wire.event(one, self.options.eol), tokens) for one, tokens in parts]
 
 
 def usage(prompt: int, completion: int) -> dict[str, Any]:
     """A usage object."""
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def envelope(kind: str, code: str | None, message: str) -> dict[str, Any]:
+    """The error envelope of OpenAI's API."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def _function(call: ToolCall, arguments: str | None = None) -> dict[str, Any]:
+    given = call.arguments if arguments is None else arguments
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": given}}
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 STREAM_HEAD = wire.head(200, [wire.EVENT_STREAM, wire.CHUNKED, ("x-request-id", "req-fake")])
@@ -126,9 +209,9 @@ STREAM_HEAD = wire.head(200, [wire.EVENT_STREAM, wire.CHUNKED, ("x-request-id", 
 def stream(answer: Answer, events: list[tuple[bytes, int]], end: bytes = wire.LAST_CHUNK) -> list[Step]:
     """Head, one chunk an event, then `end`; with the pauses that the options ask for."""
     interval = answer.options.interval
-    steps: list[Step] = [*delay(answer.options), Send(STREAM_HEAD)]
+    steps: list[Step] = [*delay(answer.options), Send(answer.stream_head)]
     for data, tokens in events:
-        steps.append(Send(wire.chunk(data), tokens))
+        steps.append(Send(wire.chunk(data) if data else b"", tokens))  # an empty chunk would be the last
         if interval and tokens:
             steps.append(Sleep(interval))
     return [*steps, Send(end)] if end else steps
@@ -143,7 +226,7 @@ def whole(answer: Answer, body: bytes, status: int = 200, headers: wire.Headers 
 def polite(answer: Answer) -> list[Step]:
     """What a good provider does."""
     if answer.request.stream:
-        return stream(answer, [*answer.events(), (wire.event("[DONE]", answer.options.eol), 0)])
+        return stream(answer, [*answer.events(), *answer.done])
     return whole(answer, msgspec.json.encode(answer.reply()))
 
 

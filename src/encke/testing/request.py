@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from encke.testing import asked
+
 _LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.([01])\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\Z")
 _SIZE = re.compile(rb"[0-9a-fA-F]{1,12}\Z")
@@ -59,12 +61,11 @@ class Request:
 
     @property
     def model(self) -> str | None:
-        model = self.json.get("model")
-        return model if isinstance(model, str) else None
+        return asked.model(self.path, self.json)
 
     @property
     def stream(self) -> bool:
-        return self.json.get("stream") is True
+        return asked.stream(self.path, self.json)
 
     @property
     def include_usage(self) -> bool:
@@ -73,31 +74,24 @@ class Request:
 
     @property
     def max_tokens(self) -> int | None:
-        """The caller's bound on output tokens, whichever of the two fields it used."""
-        given = self.json.get("max_completion_tokens", self.json.get("max_tokens"))
-        return given if isinstance(given, int) else None
+        """The caller's bound on output tokens, under whichever name."""
+        return asked.max_tokens(self.json)
 
     @cached_property
+    def wanted(self) -> tuple[str, list[str]]:
+        """The text of the last user message, and the results of tools that came after it."""
+        return asked.wanted(asked.turns(self.json))
+
+    @property
     def last_user(self) -> str:
         """The text of the last user message, its text parts joined."""
-        messages = self.json.get("messages")
-        for message in reversed(messages if isinstance(messages, list) else []):
-            if isinstance(message, dict) and message.get("role") == "user":
-                return _text(message.get("content"))
-        return ""
+        return self.wanted[0]
 
     @property
     def nonce(self) -> str | None:
         """`abc123` if the last user message holds `token:abc123`."""
         found = _NONCE.search(self.last_user)
         return found.group(1) if found else None
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from itertools import chain, repeat
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,19 @@ def event(data: object, eol: str = "\n") -> bytes:
     """One SSE event. A `str` is sent as it is, bytes too, anything else as JSON."""
     text = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else msgspec.json.encode(data)
     return b"data: " + text + eol.encode() * 2
+
+
+def named_event(value: dict[str, Any]) -> bytes:
+    """One SSE event that is named as its JSON's `type` says."""
+    return b"event: %b\ndata: %b\n\n" % (str(value["type"]).encode(), msgspec.json.encode(value))
+
+
+def parsed(text: str) -> Any:
+    """The JSON in a text, or the text itself where it is none: an upstream may be made to lie."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
 
 
 def sse(*objects: object, done: bool = True, eol: str = "\n") -> bytes:

@@ -197,8 +197,6 @@ UNMIRRORED: dict[str, str] = {
     "core/faults.py": "a table, compared with the page made of it: tests/docs/test_facts.py",
     "core/usage.py": _SHAPES + "tests/dialects/openai_chat/test_parse.py",
     "dialects/openai_responses/client.py": "thin: tests/dialects/openai_responses",
-    "dialects/typed.py": "wrong values by their paths: tests/dialects/openai_responses/test_fields.py",
-    "dialects/data_url.py": "images and files in a body: tests/dialects/openai_responses/test_conversation.py",
     "dialects/openai_responses/replay.py": "whole answers: tests/dialects/openai_responses/test_reply.py",
     "dialects/openai_responses/tools.py": "both ways: tests/dialects/openai_responses/test_fields.py, test_request.py",
     "dialects/openai_responses/head.py": "what clients get: tests/dialects/openai_responses/test_writer.py",

@@ -186,6 +186,7 @@ UNMIRRORED: dict[str, str] = {
     "dialects/openai_chat/usage_out.py": _CHAT,
     "dialects/openai_chat/write_choice.py": _CHAT,
     "dialects/openai_chat/writer.py": _CHAT,
+    "dialects/mistral_chat/messages.py": "messages of requests: tests/dialects/mistral_chat/test_render.py",
     "dialects/data_url.py": _CHAT,
     "dialects/typed.py": _CHAT,
     "dialects/anthropic_messages/bounds.py": _PASSING,

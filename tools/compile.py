@@ -39,6 +39,8 @@ MODULES = (
     "dialects/openai_chat/reply dialects/openai_chat/thoughts dialects/openai_chat/tools",
     "dialects/openai_chat/usage_out dialects/openai_chat/write_choice dialects/openai_chat/writer",
     "dialects/data_url dialects/typed",
+    "dialects/mistral_chat/ids dialects/mistral_chat/messages dialects/mistral_chat/provider",
+    "dialects/mistral_chat/render",
     "dialects/cohere_chat/citations dialects/cohere_chat/messages dialects/cohere_chat/parse",
     "dialects/cohere_chat/provider dialects/cohere_chat/reader dialects/cohere_chat/render dialects/cohere_chat/usage",
     "dialects/ollama_chat/messages dialects/ollama_chat/parse dialects/ollama_chat/provider",

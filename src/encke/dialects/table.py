@@ -9,6 +9,7 @@ from encke.dialects.anthropic_messages.client import AnthropicClient
 from encke.dialects.cohere_chat.embed import CohereEmbed
 from encke.dialects.cohere_chat.provider import CohereChat
 from encke.dialects.google_generate.client import GoogleClient
+from encke.dialects.mistral_chat.provider import MistralChat
 from encke.dialects.mistral_embed.provider import MistralEmbed
 from encke.dialects.ollama_chat.embed import OllamaEmbed
 from encke.dialects.ollama_chat.provider import OllamaChat
@@ -39,6 +40,7 @@ _PROVIDERS: Final[tuple[ProviderSide, ...]] = (
     OllamaChat(),
     OllamaEmbed(),
     VoyageEmbed(),
+    MistralChat(),
     MistralEmbed(),
 )
 

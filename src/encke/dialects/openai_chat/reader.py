@@ -18,7 +18,7 @@ from encke.dialects.faults import fault_in_stream
 from encke.dialects.openai_chat.lenient import read_chunk
 from encke.dialects.openai_chat.logprobs import read_logprobs
 from encke.dialects.openai_chat.read_choice import ChoiceReader
-from encke.dialects.openai_chat.reply import Names, sound_format, sources, stop_in, usage_in
+from encke.dialects.openai_chat.reply import ERROR, Names, sound_format, sources, stop_in, usage_in
 from encke.dialects.openai_chat.stream_wire import HubChoice, HubChunk
 from encke.dialects.openai_chat.wire import NOTHING
 from encke.dialects.port import Reader
@@ -61,6 +61,9 @@ class ChatReader(Reader):
             return []
         if len(chunk.error) > 4 and bytes(chunk.error) not in _EMPTY:
             self.fault = fault_in_stream(chunk.error)
+            return []
+        if chunk.object == ERROR and chunk.choices is None:
+            self.fault = fault_in_stream(msgspec.Raw(data))
             return []
         found: list[Delta] = []
         if chunk.choices:

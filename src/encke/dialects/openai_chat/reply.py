@@ -24,6 +24,7 @@ _strings: Final = msgspec.json.Decoder(list[str])
 _results: Final = msgspec.json.Decoder(list[SearchResult])
 _parts: Final = msgspec.json.Decoder(list[wire.Part])
 _format: Final = msgspec.json.Decoder(AudioField)
+ERROR: Final = "error"  # `object` of an error that has no envelope (vLLM's older ones, Mistral)
 MAX_CHOICES: Final = 256  # as in a stream
 _EMPTY: Final = (b"", b"null", b'""', b"[]", b"{}")
 
@@ -50,6 +51,8 @@ def read_reply(data: bytes, request: ChatRequest, call_id: str) -> ChatReply:
     if bytes(reply.error) not in _EMPTY:
         raise fault_in_stream(reply.error)
     if reply.choices is None:
+        if reply.object == ERROR:
+            raise fault_in_stream(msgspec.Raw(data))
         raise _bad("has no `choices`")
     if len(reply.choices) > MAX_CHOICES:
         raise _bad(f"has more than {MAX_CHOICES} choices")

@@ -34,6 +34,7 @@ class HubChunk(msgspec.Struct):
     choices: list[HubChoice] | None = None
     usage: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
+    object: str | None = None
     x_groq: Aside | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None

@@ -141,6 +141,7 @@ UNMIRRORED: dict[str, str] = {
     "core/embed.py": _SHAPES + "tests/dialects",
     "core/traits.py": _SHAPES + "tests/dialects",
     "dialects/body.py": "what routes read of any body: tests/dialects/openai_chat/test_parse.py",
+    "dialects/fit_messages.py": "a part of fit: tests/dialects/test_fit.py",
     "dialects/port.py": "what dialects are made of: tests/dialects",
     "dialects/losses.py": "what is named as lost: tests/dialects/cohere_chat/test_render.py",
     "dialects/measure.py": "bodies that are not read: tests/dialects/ollama_chat/test_render.py",

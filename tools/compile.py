@@ -56,6 +56,7 @@ MODULES = (
     "dialects/google_generate/bounds dialects/google_generate/client dialects/google_generate/faults",
     "dialects/google_generate/parse dialects/google_generate/render dialects/google_generate/tap",
     "dialects/google_generate/usage dialects/google_generate/words",
+    "dialects/fit dialects/fit_messages",
     "http/client http/drive http/headers http/known http/narrow http/pool http/request http/server http/sweep",
     "ledger/crashing ledger/journal ledger/settlement",
     "calls/allowed calls/attempt calls/call calls/desk calls/ending calls/headers calls/hold calls/life calls/refusal",

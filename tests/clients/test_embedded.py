@@ -69,3 +69,15 @@ def test_curl(home: Site) -> None:
     assert home.is_answer(json.loads(chat(home, temperature=0))["choices"][0]["message"]["content"])
     lines = [line for line in chat(home, "-N", stream=True, temperature=0).splitlines() if line]
     assert lines[-1] == "data: [DONE]"
+
+
+def test_vectors(home: Site) -> None:
+    """The client asks for base64 unless told otherwise: the numbers are the same as in plain JSON."""
+    texts = ["The cat sits on the mat.", "A kitten is resting on the rug.", "Stock markets fell sharply today."]
+    with openai.OpenAI(base_url=home.base_url, api_key=home.key) as client:
+        made = client.embeddings.create(model=home.model, input=texts)
+        plain = client.embeddings.create(model=home.model, input=texts[0], encoding_format="float")
+    cat, kitten, stocks = (item.embedding for item in made.data)
+    assert made.usage.prompt_tokens > 10
+    assert sum(a * b for a, b in zip(cat, kitten, strict=True)) > sum(a * b for a, b in zip(cat, stocks, strict=True))
+    assert sum(a * b for a, b in zip(cat, plain.data[0].embedding, strict=True)) > 0.999

@@ -63,6 +63,55 @@ def test_it_completes_text(engine: Any) -> None:
     assert "four" in json.loads(body)["choices"][0]["text"]
 
 
+def vectors(engine: Any, texts: list[str]) -> list[list[float]]:
+    status, text = ask(engine, "/v1/embeddings", {"model": "local", "input": texts})
+    assert status == 200, text
+    reply = json.loads(text)
+    assert reply["usage"]["prompt_tokens"] >= len(texts)
+    assert [item["index"] for item in reply["data"]] == list(range(len(texts)))
+    return [item["embedding"] for item in reply["data"]]
+
+
+def likeness(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.model
+def test_it_makes_vectors(engine: Any) -> None:
+    """Of length 1; texts of the same meaning are nearer to each other than to others, and a long text is taken in
+    pieces (it is more than one batch)."""
+    cat, kitten, stocks = vectors(
+        engine, ["The cat sits on the mat.", "A kitten is resting on the rug.", "Stock markets fell sharply today."]
+    )
+    assert all(abs(likeness(one, one) - 1) < 1e-3 for one in (cat, kitten, stocks))
+    assert likeness(cat, kitten) > 0.7 > likeness(cat, stocks) + 0.3
+    (long,) = vectors(engine, ["word " * 400])
+    assert len(long) == len(cat)
+
+
+@pytest.mark.model
+def test_vectors_do_not_disturb_answers(engine: Any) -> None:
+    """A chat that runs while vectors are made, in the same slot before and after: the same answer, the same vectors."""
+    body = {"messages": CAPITAL, "max_tokens": 8, "temperature": 0}
+    before = vectors(engine, ["one text", "and another"])
+    with send(engine, "/v1/chat/completions", body) as connection:
+        among = vectors(engine, ["one text", "and another"])
+        data = b""
+        while chunk := connection.recv(65536):
+            data += chunk
+    assert "Paris" in json.loads(data.partition(b"\r\n\r\n")[2])["choices"][0]["message"]["content"]
+    for one, other in zip(before, among, strict=True):
+        assert likeness(one, other) > 0.999
+    assert "Paris" in json.loads(ask(engine, "/v1/chat/completions", body)[1])["choices"][0]["message"]["content"]
+
+
+@pytest.mark.model
+def test_too_long_a_text_is_refused_as_a_prompt_is(engine: Any) -> None:
+    """With the same type of error."""
+    status, text = ask(engine, "/v1/embeddings", {"input": "hello " * 600})
+    assert status == 400 and json.loads(text)["error"]["type"] == "exceed_context_size_error"
+
+
 @pytest.mark.model
 def test_a_stream_ends_with_usage_and_done(engine: Any) -> None:
     """With include_usage, the last event before [DONE] has the usage and no choices."""

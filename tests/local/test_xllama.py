@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import struct
 from typing import Any
 
+import msgspec
 import pytest
 
 from encke.local.settings import EngineSettings
@@ -32,6 +34,17 @@ def test_the_library_takes_every_parameter() -> None:
     assert (params.n_batch, params.n_ubatch) == (256, 256)
     assert not (params.ui or params.endpoint_slots or params.endpoint_metrics or params.endpoint_props)
     assert not (params.ctx_shift or params.prefill_assistant)
+    assert params.embedding and params.pooling_type == xllama.xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
+
+
+def test_a_model_of_embeddings_keeps_its_own_way(tmp_path: Any) -> None:
+    """What its file says of pooling is what the library shall do."""
+    path = tmp_path / "e.gguf"
+    key = b"bert.pooling_type"
+    path.write_bytes(struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, len(key)) + key + struct.pack("<II", 4, 1))
+    params = xllama.parameters(msgspec.structs.replace(SETTINGS, model=str(path)))
+    pooling = xllama.xllamacpp.llama_pooling_type
+    assert params.embedding and params.pooling_type == pooling.LLAMA_POOLING_TYPE_UNSPECIFIED
 
 
 @pytest.mark.parametrize(

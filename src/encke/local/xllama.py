@@ -12,6 +12,7 @@ from typing import Any
 
 import xllamacpp
 
+from encke.local.gguf import has_pooling
 from encke.local.settings import EngineSettings
 
 ALIAS = "local"
@@ -44,6 +45,10 @@ def parameters(settings: EngineSettings) -> Any:
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.cpuparams.n_threads = threads(settings.threads)
     params.verbosity = _WARNINGS
+    params.embedding = True  # vectors too; answers cost what they cost without it
+    if not has_pooling(settings.model):
+        # A chat model's last token has seen all others, and long texts may come in batches (as for no other pooling).
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
     params.ctx_shift = False  # a full context ends the answer ("length"), and forgets nothing silently
     params.prefill_assistant = False  # as OpenAI: an answer is a new message, even after one of the assistant
     params.offline = True

@@ -51,6 +51,8 @@ MODULES = (
     "dialects/openai_responses/parse dialects/openai_responses/render dialects/openai_responses/tap",
     "dialects/openai_responses/usage dialects/openai_responses/head dialects/openai_responses/items",
     "dialects/openai_responses/writer dialects/openai_responses/replay dialects/openai_responses/fields",
+    "dialects/openai_responses/output dialects/openai_responses/provider dialects/openai_responses/reader",
+    "dialects/openai_responses/render_items dialects/openai_responses/render_request dialects/openai_responses/whole",
     "dialects/openai_responses/conversation dialects/openai_responses/parts dialects/openai_responses/tools",
     "core/delta dialects/port dialects/request dialects/body dialects/blocks dialects/translate dialects/table",
     "dialects/google_generate/bounds dialects/google_generate/client dialects/google_generate/faults",

@@ -16,6 +16,7 @@ from encke.dialects.ollama_chat.provider import OllamaChat
 from encke.dialects.openai_chat.client import OpenAIClient
 from encke.dialects.openai_chat.provider import ChatProvider, EmbeddingsProvider
 from encke.dialects.openai_responses.client import ResponsesClient
+from encke.dialects.openai_responses.provider import ResponsesProvider
 from encke.dialects.port import ClientSide, ProviderSide
 from encke.dialects.voyage_embed.provider import VoyageEmbed
 
@@ -33,6 +34,7 @@ _CLIENTS: Final[tuple[ClientSide, ...]] = (
     GoogleClient("batch_embed"),
 )
 _PROVIDERS: Final[tuple[ProviderSide, ...]] = (
+    ResponsesProvider(),
     ChatProvider(),
     EmbeddingsProvider(),
     CohereChat(),

@@ -22,12 +22,15 @@ class Exchange(NamedTuple):
     reply: str
 
     def events(self) -> list[dict[str, Any]]:
-        """The events of a stream, read by other means than the gateway's."""
+        """The events of a stream, read by other means than the gateway's. A few recordings hold several streams, one
+        after the other: then those of the first."""
         found = []
         for block in self.reply.replace("\r\n", "\n").split("\n\n"):
             data = "\n".join(line[5:].lstrip() for line in block.split("\n") if line.startswith("data:"))
             if data and data != "[DONE]":
                 found.append(json.loads(data))
+                if found[-1]["type"] in ("response.completed", "response.incomplete", "response.failed"):
+                    break
         return found
 
 

@@ -178,8 +178,7 @@ class Conversation:
 def thoughts_of(item: wire.ReasoningItem, signature: str, origin: str, id: str = "") -> list[Thinking]:
     """A reasoning item's thought: its summary if it has one, else its text; and both as two if it has both."""
     id = id or (item.id or "")
-    summary = SEPARATOR.join(part.text for part in item.summary or () if part.text)
-    text = SEPARATOR.join(part.text for part in item.content or () if part.text)
+    summary, text = _joined(item.summary), _joined(item.content)
     if not signature:
         origin = ""
     if summary and text:
@@ -187,6 +186,11 @@ def thoughts_of(item: wire.ReasoningItem, signature: str, origin: str, id: str =
     if summary or text:
         return [Thinking(summary or text, signature, origin, summary=bool(summary), id=id)]
     return [Thinking("", signature, origin, redacted=True, id=id)] if signature else []
+
+
+def _joined(parts: list[wire.Part | str] | None) -> str:
+    texts = [part if isinstance(part, str) else part.text for part in parts or ()]
+    return SEPARATOR.join(text for text in texts if text)
 
 
 def read_input(raw: msgspec.Raw, conversation: Conversation) -> None:

@@ -61,6 +61,12 @@ class MessageItem(msgspec.Struct):
     content: msgspec.Raw = NOTHING
 
 
+class Content(msgspec.Struct):
+    """A message of an answer."""
+
+    content: list[msgspec.Raw] | None = None
+
+
 class CallItem(msgspec.Struct):
     """A function or a custom tool that is called."""
 
@@ -83,8 +89,8 @@ class ReasoningItem(msgspec.Struct):
     """What was thought: told in a summary, in full, or in what only its maker can read."""
 
     id: str | None = None
-    summary: list[Part] | None = None
-    content: list[Part] | None = None
+    summary: list[Part | str] | None = None  # OpenRouter has texts alone
+    content: list[Part | str] | None = None
     encrypted_content: str | None = None
 
 

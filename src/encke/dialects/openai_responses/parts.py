@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Final
 
 import msgspec
@@ -17,8 +15,6 @@ from encke.dialects.typed import invalid, is_set, missing, read, read_list, read
 
 # What a file without a name is called, where the wire wants one; reading it back gives none.
 UNNAMED_FILE: Final = "document"
-# Plain text goes as a file of this type, and comes back as text.
-PLAIN_TEXT: Final = "text/plain;charset=utf-8"
 
 _part: Final = msgspec.json.Decoder(wire.Part)
 _sound: Final = msgspec.json.Decoder(wire.Sound)
@@ -121,20 +117,9 @@ def _file(part: wire.Part, path: str) -> File:
         held = data_url.split(part.file_data)
         if held is None:  # some write the base64 alone
             return File(data=part.file_data, media_type="application/pdf", name=name, cache=cache)
-        if part.file_data.startswith(f"data:{PLAIN_TEXT};"):
-            text = _decoded(held[1])
-            if text is not None:
-                return File(text=text, name=name, cache=cache)
         return File(data=held[1], media_type=held[0], name=name, cache=cache)
     if part.file_id:
         return File(file_id=part.file_id, origin=NAME, name=name, cache=cache)
     if part.file_url:
         return File(url=part.file_url, name=name, cache=cache)
     raise missing(f"{path}.file_data")
-
-
-def _decoded(data: str) -> str | None:
-    try:
-        return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        return None

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from encke.core.usage import NO_USAGE, Usage
+from encke.core.usage import Usage
 from encke.dialects.openai_chat.usage import buckets
 from encke.dialects.openai_chat.wire import WireUsage as ChatUsage
 from encke.dialects.openai_responses.wire import WireUsage
@@ -39,7 +39,7 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
 
 def render_usage(usage: Usage | None) -> bytes:
     """`usage`, with the details that the description asks for; null where there is none."""
-    if usage is None or usage == NO_USAGE:
+    if usage is None:
         return b"null"
     read, written = usage.total_input, usage.total_output
     return (

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection
+from typing import Final
 
-from encke.core.chat import ChatRequest, File
+from encke.core.chat import ChatRequest, File, Image, Text, Tool, ToolCall, ToolResult
 from encke.core.embed import EmbedRequest
+
+_CALLERS: Final = "openai_chat"
 
 
 class Losses:
@@ -23,10 +26,18 @@ class Losses:
         self._names[name] = None
 
     def add_extra(self, request: ChatRequest | EmbedRequest, origin: str, known: Collection[str]) -> None:
-        """The extra fields but those `known`, which may have the dialect `origin` before their names."""
+        """The extra fields but those `known` (see `own_extra`)."""
         for name in request.extra:
-            if name not in known and name.removeprefix(origin + ".") not in known:
+            dialect, _, own = name.rpartition(".")
+            if own not in known or dialect not in ("", origin, _CALLERS):
                 self.add(name)
+
+    def add_marks(self, part: Text | Image | File | Tool | ToolCall | ToolResult, path: str) -> None:
+        """A prompt-cache mark, and an opaque thing that only another dialect can take back."""
+        if part.cache is not None:
+            self.add(f"{path}.cache")
+        if isinstance(part, Text | Image | ToolCall) and part.signature:
+            self.add("thinking")
 
     def all(self) -> tuple[str, ...]:
         """All of them."""
@@ -34,8 +45,12 @@ class Losses:
 
 
 def own_extra(request: ChatRequest | EmbedRequest, origin: str, name: str) -> bytes:
-    """The extra field `name` of dialect `origin`, as a caller who knows the target sends it; b"" if there is none."""
-    return request.extra.get(f"{origin}.{name}") or request.extra.get(name, b"")
+    """The extra field `name` of dialect `origin`, b"" if there is none.
+
+    Callers who know their target send it beside the fields of their own dialect: the OpenAI SDKs have `extra_body`.
+    """
+    extra = request.extra
+    return extra.get(f"{origin}.{name}") or extra.get(name) or extra.get(f"{_CALLERS}.{name}", b"")
 
 
 def plain_text(file: File) -> str | None:

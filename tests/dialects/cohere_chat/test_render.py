@@ -149,6 +149,26 @@ def test_its_own_citations_go_back_as_they_came() -> None:
     assert made[0]["citations"] == [{"start": 0, "end": 1}] and dropped == ()
 
 
+def test_marks_are_named() -> None:
+    """Prompt-cache marks, and what another model has signed."""
+    _, dropped = messages(
+        Message("user", (Text("a", cache="1h"), Image(url="u", cache="5m"), File(text="A", citable=True, cache="5m"))),
+        Message(
+            "assistant", (Text("b", cache="5m"), ToolCall("c", "look", "{}", signature="s", origin="google_generate"))
+        ),
+        Message("tool", (ToolResult("c", (), cache="5m"),)),
+    )
+    assert dropped == (
+        "messages[0].content[0].cache",
+        "messages[0].content[1].cache",
+        "messages[0].content[2].cache",
+        "messages[1].content[0].cache",
+        "thinking",
+        "messages[2].content[0].cache",
+    )
+    assert render(tools=(Tool("look", cache="5m"),))[1] == ("tools[0].cache",)
+
+
 def test_numbers_go_by_coheres_names() -> None:
     """And within Cohere's bounds; what they cannot say is named."""
     body, dropped = render(
@@ -175,11 +195,11 @@ def test_numbers_go_by_coheres_names() -> None:
 
 
 def test_coheres_own_fields_pass() -> None:
-    """With or without the dialect before their names."""
-    extra = {"safety_mode": b'"OFF"', "cohere_chat.citation_options": b'{"mode":"OFF"}', "priority": b"3"}
-    body, dropped = render(extra=extra)
+    """From a caller of OpenAI's dialect, or with Cohere's before their names."""
+    extra = {"openai_chat.safety_mode": b'"OFF"', "cohere_chat.citation_options": b'{"mode":"OFF"}', "priority": b"3"}
+    body, dropped = render(extra={**extra, "openai_chat.odd": b"1", "google_generate.priority": b"1"})
     assert (body["safety_mode"], body["citation_options"], body["priority"]) == ("OFF", {"mode": "OFF"}, 3)
-    assert dropped == ()
+    assert dropped == ("openai_chat.odd", "google_generate.priority")
 
 
 @pytest.mark.parametrize(

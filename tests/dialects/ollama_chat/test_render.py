@@ -111,12 +111,33 @@ def test_what_a_message_cannot_hold_is_named() -> None:
     ]  # fmt: skip
 
 
+def test_marks_and_hints_are_named() -> None:
+    """Prompt-cache marks, how closely to look, what may be cited, and what another model has signed."""
+    image = Image(data="QQ==", detail="high", cache="5m")
+    made, dropped = messages(
+        Message("user", (Text("a", cache="1h"), image, File(text="A", name="n", context="c", citable=True))),
+        Message("assistant", (ToolCall("c", "look", "{}", signature="s", origin="google_generate"),)),
+        Message("tool", (ToolResult("c", (), cache="5m"),)),
+    )
+    assert made[0]["content"] == 'a\n\n<document name="n" context="c">\nA\n</document>'
+    assert dropped == (
+        "messages[0].content[0].cache",
+        "messages[0].content[1].cache",
+        "messages[0].content[1].detail",
+        "messages[0].content[2].citable",
+        "thinking",
+        "messages[2].content[0].cache",
+    )
+    assert render(tools=(Tool("look", cache="5m"),))[1] == ("tools[0].cache",)
+
+
 def test_numbers_go_into_options() -> None:
     """Over the caller's own options, which pass."""
     body, dropped = render(
         max_tokens=9, temperature=0.5, top_p=1.0, top_k=40, seed=7, stop=("a", "b"), presence_penalty=-0.5,
         frequency_penalty=1.0, logprobs=True, top_logprobs=2, n=1, parallel_tools=True, stream=True,
-        extra={"options": b'{"num_ctx":4096,"seed":1}', "keep_alive": b'"5m"', "ollama_chat.truncate": b"false"},
+        extra={"options": b'{"num_ctx":4096,"seed":1}',
+               "openai_chat.keep_alive": b'"5m"', "ollama_chat.truncate": b"false"},
     )  # fmt: skip
     assert dropped == ()
     assert body == {

@@ -55,6 +55,8 @@ class Conversation:
         return rendered
 
     def _block(self, part: Part, path: str) -> dict[str, Any] | None:
+        if isinstance(part, Text | Image | File):
+            self._losses.add_marks(part, path)
         if isinstance(part, Text | Refusal):
             return {"type": "text", "text": part.text}
         if isinstance(part, Image) and (part.url or part.data):
@@ -74,6 +76,8 @@ class Conversation:
         calls: list[dict[str, Any]] = []
         cited: list[msgspec.Raw] = []
         for place, part in enumerate(message.parts):
+            if isinstance(part, Text | ToolCall):
+                self._losses.add_marks(part, f"{path}.content[{place}]")
             if isinstance(part, Text | Refusal):
                 content.append({"type": "text", "text": part.text})
                 if isinstance(part, Text):
@@ -111,6 +115,7 @@ class Conversation:
         rendered = []
         for place, result in enumerate(message.parts):
             if isinstance(result, ToolResult):
+                self._losses.add_marks(result, f"{path}.content[{place}]")
                 if result.error:
                     self._losses.add(f"{path}.content[{place}].error")
                 content = self._given(result, f"{path}.content[{place}]")

@@ -112,6 +112,7 @@ def _tools(request: ChatRequest, body: dict[str, Any], losses: Losses) -> None:
             continue
         if names and tool.name not in names:
             continue
+        losses.add_marks(tool, f"tools[{at}]")
         if tool.strict:
             strict.append(at)
         tools.append(tool)

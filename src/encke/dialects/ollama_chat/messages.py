@@ -59,6 +59,8 @@ class _Body:
 
     def add(self, part: Part, path: str) -> None:
         """One more part."""
+        if isinstance(part, Text | Image | File | ToolCall):
+            self._losses.add_marks(part, path)
         if isinstance(part, Text | Refusal):
             self._texts.append(part.text)
             if isinstance(part, Text) and part.citations:
@@ -70,12 +72,16 @@ class _Body:
                 self._losses.add("thinking")
         elif isinstance(part, Image) and part.data:
             self._images.append(part.data)
+            if part.detail not in ("", "auto"):
+                self._losses.add(f"{path}.detail")
         elif isinstance(part, ToolCall):
             self._calls.append(self._call(part, path))
         else:
             text = plain_text(part) if isinstance(part, File) else None
             if isinstance(part, File) and text is not None:
                 self._texts.append(_document(part, text))
+                if part.citable:
+                    self._losses.add(f"{path}.citable")
             else:
                 self._losses.add(path)
 
@@ -109,6 +115,7 @@ def _results(message: Message, path: str, names: dict[str, str], losses: Losses)
         one = _Body(losses)
         for at, part in enumerate(result.parts):
             one.add(part, f"{path}.content[{place}].content[{at}]")
+        losses.add_marks(result, f"{path}.content[{place}]")
         if result.error:
             losses.add(f"{path}.content[{place}].error")
         rendered.append(
@@ -123,6 +130,7 @@ def _results(message: Message, path: str, names: dict[str, str], losses: Losses)
 
 
 def _document(file: File, text: str) -> str:
-    """A document among texts, with its name where it has one."""
-    name = file.name.replace('"', "'")
-    return f'<document name="{name}">\n{text}\n</document>' if name else text
+    """A document among texts, with its name and what it is, where that is told."""
+    told = {"name": file.name, "context": file.context}
+    marks = "".join(f' {mark}="{value.replace(chr(34), chr(39))}"' for mark, value in told.items() if value)
+    return f"<document{marks}>\n{text}\n</document>" if marks else text

@@ -99,6 +99,7 @@ def _tools(request: ChatRequest, body: dict[str, Any], losses: Losses) -> None:
             continue
         if names and tool.name not in names:
             continue
+        losses.add_marks(tool, f"tools[{at}]")
         if tool.strict:
             losses.add(f"tools[{at}].strict")
         tools.append(_tool(tool))

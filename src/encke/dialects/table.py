@@ -9,6 +9,7 @@ from encke.dialects.anthropic_messages.client import AnthropicClient
 from encke.dialects.cohere_chat.embed import CohereEmbed
 from encke.dialects.cohere_chat.provider import CohereChat
 from encke.dialects.google_generate.client import GoogleClient
+from encke.dialects.google_generate.provider import GoogleChat, GoogleCount, GoogleEmbed
 from encke.dialects.mistral_chat.provider import MistralChat
 from encke.dialects.mistral_embed.provider import MistralEmbed
 from encke.dialects.ollama_chat.embed import OllamaEmbed
@@ -44,6 +45,10 @@ _PROVIDERS: Final[tuple[ProviderSide, ...]] = (
     VoyageEmbed(),
     MistralChat(),
     MistralEmbed(),
+    GoogleChat(),
+    GoogleCount(),
+    GoogleEmbed("batch_embed"),
+    GoogleEmbed("embed_content"),
 )
 
 CLIENTS: Final[dict[str, ClientSide]] = {side.route: side for side in _CLIENTS}

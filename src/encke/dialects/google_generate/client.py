@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from encke.core.chat import ChatReply, CountReply
+from encke.core.embed import EmbedReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.google_generate.bounds import copies, output_limit, unbounded
+from encke.dialects.google_generate.embed import read_batch, read_embed, render_embed_reply
 from encke.dialects.google_generate.faults import render_fault, render_stream_fault
 from encke.dialects.google_generate.parse import ARRAY, parse_reply, parse_request
+from encke.dialects.google_generate.parse_request import read_chat, read_count
 from encke.dialects.google_generate.render import render_request
+from encke.dialects.google_generate.render_reply import render_chat_reply, render_count_reply
 from encke.dialects.google_generate.tap import ArrayTap, GenerateTap
-from encke.dialects.port import CHAT, COUNT, EMBED, ClientSide, ParsedReply, Tap
+from encke.dialects.google_generate.writer import GenerateWriter
+from encke.dialects.port import CHAT, COUNT, EMBED, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 _KINDS: Final = {"generate": CHAT, "google_count": COUNT, "embed_content": EMBED, "batch_embed": EMBED}
@@ -58,6 +64,27 @@ class GoogleClient(ClientSide):
     def read_reply(self, data: bytes) -> ParsedReply:
         """See `ClientSide`."""
         return parse_reply(self.route, data)
+
+    def to_hub(self, request: Request) -> Hub:
+        """See `ClientSide`."""
+        if self.kind == COUNT:
+            return read_count(request)
+        if self.kind == EMBED:
+            return read_batch(request) if self.route == "batch_embed" else read_embed(request)
+        return read_chat(request)
+
+    def render_reply(self, reply: HubReply, request: Request, call_id: str, created: int) -> bytes:
+        """See `ClientSide`."""
+        if isinstance(reply, CountReply):
+            return render_count_reply(reply)
+        if isinstance(reply, EmbedReply):
+            return render_embed_reply(reply, batch=self.route == "batch_embed")
+        assert isinstance(reply, ChatReply)
+        return render_chat_reply(reply, request, call_id)
+
+    def writer(self, request: Request, call_id: str, created: int) -> Writer:
+        """See `ClientSide`."""
+        return GenerateWriter(request.model, call_id, request.form == ARRAY)
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:
         """See `ClientSide`."""

@@ -1,0 +1,166 @@
+"""Citations: what of a text rests on what was found, or learnt, and back.
+
+Google counts bytes of UTF-8, the hub characters of the text that cites.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from encke.core.chat import Citation, Text
+from encke.dialects.google_generate.events import Chunk, Citations, Grounding, Source
+from encke.dialects.google_generate.signature import ORIGIN
+
+MOST: Final = 1000  # citations of one answer
+
+_grounding: Final = msgspec.json.Decoder(Grounding)
+_citations: Final = msgspec.json.Decoder(Citations)
+
+
+class Span:
+    """A citation, and where it begins and ends in bytes of the whole text; -1 where that is not told."""
+
+    __slots__ = ("citation", "end", "start")
+
+    def __init__(self, citation: Citation, start: int, end: int) -> None:
+        self.citation = citation
+        self.start = start
+        self.end = end
+
+
+def read_spans(grounding: msgspec.Raw, citations: msgspec.Raw) -> list[Span]:
+    """The citations of a candidate; none where they cannot be read."""
+    spans: list[Span] = []
+    if len(grounding) > 4:
+        try:
+            _grounded(_grounding.decode(grounding), spans)
+        except (msgspec.DecodeError, RecursionError):
+            pass
+    if len(citations) > 4:
+        try:
+            found = _citations.decode(citations)
+        except (msgspec.DecodeError, RecursionError):
+            return spans
+        for one in (found.citations or found.citationSources or [])[:MOST]:
+            citation = Citation(url=one.uri or "", title=one.title or "", origin=ORIGIN)
+            spans.append(Span(citation, one.startIndex or 0, -1 if one.endIndex is None else one.endIndex))
+    return spans
+
+
+def _grounded(found: Grounding, spans: list[Span]) -> None:
+    chunks = [_source(chunk) for chunk in found.groundingChunks or ()]
+    for support in found.groundingSupports or ():
+        segment = support.segment
+        start = end = -1
+        if segment is not None and segment.endIndex is not None:
+            start, end = segment.startIndex or 0, segment.endIndex
+        for index in support.groundingChunkIndices or ():
+            source = chunks[index] if 0 <= index < len(chunks) else None
+            if source is not None and len(spans) < MOST:
+                citation = Citation(
+                    url=source.uri or "", title=source.title or "", quote=source.text or "", origin=ORIGIN
+                )
+                spans.append(Span(citation, start, end))
+    if not found.groundingSupports:
+        for source in chunks[:MOST]:
+            if source is not None:
+                spans.append(Span(Citation(url=source.uri or "", title=source.title or "", origin=ORIGIN), -1, -1))
+
+
+def _source(chunk: Chunk) -> Source | None:
+    return chunk.web or chunk.maps or chunk.retrievedContext
+
+
+class Offsets:
+    """Turns bytes of a text into characters; in one pass for places that are asked for in order."""
+
+    __slots__ = ("_ascii", "_at", "_characters", "_data", "_size")
+
+    def __init__(self, text: str) -> None:
+        self._data = text.encode("utf-8", "replace")
+        self._ascii = text.isascii()
+        self._size = len(self._data)
+        self._at = self._characters = 0  # a place that is known
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._size
+
+    def character(self, at: int) -> int:
+        """The character that begins at, or holds, a byte."""
+        at = min(max(at, 0), self._size)
+        if self._ascii:
+            return at
+        if at < self._at:
+            self._at = self._characters = 0
+        self._characters += sum(byte & 0xC0 != 0x80 for byte in memoryview(self._data)[self._at : at])
+        self._at = at
+        return self._characters
+
+
+def cite(texts: list[Text], spans: list[Span]) -> list[Text]:
+    """Texts with their citations: those of a span that lies in one of them, else of the last."""
+    if not spans or not texts:
+        return texts
+    offsets = [Offsets(text.text) for text in texts]
+    found: list[list[Citation]] = [[] for _ in texts]
+    for span in spans:
+        at, before = _home(offsets, span)
+        citation = span.citation
+        if span.end >= 0 and span.end - before <= offsets[at].size:
+            citation = msgspec.structs.replace(
+                citation,
+                start=offsets[at].character(span.start - before),
+                end=offsets[at].character(span.end - before),
+            )
+        found[at].append(citation)
+    return [
+        msgspec.structs.replace(text, citations=tuple(cited)) if cited else text
+        for text, cited in zip(texts, found, strict=True)
+    ]
+
+
+def _home(offsets: list[Offsets], span: Span) -> tuple[int, int]:
+    """The text in which a span ends, and the bytes before it."""
+    before = 0
+    if span.end >= 0:
+        for at, one in enumerate(offsets):
+            if span.end <= before + one.size and span.start >= before:
+                return at, before
+            before += one.size
+    return len(offsets) - 1, sum(one.size for one in offsets[:-1])
+
+
+def grounding_metadata(texts: list[Text]) -> dict[str, Any] | None:
+    """`groundingMetadata` of the citations that texts have; None for none. Places are bytes of the text's part."""
+    chunks: list[dict[str, Any]] = []
+    known: dict[tuple[str, str, str], int] = {}
+    supports: list[dict[str, Any]] = []
+    before = 0
+    for text in texts:
+        data = text.text
+        for citation in text.citations:
+            key = (citation.url, citation.title, citation.quote)
+            if key not in known:
+                known[key] = len(chunks)
+                chunks.append(_chunk(citation))
+            if citation.end is not None:
+                start = len(data[: citation.start or 0].encode("utf-8", "replace"))
+                cited = data[citation.start or 0 : citation.end]
+                end = start + len(cited.encode("utf-8", "replace"))
+                segment = {"startIndex": before + start, "endIndex": before + end, "text": cited}
+                supports.append({"segment": segment, "groundingChunkIndices": [known[key]]})
+        before += len(data.encode("utf-8", "replace"))
+    if not chunks:
+        return None
+    return {"groundingChunks": chunks, **({"groundingSupports": supports} if supports else {})}
+
+
+def _chunk(citation: Citation) -> dict[str, Any]:
+    source = {"uri": citation.url} if citation.url else {}
+    if citation.title:
+        source["title"] = citation.title
+    return {"retrievedContext": {**source, "text": citation.quote}} if citation.quote else {"web": source}

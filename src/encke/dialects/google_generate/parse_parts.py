@@ -1,0 +1,196 @@
+"""Parts of a content into the hub, of requests and of answers alike.
+
+Source: ai.google.dev/api/caching#Part, ai.google.dev/gemini-api/docs/thought-signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from encke.core.chat import Audio, File, Foreign, Image, Part, Text, Thinking, ToolCall, ToolResult
+from encke.core.faults import Fault
+from encke.dialects.google_generate.calls import Calls
+from encke.dialects.google_generate.fields import Fields, decoded, standard
+from encke.dialects.google_generate.signature import ORIGIN, unpack
+
+# What of a part says nothing of its kind.
+_BESIDE: Final = frozenset(
+    {"thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata", "mediaProcessing"}
+)
+# Answers of tools that are nothing but a text, by the names that Google documents, and its SDKs use.
+_OUTPUTS: Final = ("output", "result")
+# Types of sound by the names that others have for them.
+_FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-flac": "flac"}
+_DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
+REDACTED: Final = "!"  # before the id in a carrier: all of the thought is opaque
+
+
+def read_parts(content: Fields, calls: Calls, *, model: bool) -> list[Part]:
+    """The parts of a content. `model`: the model has written it. Raises Fault."""
+    parts: list[Part] = []
+    for raw, path in content.items("parts"):
+        add(parts, read_part(raw, path, calls, model=model))
+    return parts
+
+
+def add(parts: list[Part], part: Part | None) -> None:
+    """One more. A signature on nothing belongs to what stands before it, if that has none."""
+    if part is None:
+        return
+    if isinstance(part, Thinking) and part.redacted and part.origin == ORIGIN and parts:
+        last = parts[-1]
+        if isinstance(last, Text | Thinking | ToolCall) and not last.signature:
+            parts[-1] = msgspec.structs.replace(last, signature=part.signature, origin=ORIGIN)
+            return
+    parts.append(part)
+
+
+def read_part(raw: msgspec.Raw, path: str, calls: Calls, *, model: bool) -> Part | None:
+    """One part; None for an empty text. Raises Fault."""
+    fields = Fields(raw, path)
+    kind = next((name for name, _ in fields.rest() if name not in _BESIDE), "text")
+    read = _READERS.get(kind)
+    if read is None:
+        return Foreign(ORIGIN, kind, bytes(raw))
+    if kind == "functionCall" and not model:
+        raise Fault("invalid_value", f"`{path}` is a functionCall, which only the role `model` has.", param=path)
+    if kind == "functionResponse" and model:
+        raise Fault("invalid_value", f"`{path}` is a functionResponse, which the role `user` has.", param=path)
+    return read(fields, raw, calls, model)
+
+
+def _text(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part | None:
+    text = fields.string("text")
+    origin, signature, id = unpack(fields.string("thoughtSignature")) if model else ("", "", "")
+    if not model or not fields.flag("thought"):
+        if text:
+            return Text(text, signature=signature, origin=origin)
+        return Thinking(signature=signature, origin=origin, redacted=True) if signature else None
+    if id.startswith(REDACTED):
+        return Thinking(signature=signature, origin=origin, redacted=True, id=id[1:])
+    if not text and not signature and not id:
+        return None
+    # Google's own thoughts are summaries; others', which went through a caller, are what they were.
+    return Thinking(text, signature, origin, summary=origin in ("", ORIGIN), id=id)
+
+
+def _call(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
+    call = fields.inner("functionCall")
+    assert call is not None
+    name = _name(call)
+    args = call.raw("args")
+    origin, signature, _ = unpack(fields.string("thoughtSignature"))
+    arguments = "{}" if args is None else bytes(args).decode()
+    return ToolCall(calls.call(call.string("id"), name), name, arguments, signature=signature, origin=origin)
+
+
+def _name(fields: Fields) -> str:
+    name = fields.string("name")
+    if not name:
+        path = fields.at("name")
+        raise Fault("missing_required_parameter", f"Missing required parameter: `{path}`.", param=path)
+    return name
+
+
+def _result(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
+    answer = fields.inner("functionResponse")
+    assert answer is not None
+    name = _name(answer)
+    parts, error = _said(answer)
+    for item, path in answer.items("parts"):
+        inner = Fields(item, path)
+        kind = next((name for name, _ in inner.rest() if name in ("inlineData", "fileData")), "")
+        media = _media(inner, kind) if kind else None
+        if not isinstance(media, Image | File):
+            raise Fault("invalid_value", f"`{path}` must hold an image or a document.", param=path)
+        parts.append(media)
+    return ToolResult(calls.result(answer.string("id"), name), tuple(parts), name, error)
+
+
+def _said(answer: Fields) -> tuple[list[Text | Image | File], bool]:
+    """What a function gave: the text under `output`, or `error`, if that is all; else the object's JSON."""
+    raw = answer.raw("response")
+    if raw is None:
+        return [], False
+    value: Any = decoded(raw, answer.at("response"))
+    if isinstance(value, dict) and len(value) <= 1:
+        for name, said in value.items():
+            if isinstance(said, str) and (name in _OUTPUTS or name == "error"):
+                return [Text(said)] if said else [], name == "error"
+        if not value:
+            return [], False
+    return [Text(bytes(raw).decode())], False
+
+
+def _inline(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
+    found = _media(fields, "inlineData")
+    return Foreign(ORIGIN, "inlineData", bytes(raw)) if found is None else _signed(found, fields, model)
+
+
+def _file(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
+    found = _media(fields, "fileData")
+    return Foreign(ORIGIN, "fileData", bytes(raw)) if found is None else found
+
+
+def _signed(part: Image | File | Audio, fields: Fields, model: bool) -> Part:
+    if isinstance(part, Image) and model:
+        origin, signature, _ = unpack(fields.string("thoughtSignature"))
+        if signature:
+            return msgspec.structs.replace(part, signature=signature, origin=origin)
+    return part
+
+
+def _media(fields: Fields, kind: str) -> Image | File | Audio | None:
+    """An image, a sound or a document; None for what nobody else knows: videos, and what is kept elsewhere."""
+    inner = fields.inner(kind)
+    assert inner is not None
+    media_type = inner.string("mimeType")
+    family, _, rest = media_type.lower().partition("/")
+    name = inner.string("displayName")
+    if family == "video" or fields.raw("videoMetadata") is not None:
+        return None
+    if kind == "inlineData":
+        data = standard(inner.string("data"))
+        if family == "image":
+            return Image(data=data, media_type=media_type, detail=_detail(fields))
+        if family == "audio":
+            rest = media_type.partition("/")[2]
+            return Audio(data, _FORMATS.get(rest.lower(), rest))
+        return File(data=data, media_type=media_type, name=name)
+    uri = inner.string("fileUri")
+    if _is_kept(uri):
+        if family == "image":
+            return Image(file_id=uri, origin=ORIGIN, media_type=media_type, detail=_detail(fields))
+        return None if family == "audio" else File(file_id=uri, origin=ORIGIN, media_type=media_type, name=name)
+    if not uri.lower().startswith(("https://", "http://")) or _is_video(uri):
+        return None
+    if family == "image":
+        return Image(url=uri, media_type=media_type, detail=_detail(fields))
+    return None if family == "audio" else File(url=uri, media_type=media_type, name=name)
+
+
+def _is_kept(uri: str) -> bool:
+    """Whether it is a file that Google keeps for the caller."""
+    return uri.startswith(("https://generativelanguage.googleapis.com/", "gs://", "files/"))
+
+
+def _is_video(uri: str) -> bool:
+    host = uri.partition("//")[2].partition("/")[0].lower().removeprefix("www.").removeprefix("m.")
+    return host in ("youtube.com", "youtu.be")
+
+
+def _detail(fields: Fields) -> str:
+    resolution = fields.inner("mediaResolution")
+    return _DETAILS.get(resolution.string("level").upper(), "") if resolution is not None else ""
+
+
+_READERS: Final[dict[str, Callable[[Fields, msgspec.Raw, Calls, bool], Part | None]]] = {
+    "text": _text,
+    "functionCall": _call,
+    "functionResponse": _result,
+    "inlineData": _inline,
+    "fileData": _file,
+}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encke.calls.relay import MAX_HELD, StreamEnd, StreamRelay
+from encke.calls.relay import StreamEnd, StreamRelay
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE
 from encke.dialects.openai_chat.stream import DONE, ChatTap
@@ -227,12 +227,21 @@ def test_an_endless_line_is_too_large(opened: bool) -> None:
     assert caught.value.code == "upstream_too_large"
 
 
+def test_events_with_pictures_may_be_larger() -> None:
+    """A dialect whose events hold pictures says how large they may be: then as much is held, and no more."""
+    tap = ChatTap(False)
+    relay = StreamRelay(tap, Signal(), SseSplitter(4 * MAX_EVENT))
+    relay.take(b'data: {"choices":[],"x":"' + b"x" * (2 * MAX_EVENT) + b'"}\n\n')
+    with pytest.raises(Fault, match="4 MiB"):
+        relay.take(b'data: {"choices":[],"x":"' + b"x" * (2 * MAX_EVENT) + b'"}\n\n')
+
+
 def test_endless_events_without_content_are_too_much() -> None:
     """No more than 1 MiB is held while there is no content."""
     watched = Watched()
     comment = b": " + b"x" * 1000 + b"\n\n"
     with pytest.raises(Fault) as caught:
-        for _ in range(MAX_HELD // len(comment) + 2):
+        for _ in range(MAX_EVENT // len(comment) + 2):
             watched.read(comment)
     assert caught.value.code == "upstream_too_large"
     assert watched.client.got == b""

@@ -27,13 +27,14 @@ REJECT: Final = "reject"
 class Passage:
     """One attempt's. `native`: nothing is translated."""
 
-    __slots__ = ("_hub", "_provider", "native", "op")
+    __slots__ = ("_hub", "_max_event", "_provider", "native", "op")
 
     def __init__(self, call: Call, target: Target) -> None:
         self.op = op = target.op(call.route)
         self.native = op == call.side.native
         self._provider: ProviderSide | None = PROVIDERS.get(op)
         self._hub: Hub | None = None
+        self._max_event = call.side.max_event if self.native or self._provider is None else self._provider.max_event
 
     def request(self, call: Call, target: Target) -> tuple[list[bytes | memoryview], bytes]:
         """The body for upstream in pieces, and headers of its own. Raises Fault for what cannot be asked."""
@@ -66,7 +67,8 @@ class Passage:
 
     def splitter(self) -> SseSplitter | JsonLinesSplitter:
         """For the stream that comes back."""
-        return JsonLinesSplitter() if self.lines else SseSplitter()
+        limit = self._max_event
+        return JsonLinesSplitter(limit) if self.lines else SseSplitter(limit)
 
     def tap(self, call: Call) -> Tap:
         """For the stream that comes back."""

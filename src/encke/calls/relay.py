@@ -18,7 +18,6 @@ from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
 from encke.http.server import ServerConnection
 
-MAX_HELD: Final = 1 << 20
 HELD_EACH: Final = 64  # what an event that is held takes beside its bytes
 NO_MARK: Final = 1 << 62
 MOST_LATE: Final = 16
@@ -74,14 +73,16 @@ class StreamRelay:
         try:
             events = self._splitter.feed(data)
         except SseOverflow:
-            raise Fault("upstream_too_large", "An event of the provider's stream is larger than 1 MiB.") from None
+            size = self._splitter.limit >> 20
+            raise Fault("upstream_too_large", f"An event of the provider's stream is larger than {size} MiB.") from None
         if self.stopped:
             assert self._rest is not None
             self._rest += events
             return
         self._see_all(events)
-        if self._client is None and not self._content and self._held_size > MAX_HELD:
-            raise Fault("upstream_too_large", "The provider's stream sent 1 MiB without any content.")
+        if self._client is None and not self._content and self._held_size > self._splitter.limit:
+            size = self._splitter.limit >> 20
+            raise Fault("upstream_too_large", f"The provider's stream sent {size} MiB without any content.")
 
     def _see_all(self, events: list[SseEvent]) -> None:
         for at, event in enumerate(events):

@@ -36,6 +36,9 @@ CHAT: Final = "chat"
 EMBED: Final = "embed"
 COUNT: Final = "count"  # tokens are counted, nothing is generated
 
+MAX_EVENT: Final = 1 << 20  # bytes of one event of a stream, and of what is held before there is content
+LARGE_EVENT: Final = 16 << 20  # where pictures come in one piece, or the request is told again (Responses, Gemini)
+
 
 class ParsedReply:
     """What the gateway reads of a whole answer. `usage` is None where upstream sent none that can be believed."""
@@ -144,14 +147,15 @@ class Writer:
 
 class ClientSide:
     """A route that callers use. `native`: the operation on the same wire; `kind`: what it may be translated into;
-    `keepalive`: what keeps a quiet stream open, b"" for nothing; `id_header`: its own name for the header with the
-    request's id, "" if it has none."""
+    `keepalive`: what keeps a quiet stream open, b"" for nothing; `max_event`: bytes of one event of a stream;
+    `id_header`: its own name for the header with the request's id, "" if it has none."""
 
     route = ""
     native = ""
     kind = ""
     id_header = ""
     keepalive = b": keep-alive\n\n"
+    max_event = MAX_EVENT
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """Read a request: what admission, limits and routing need. `target` is the path after the route's own, with the
@@ -214,11 +218,12 @@ class ClientSide:
 
 
 class ProviderSide:
-    """An operation of providers. `framing` is "sse" or "json_lines"."""
+    """An operation of providers. `framing` is "sse" or "json_lines"; `max_event`: bytes of one event of a stream."""
 
     op = ""
     kind = ""
     framing = "sse"
+    max_event = MAX_EVENT
 
     def render(self, request: Hub, model: str, traits: Traits) -> Rendered:
         """The request on this wire. Raises Fault for what cannot be asked at all."""

@@ -19,12 +19,12 @@ class LineOverflow(SseOverflow):
 class JsonLinesSplitter:
     """Feed bytes, get whole lines: what came, with its LF, and the line itself. What is left is in `rest`."""
 
-    __slots__ = ("_buffer", "_limit", "_scanned", "_started")
+    __slots__ = ("_buffer", "_scanned", "_started", "limit")
 
     def __init__(self, limit: int = MAX_EVENT) -> None:
         self._buffer = bytearray()
         self._scanned = 0  # so much of the buffer has no line end in it
-        self._limit = limit
+        self.limit = limit
         self._started = False
 
     @property
@@ -73,7 +73,7 @@ class JsonLinesSplitter:
         return lines
 
     def _check(self, size: int) -> None:
-        if size > self._limit:
+        if size > self.limit:
             raise LineOverflow
 
     def _start(self) -> bool:

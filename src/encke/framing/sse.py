@@ -25,12 +25,12 @@ class SseOverflow(Exception):
 class SseSplitter:
     """Feed bytes, get whole events. What is left at the end of the stream is in `rest`."""
 
-    __slots__ = ("_after_cr", "_buffer", "_foreign", "_limit", "_scanned", "_started")
+    __slots__ = ("_after_cr", "_buffer", "_foreign", "_scanned", "_started", "limit")
 
     def __init__(self, limit: int = MAX_EVENT) -> None:
         self._buffer = bytearray()
         self._scanned = 0
-        self._limit = limit
+        self.limit = limit
         self._started = False
         self._foreign = False  # a CR was seen: from then on line ends are normalised
         self._after_cr = False  # the last byte was a CR already turned into LF: a following LF belongs to it
@@ -50,9 +50,9 @@ class SseSplitter:
         buffer = self._buffer
         if not buffer and self._started and chunk[-2:] == b"\n\n":
             # The common case: what upstream wrote is what we read, one or more whole events.
-            if chunk.find(b"\n") == len(chunk) - 2 and chunk[:6] == b"data: " and len(chunk) <= self._limit:
+            if chunk.find(b"\n") == len(chunk) - 2 and chunk[:6] == b"data: " and len(chunk) <= self.limit:
                 return [(chunk, chunk[6:-2])]
-            if len(chunk) > self._limit:
+            if len(chunk) > self.limit:
                 self._check(chunk)
             return [_event(part) for part in chunk[:-2].split(b"\n\n") if part.strip(b"\n")]
         buffer += chunk
@@ -62,7 +62,7 @@ class SseSplitter:
         start = 0
         while (end := buffer.find(b"\n\n", max(start, self._scanned - 1))) >= 0:
             part = bytes(buffer[start:end])
-            if len(part) > self._limit:
+            if len(part) > self.limit:
                 raise SseOverflow
             if part.strip(b"\n"):
                 events.append(_event(part))
@@ -70,12 +70,12 @@ class SseSplitter:
         if start:
             del buffer[:start]
         self._scanned = len(buffer)
-        if len(buffer) > self._limit:
+        if len(buffer) > self.limit:
             raise SseOverflow
         return events
 
     def _check(self, chunk: bytes) -> None:
-        if any(len(part) > self._limit for part in chunk.split(b"\n\n")):
+        if any(len(part) > self.limit for part in chunk.split(b"\n\n")):
             raise SseOverflow
 
     def _start(self) -> bool:

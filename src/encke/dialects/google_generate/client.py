@@ -17,7 +17,7 @@ from encke.dialects.google_generate.render import render_request
 from encke.dialects.google_generate.render_reply import render_chat_reply, render_count_reply
 from encke.dialects.google_generate.tap import ArrayTap, GenerateTap
 from encke.dialects.google_generate.writer import GenerateWriter
-from encke.dialects.port import CHAT, COUNT, EMBED, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
+from encke.dialects.port import CHAT, COUNT, EMBED, LARGE_EVENT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 _KINDS: Final = {"generate": CHAT, "google_count": COUNT, "embed_content": EMBED, "batch_embed": EMBED}
@@ -26,6 +26,7 @@ _KINDS: Final = {"generate": CHAT, "google_count": COUNT, "embed_content": EMBED
 class GoogleClient(ClientSide):
     """One of its routes."""
 
+    max_event = LARGE_EVENT
     keepalive = b""  # its SDKs take a comment for a broken answer
 
     def __init__(self, route: str) -> None:

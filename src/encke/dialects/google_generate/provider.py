@@ -14,7 +14,7 @@ from encke.dialects.google_generate.parse_reply import read_chat_reply, read_cou
 from encke.dialects.google_generate.reader import GenerateReader
 from encke.dialects.google_generate.render_chat import render_chat, render_count
 from encke.dialects.measure import text_bytes, texts_of
-from encke.dialects.port import CHAT, COUNT, EMBED, Hub, ProviderSide, Reader, Rendered
+from encke.dialects.port import CHAT, COUNT, EMBED, LARGE_EVENT, Hub, ProviderSide, Reader, Rendered
 
 # An answer's own words, and what is code or an argument in it.
 _TEXTS: Final = texts_of("text", "code", "output", "data")
@@ -25,6 +25,7 @@ class GoogleChat(ProviderSide):
 
     op = "generate"
     kind = CHAT
+    max_event = LARGE_EVENT
 
     def render(self, request: Hub, model: str, traits: Traits) -> Rendered:
         """See `ProviderSide`."""

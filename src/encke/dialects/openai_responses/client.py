@@ -14,7 +14,7 @@ from encke.dialects.openai_responses.render import render_native
 from encke.dialects.openai_responses.replay import replay
 from encke.dialects.openai_responses.tap import ResponsesTap
 from encke.dialects.openai_responses.writer import ResponsesWriter
-from encke.dialects.port import CHAT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
+from encke.dialects.port import CHAT, LARGE_EVENT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 
@@ -24,6 +24,7 @@ class ResponsesClient(ClientSide):
     route = "responses"
     native = "responses"
     kind = CHAT
+    max_event = LARGE_EVENT
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """See `ClientSide`."""

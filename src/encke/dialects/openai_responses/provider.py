@@ -12,7 +12,7 @@ from encke.dialects.measure import text_bytes, texts_of
 from encke.dialects.openai_responses.output import parse_response
 from encke.dialects.openai_responses.reader import ResponsesReader
 from encke.dialects.openai_responses.render_request import render_request
-from encke.dialects.port import CHAT, Hub, ProviderSide, Reader, Rendered
+from encke.dialects.port import CHAT, LARGE_EVENT, Hub, ProviderSide, Reader, Rendered
 
 _TEXTS: Final = texts_of("text", "refusal", "arguments", "input", "code")
 
@@ -22,6 +22,7 @@ class ResponsesProvider(ProviderSide):
 
     op = "responses"
     kind = CHAT
+    max_event = LARGE_EVENT
 
     def render(self, request: Hub, model: str, traits: Traits) -> Rendered:
         """See `ProviderSide`."""

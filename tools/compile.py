@@ -57,7 +57,6 @@ MODULES = (
     "core/delta dialects/port dialects/request dialects/body dialects/blocks dialects/translate dialects/table",
     "dialects/google_generate/bounds dialects/google_generate/client dialects/google_generate/faults",
     "dialects/google_generate/parse dialects/google_generate/render dialects/google_generate/tap",
-    "dialects/google_generate/usage dialects/google_generate/words",
     "dialects/fit dialects/fit_messages",
     "dialects/google_generate/usage dialects/google_generate/words dialects/google_generate/calls",
     "dialects/google_generate/embed dialects/google_generate/fields dialects/google_generate/grounding",

@@ -25,8 +25,9 @@ class Capabilities(msgspec.Struct, frozen=True, omit_defaults=True):
     `ops` are the operations (`encke.dialects.table`) it is reached by, in order of preference, () for all that its
     provider has. `efforts` are the words it takes for reasoning effort, () if it takes none. `thinking` says how it is
     told how much to think: "effort" by a word, "budget" in tokens, "adaptive" (Anthropic's newer models), "level"
-    (Gemini 3), "flag" on or off, "" not at all. `sampling`: temperature, top_p, top_k. `context` and `max_output` in
-    tokens, 0 if unknown.
+    (Gemini 3), "flag" on or off, "" not at all. `sampling`: temperature, top_p, top_k. `system_turns`: a system message
+    may stand in the middle of a conversation where its wire otherwise has one place for it (Anthropic's newer models).
+    `context` and `max_output` in tokens, 0 if unknown.
     """
 
     ops: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Capabilities(msgspec.Struct, frozen=True, omit_defaults=True):
     json_schema: bool = True
     system: bool = True
     developer: bool = True
+    system_turns: bool = False
     sampling: bool = True
     penalties: bool = True
     stop: bool = True

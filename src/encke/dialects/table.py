@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from encke.dialects.anthropic_messages.client import AnthropicClient
+from encke.dialects.anthropic_messages.provider import CountProvider, MessagesProvider
 from encke.dialects.cohere_chat.embed import CohereEmbed
 from encke.dialects.cohere_chat.provider import CohereChat
 from encke.dialects.google_generate.client import GoogleClient
@@ -49,6 +50,8 @@ _PROVIDERS: Final[tuple[ProviderSide, ...]] = (
     GoogleCount(),
     GoogleEmbed("batch_embed"),
     GoogleEmbed("embed_content"),
+    MessagesProvider(),
+    CountProvider(),
 )
 
 CLIENTS: Final[dict[str, ClientSide]] = {side.route: side for side in _CLIENTS}

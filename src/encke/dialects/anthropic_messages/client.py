@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from encke.core.chat import ChatReply, CountReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.anthropic_messages.bounds import unbounded
 from encke.dialects.anthropic_messages.faults import render_fault, render_stream_fault
+from encke.dialects.anthropic_messages.names import FIELDS, ORIGIN
 from encke.dialects.anthropic_messages.parse import max_tokens, parse_count, parse_reply, parse_request
+from encke.dialects.anthropic_messages.parse_request import parse_hub
 from encke.dialects.anthropic_messages.render import render_passing
+from encke.dialects.anthropic_messages.render_reply import render_reply
 from encke.dialects.anthropic_messages.tap import MessagesTap
 from encke.dialects.anthropic_messages.wire import PING
-from encke.dialects.port import CHAT, COUNT, ClientSide, ParsedReply, Tap
+from encke.dialects.anthropic_messages.writer import MessagesWriter
+from encke.dialects.port import CHAT, COUNT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 _KINDS: Final = {"messages": CHAT, "count_tokens": COUNT}
@@ -55,6 +60,25 @@ class AnthropicClient(ClientSide):
             parse_count(data)
             return ParsedReply(None, "")
         return parse_reply(data)
+
+    def to_hub(self, request: Request) -> Hub:
+        """See `ClientSide`."""
+        return parse_hub(request)
+
+    def render_reply(self, reply: HubReply, request: Request, call_id: str, created: int) -> bytes:
+        """See `ClientSide`."""
+        if isinstance(reply, CountReply):
+            return b'{"input_tokens":%d}' % reply.tokens
+        assert isinstance(reply, ChatReply)
+        return render_reply(reply, request, call_id)
+
+    def writer(self, request: Request, call_id: str, created: int) -> Writer:
+        """See `ClientSide`."""
+        return MessagesWriter(request, call_id)
+
+    def shown_name(self, name: str) -> str:
+        """See `ClientSide`."""
+        return FIELDS.get(name, name.removeprefix(f"{ORIGIN}."))
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:
         """See `ClientSide`."""

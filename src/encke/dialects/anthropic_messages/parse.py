@@ -77,7 +77,7 @@ def _visible(name: str, value: bytes) -> bytes:
 
 def parse_reply(data: bytes) -> ParsedReply:
     """Read a whole answer with status 200. Raises Fault upstream_bad_response, or what an error inside says."""
-    reply = _decoded(data)
+    reply = decoded(data)
     if bytes(reply.content)[:1] != b"[":
         raise Fault("upstream_bad_response", "The provider's answer has no `content`.", verdict="next")
     return ParsedReply(parse_usage(reply.usage), stop_word(reply.stop_reason))
@@ -104,7 +104,8 @@ def stop_word(raw: msgspec.Raw) -> str:
         return ""
 
 
-def _decoded(data: bytes) -> TapReply:
+def decoded(data: bytes) -> TapReply:
+    """A whole answer as far as it is looked at. Raises Fault upstream_bad_response, or what an error inside says."""
     if not_utf8(data) >= 0:
         raise Fault("upstream_bad_response", "The provider's answer is not UTF-8.", verdict="next")
     try:

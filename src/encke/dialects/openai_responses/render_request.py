@@ -57,9 +57,10 @@ def render_request(request: ChatRequest, model: str, traits: Traits) -> Rendered
         body["text"] = {"format": _format(request.format)}
     thinks = bool(traits.capabilities.thinking)
     if request.reasoning is not None:
+        told = _reasoning(request.reasoning)
         if thinks:
-            body["reasoning"] = _reasoning(request.reasoning)
-        else:
+            body["reasoning"] = told
+        elif told != {"effort": "none"}:
             losses.add("reasoning")
     include = [ENCRYPTED] if thinks else []
     if request.logprobs:
@@ -100,14 +101,15 @@ def _format(format: Format) -> dict[str, Any]:
 
 
 def _reasoning(reasoning: Reasoning) -> dict[str, Any]:
-    """How much to think by word, which is all that this wire has; that there may be thoughts goes without saying."""
+    """How much to think by word, which is all that this wire has; where it is only told that there is to be thinking,
+    the one in the middle."""
     made: dict[str, Any] = {}
-    if reasoning.effort:
-        made["effort"] = reasoning.effort
-    elif reasoning.budget is not None and reasoning.enabled is not False:
-        made["effort"] = effort_of(reasoning.budget)
-    elif reasoning.enabled is False:
+    if reasoning.enabled is False:
         made["effort"] = "none"
+    elif reasoning.effort:
+        made["effort"] = reasoning.effort
+    elif reasoning.budget is not None or reasoning.enabled:
+        made["effort"] = effort_of(-1 if reasoning.budget is None else reasoning.budget)
     if reasoning.summary:
         made["summary"] = reasoning.summary
     return made

@@ -9,6 +9,7 @@ its start is an error, not empty. PYTHON is the interpreter whose packages the t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -79,6 +80,10 @@ MODULES = (
     "worker/admission worker/app worker/routes",
     "keeper/shipper store/rows",
 )
+# An attribute's name gets an underscore before it in C, where some names are then taken.
+RESERVED = re.compile(
+    r"self\.(_(?:asm|attribute|complex|const|extension|imag|inline|label|real|restrict|signed|thread|typeof|volatile))\b"
+)
 
 
 def main() -> None:
@@ -91,8 +96,11 @@ def main() -> None:
     files = [f"encke/{name}.py" for row in MODULES for name in row.split()]
     for file in files:
         # A compiled class loses what stands beside its base: array_like, frozen, omit_defaults.
-        if "(msgspec.Struct" in Path(file).read_text():
+        text = Path(file).read_text()
+        if "(msgspec.Struct" in text:
             sys.exit(f"{file} defines a msgspec.Struct, which must not be compiled: move it, or take the file out")
+        if (found := RESERVED.search(text)) is not None:
+            sys.exit(f"{file} has an attribute {found[1]}, which with one underscore more is a word of C: rename it")
     options = ["--python-executable", python, "--explicit-package-bases", "--cache-dir", os.devnull]
     sys.argv[1:] = ["--quiet", "build_ext", "--inplace"]
     setup(name="encke-compiled", packages=[], ext_modules=mypycify([*options, *files], opt_level="2", debug_level="0"))

@@ -63,7 +63,7 @@ class ChoiceWriter:
         self._size = 0  # characters of content so far
         self._texts: dict[int, int] = {}  # by key: where in the content a text begins
         self._text_key = -1
-        self._signed: tuple[str, str] | None = None
+        self._last_signature: tuple[str, str] | None = None
 
     def text(self, text: str, key: int) -> None:
         """More content."""
@@ -132,8 +132,8 @@ class ChoiceWriter:
         if delta is None or self.finished:
             return
         self.finished = True
-        if self._signed is not None:
-            self._field("extra_content", extra_content(*self._signed))
+        if self._last_signature is not None:
+            self._field("extra_content", extra_content(*self._last_signature))
         if not self._begun:
             self._begin(b'""')
         fields = write_finish(cast(Finish, delta.name), delta.id, delta.text, legacy=self._legacy)
@@ -191,7 +191,7 @@ class ChoiceWriter:
             self._details(Thinking(text, delta.text, delta.name, summary=block.summary, id=block.id), block.index)
             del self._blocks[delta.key]  # what comes under this key now is another thought
         elif delta.key in self._texts:
-            self._signed = (delta.text, delta.name)
+            self._last_signature = (delta.text, delta.name)
         elif self._wants_thoughts:  # of a thought that is not shown
             self._details(Thinking("", delta.text, delta.name, id=delta.id), self._thoughts)
             self._thoughts += 1

@@ -129,6 +129,7 @@ UNMIRRORED: dict[str, str] = {
     "cli/options.py": "options that every command has: tests/cli/test_keys.py",
     "cli/serve.py": _PROCESS,
     "compose.py": "puts the gateway together: tests/system/test_serve.py, tests/docs/test_examples.py",
+    "config/capabilities.py": "what a table of them says, where it stands: tests/providers/test_capabilities.py",
     "config/checks.py": "what values are refused, by the file that has them: tests/config/test_load.py",
     "config/expand.py": "${NAME} in a file: tests/config/test_load.py",
     "config/kinds.py": "kinds of values, by the settings of that kind: tests/config/test_build.py",

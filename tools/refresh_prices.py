@@ -176,7 +176,8 @@ def row_of(provider: str, model: source.ModelInfo, told: Counter[str]) -> dict[s
     terms = list(terms_of(provider, model, told))
     if None in terms:
         terms = []
-    return {"id": model.id, "match": match_of(model.match, f"{provider}, {model.id}"), "terms": terms}
+    row = {"id": model.id, "match": match_of(model.match, f"{provider}, {model.id}"), "terms": terms}
+    return row | ({"context": model.context_window} if model.context_window else {})
 
 
 def terms_of(provider: str, model: source.ModelInfo, told: Counter[str]) -> Iterator[dict[str, Any] | None]:

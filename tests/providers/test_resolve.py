@@ -69,6 +69,7 @@ def test_usual_variables(text: str | None) -> None:
         limit_field="max_completion_tokens",
         paths=("chat", "responses", "completions", "embeddings", "moderations", "models"),
         price_list="openai",
+        model_rows=PRESETS["openai"].rows,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from encke.testing.upstream import FakeUpstream
 from tests.clients.site import Site
+from tests.clients.wires import providers
 from tests.support.gateway import Gateway, lab
 from tests.support.weights import share_weights
 
@@ -22,6 +23,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         settings = {**lab(upstream.url), **ALONE, **alias}
         with Gateway(tmp_path_factory.mktemp("clients"), settings) as gateway:
             yield Site(gateway.base_url, gateway.key, "lab/fake", upstream)
+
+
+@pytest.fixture(scope="package")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A gateway with a provider for each wire (`wires.WIRES`), all at one fake upstream."""
+    with FakeUpstream() as upstream:
+        settings = {"providers": providers(upstream.url), **ALONE}
+        with Gateway(tmp_path_factory.mktemp("wires"), settings) as gateway:
+            yield Site(gateway.base_url, gateway.key, "chat/fake", upstream)
 
 
 @pytest.fixture(scope="package")

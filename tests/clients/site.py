@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,3 +39,13 @@ class Site:
         if self.upstream is not None:
             return text == "Hello word.1 word.2 word.3"
         return text is not None and "paris" in text.lower()
+
+    @property
+    def root(self) -> str:
+        """The base URL without `/v1`, as clients of Anthropic's and Gemini's APIs are given it."""
+        return self.base_url.removesuffix("/v1")
+
+
+def behave(**options: Any) -> str:
+    """A prompt that names a behaviour of the fake upstream."""
+    return f"behave: {json.dumps(options)}"

@@ -180,6 +180,13 @@ def test_calls_that_come_in_turns_are_put_one_after_the_other() -> None:
 GOOGLE, RESPONSES = "google_generate", "openai_responses"
 
 
+def test_no_turn_ends_with_a_thought() -> None:
+    """The signature of the last text is left out: programs take the last block for the answer."""
+    assert blocks(Delta(TEXT, text="so"), Delta(SIGNATURE, text="st", name=GOOGLE), Delta(FINISH, name="stop")) == [
+        {"type": "text", "text": "so"}
+    ]
+
+
 def test_thoughts_and_signatures() -> None:
     """This dialect's own as they are, others' in carriers; a call's and a text's in thoughts of their own."""
     expected = [
@@ -384,7 +391,7 @@ DELTAS = st.one_of(
 
 
 @given(st.lists(DELTAS, max_size=25))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 def test_no_order_is_broken(deltas: list[Delta]) -> None:
     """Whatever comes, in whatever order: blocks one after the other, and no text lost."""
     writer = CLIENT.writer(request(), CALL_ID, 0)

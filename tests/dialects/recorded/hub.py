@@ -39,11 +39,8 @@ def of_reply(reply: ChatReply) -> Facts:
                     answer.refusal += part.text
                 case ToolCall():
                     answer.calls.append((part.name, json_of(part.arguments)))
-                case Image():
+                case Image() | Audio():
                     answer.media += 1
-                case Audio():
-                    answer.media += 1
-                    answer.spoken += part.transcript
             answer.signed += bool(getattr(part, "signature", ""))
         facts.answers.append(answer)
     facts.whole = bool(facts.answers) and all(answer.finish for answer in facts.answers)
@@ -71,9 +68,7 @@ def of_deltas(deltas: Iterable[Delta], usage: Usage | None) -> Facts:
             answer.finish = answer.finish or delta.name
         elif delta.kind == LOGPROBS:
             answer.logprobs += len(delta.data)
-        if delta.kind == MEDIA:
-            answer.media += 1
-            answer.spoken += getattr(delta.data, "transcript", "")
+        answer.media += delta.kind == MEDIA
         answer.citations += delta.kind == CITATION
         answer.signed += delta.kind in (SIGNATURE, REDACTED)
     for (choice, _), (name, arguments) in calls.items():

@@ -37,6 +37,8 @@ def render_reply(reply: ChatReply, request: Request, call_id: str) -> bytes:
         choice = reply.choices[0]
         for part in choice.parts:
             content += _blocks(part, shown)
+        if choice.parts and isinstance(choice.parts[-1], Text) and choice.parts[-1].signature:
+            content.pop()  # a turn ends with no thought here (see `writer`)
         if choice.finish is not None:
             called = any(isinstance(part, ToolCall) for part in choice.parts)
             refused = any(isinstance(part, Refusal) for part in choice.parts)

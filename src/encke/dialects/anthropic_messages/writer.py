@@ -4,7 +4,8 @@
 
 Blocks stand strictly one after the other (`encke.dialects.blocks`). What upstream has read is told at the end, if it
 was not known at the start; the sums at the end are those that count. A signature of a call or a text, which has no
-place here, is a redacted thought beside it (`encke.dialects.carrier`).
+place here, is a redacted thought beside it (`encke.dialects.carrier`); that of the last text, which its maker does not
+demand back, is left out, as no turn ends with a thought here.
 """
 
 from __future__ import annotations
@@ -156,7 +157,9 @@ class _Sink(BlockSink):
     def open(self, delta: Delta) -> None:
         """See `BlockSink`."""
         kind = self._kind = delta.kind
-        self._trailer = ""
+        if self._trailer:
+            self.whole(_redacted(self._trailer))
+            self._trailer = ""
         if kind == TOOL:
             self.called = True
             self._call = delta
@@ -208,7 +211,8 @@ class _Sink(BlockSink):
             self._out.append(_STOP % self._index)
             self._index += 1
             self._head = b""
-        if self._trailer:
+        # A text's waits for the next block: programs take the last one for the answer, and a turn ends with no thought.
+        if self._trailer and self._kind != TEXT:
             self.whole(_redacted(self._trailer))
             self._trailer = ""
 

@@ -184,9 +184,12 @@ class ChoiceWriter:
         call, block = self._calls.get(delta.key), self._blocks.get(delta.key)
         if call is not None:
             if not self._legacy:
-                more = {"custom": {"input": ""}} if call[1] else {"function": {"arguments": ""}}
-                # Strict callers (the AI SDK) want every piece of a call to have its function.
-                entry = {"index": call[0], **more, "extra_content": extra_content(delta.text, delta.name)}
+                # An empty piece with it: OpenAI's client for Python refuses an entry without `function`.
+                entry = {
+                    "index": call[0],
+                    "function": {"arguments": ""},
+                    "extra_content": extra_content(delta.text, delta.name),
+                }
                 self._field("tool_calls", [entry])
         elif block is not None:
             text = "".join(block.texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encke.http.headers import KEPT_REQUEST_HEADERS, KEPT_RESPONSE_HEADERS, status_line, visible
+from encke.http.headers import KEPT_REQUEST_HEADERS, KEPT_RESPONSE_HEADERS, status_line, visible, with_fields
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,21 @@ def test_kept_headers_are_lower_case() -> None:
     """Names are compared in lower case, so the tables hold only that."""
     assert all(name == name.lower() for name in KEPT_REQUEST_HEADERS | KEPT_RESPONSE_HEADERS)
     assert not KEPT_RESPONSE_HEADERS & {b"set-cookie", b"connection", b"transfer-encoding", b"content-length"}
+
+
+USUAL = b"POST /x HTTP/1.1\r\nHost: h\r\nanthropic-version: 2023-06-01\r\nContent-Length: "
+
+
+@pytest.mark.parametrize(
+    "fields, head",
+    [
+        (b"", USUAL),
+        (b"anthropic-beta: b\r\n", USUAL),
+        (b"Anthropic-Version: n\r\n", b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: "),
+        (b"host: a\r\nanthropic-version: n\r\n", b"POST /x HTTP/1.1\r\nContent-Length: "),
+        (b"post /x http/1.1: n\r\n", USUAL),
+    ],
+)
+def test_fields_in_place_of_others(fields: bytes, head: bytes) -> None:
+    """What a call has of its own stands in place of what all calls have, whatever the case; never twice."""
+    assert with_fields(USUAL, fields) == head

@@ -21,7 +21,7 @@ from encke.dialects.openai_chat.wire import shown_finish
 from encke.dialects.port import COUNT, Tap
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
-from encke.http.headers import visible
+from encke.http.headers import visible, with_fields
 from encke.ledger.entry import NOTHING, Entry, Intent, Status
 from encke.ledger.journal import Journal
 from encke.ledger.settlement import estimate_tokens, used, with_rest
@@ -145,6 +145,8 @@ class Attempt:
         self.sent = True
         heads, op = self.target.heads, passage.op
         head = heads[op] if not parsed.stream else heads.get(op + ".stream", heads[op])
+        if fields:
+            head = with_fields(head, fields)
         connection.send(self, b"%b%d\r\n%b\r\n" % (head, size, fields), body, size)
 
     def _open_journal(self) -> None:

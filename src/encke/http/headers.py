@@ -75,3 +75,17 @@ def visible(value: str, limit: int = 256) -> str:
         return value[:limit]
     encoded = value.encode("utf-8", "replace")
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"%{byte:02X}" for byte in encoded)[:limit]
+
+
+def with_fields(head: bytes, fields: bytes) -> bytes:
+    """A request's head that is to be followed by `fields`: without those of its own that have the same names.
+
+    Names are compared in lower case; the first line is none. Every field ends in CRLF.
+    """
+    for field in fields.split(b"\r\n"):
+        name = b"\r\n%b:" % field.partition(b":")[0].lower()
+        at = head.lower().find(name) if field else -1
+        end = head.find(b"\r\n", at + 2)
+        if at >= 0 and end > 0:
+            head = head[: at + 2] + head[end + 2 :]
+    return head

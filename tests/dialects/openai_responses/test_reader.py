@@ -22,6 +22,7 @@ from tests.conftest import Size
 from tests.dialects.grammar.responses import check
 from tests.dialects.openai_responses.recorded import Exchange, streams
 from tests.dialects.openai_responses.test_tap import JSON, KINDS
+from tests.dialects.openai_responses.test_writer import client
 
 SIDE = ResponsesClient()
 CALL = "0190f3c2-7a6b-7c3d-8e4f-a1b2c3d4e5f6"
@@ -301,6 +302,20 @@ def test_recorded_streams(size: Size) -> None:
         if usage:
             assert told["usage"]["input_tokens"] == usage["input_tokens"], one.id
     assert whole > 400
+
+
+def test_the_sdk_reads_recorded_streams(size: Size) -> None:
+    """OpenAI's SDK gathers from what we write what stands in the recording."""
+    for one in streams()[:: size(12, soak=1)]:
+        _, data, flags = translated([one.reply.encode()])
+        if not flags & END:
+            continue
+        with client(data).responses.stream(model="m", input="Hi") as stream:
+            *_, last = stream
+        if last.type == "response.completed":
+            assert last.response.output_text == expected(one)[0], one.id
+        else:
+            assert last.type == "response.incomplete", one.id
 
 
 def test_recorded_streams_byte_by_byte(size: Size) -> None:

@@ -199,7 +199,7 @@ class Response(msgspec.Struct):
 
 
 class StreamEvent(msgspec.Struct):
-    """A stream event, with all that goes into the hub."""
+    """A stream event, with what goes into the hub of it. What tells the whole of a text again is not read."""
 
     type: str = ""
     output_index: int = 0
@@ -207,10 +207,6 @@ class StreamEvent(msgspec.Struct):
     summary_index: int = 0
     item_id: str = ""
     delta: str = ""
-    text: str = ""
-    refusal: str = ""
-    arguments: str = ""
-    input: str = ""
     item: msgspec.Raw = NOTHING
     response: msgspec.Raw = NOTHING
     annotation: msgspec.Raw = NOTHING

@@ -50,7 +50,7 @@ class Items(BlockSink):
         self._call_id = ""
         self._custom = False
         self._index = 0
-        self._head = b""  # of its deltas' events
+        self._head = b""  # what its deltas' events begin with
         self._pieces: list[str] = []
         self._length = 0  # of them, in characters
         self._annotations: list[bytes] = []
@@ -127,22 +127,29 @@ class Items(BlockSink):
         told = [_encode(logprob(token)) for token in tokens]
         if self._begun and self._kind == TEXT:
             self._logprobs += told
-            self.event(b"response.output_text.delta", b'%b"","logprobs":[%b]' % (self._head, b",".join(told)))
+            self._weigh(told)
         else:
             self._pending += told
 
-    def _delta(self, text: str) -> None:
-        kind = self._kind
-        self.out.append(
-            b'event: %b%b%b,"sequence_number":%d}\n\n'
-            % (
-                _DELTAS[kind] if not (kind == TOOL and self._custom) else _CUSTOM_DELTA,
-                self._head,
-                _encode(text) if kind != TEXT else _encode(text) + b',"logprobs":[]',
-                self.sequence,
+    def _weigh(self, told: list[bytes]) -> None:
+        """A piece without text: with the logprobs of the text around it."""
+        if not self._quiet:
+            self.out.append(
+                b'%b"","logprobs":[%b],"sequence_number":%d}\n\n' % (self._head, b",".join(told), self.sequence)
             )
-        )
-        self.sequence += 1
+            self.sequence += 1
+
+    def _delta(self, text: str) -> None:
+        number = self.sequence
+        if self._kind == TEXT:
+            self.out.append(b'%b%b,"logprobs":[],"sequence_number":%d}\n\n' % (self._head, _encode(text), number))
+        else:
+            self.out.append(b'%b%b,"sequence_number":%d}\n\n' % (self._head, _encode(text), number))
+        self.sequence = number + 1
+
+    def _deltas(self, kind: bytes, at: bytes) -> None:
+        """What all deltas of a part begin with."""
+        self._head = b'event: %b\ndata: {"type":"%b",%b,"delta":' % (kind, kind, at)
 
     def _new_item(self, prefix: str) -> None:
         self._begun = True
@@ -169,23 +176,25 @@ class Items(BlockSink):
         self._added(b'{"type":"message","id":"%b","status":"in_progress","role":"assistant","content":[]}' % self._item)
         part = _EMPTY_TEXT if kind == TEXT else b'{"type":"refusal","refusal":""}'
         at = b'%b,"content_index":0' % self._where()
-        self._head = at + b',"delta":'
+        self._deltas(b"response.output_text.delta" if kind == TEXT else b"response.refusal.delta", at)
         self.event(b"response.content_part.added", b'%b,"part":%b' % (at, part))
         if self._pending and kind == TEXT:
             pending, self._pending = self._pending, []
             self._logprobs += pending
-            self.event(b"response.output_text.delta", b'%b"","logprobs":[%b]' % (self._head, b",".join(pending)))
+            self._weigh(pending)
 
     def _begin_thought(self) -> None:
         self._new_item("rs")
         self._added(b'{"type":"reasoning","id":"%b","summary":[]}' % self._item)
         at = b'%b,"summary_index":0' % self._where()
-        self._head = at + b',"delta":'
+        self._deltas(b"response.reasoning_summary_text.delta", at)
         self.event(b"response.reasoning_summary_part.added", b'%b,"part":{"type":"summary_text","text":""}' % at)
 
     def _begin_call(self) -> None:
-        self._new_item("ctc" if self._custom else "fc")
-        self._head = self._where() + b',"delta":'
+        custom = self._custom
+        self._new_item("ctc" if custom else "fc")
+        kind = b"response.custom_tool_call_input.delta" if custom else b"response.function_call_arguments.delta"
+        self._deltas(kind, self._where())
         self._added(self._call_item(b"in_progress", b'""'))
 
     def _call_item(self, status: bytes, told: bytes) -> bytes:
@@ -291,18 +300,6 @@ class Items(BlockSink):
             if not self._quiet:
                 self._delta(media.transcript)
             self._end_message()
-
-
-_DELTAS: Final[dict[int, bytes]] = {
-    kind: b'%b\ndata: {"type":"%b",' % (name, name)
-    for kind, name in (
-        (TEXT, b"response.output_text.delta"),
-        (REFUSAL, b"response.refusal.delta"),
-        (THINKING, b"response.reasoning_summary_text.delta"),
-        (TOOL, b"response.function_call_arguments.delta"),
-    )
-}
-_CUSTOM_DELTA: Final = b'response.custom_tool_call_input.delta\ndata: {"type":"response.custom_tool_call_input.delta",'
 
 
 def annotation(citation: Citation, end: int) -> dict[str, Any] | msgspec.Raw | None:

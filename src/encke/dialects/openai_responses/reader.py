@@ -42,7 +42,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _BEGINNINGS: Final = frozenset({"response.created", "response.in_progress", "response.queued"})
 _RAW: Final = ("item", "response", "annotation", "logprobs", "error")
 _INTS: Final = ("output_index", "content_index", "summary_index")
-_STRINGS: Final = ("type", "item_id", "delta", "text", "refusal", "arguments", "input")
+_STRINGS: Final = ("type", "item_id", "delta")
 
 
 class ResponsesReader(Reader):

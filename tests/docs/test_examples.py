@@ -26,7 +26,7 @@ VARIABLES |= {"OPENAI_KEY_A": "sk-example-a", "OPENAI_KEY_B": "sk-example-b"}
 VARIABLES |= dict.fromkeys(
     ("AZURE_OPENAI_API_KEY", "AZURE_WEST_KEY", "CLOUDFLARE_API_TOKEN", "GEMINI_API_KEY", "LAB_KEY"), "sk-example"
 )
-VARIABLES |= dict.fromkeys(("LITELLM_KEY", "VLLM_KEY"), "sk-example")
+VARIABLES |= dict.fromkeys(("LITELLM_KEY", "VLLM_KEY", "COHERE_API_KEY"), "sk-example")
 
 
 def named(found: list[Block]) -> list[object]:

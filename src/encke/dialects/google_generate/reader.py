@@ -59,8 +59,20 @@ class Candidate:
     """What is known of one answer."""
 
     __slots__ = (
-        "citations", "finish", "grounding", "has_calls", "key", "kind", "message", "partial", "partial_name", "signed",
-        "spoke", "text_start", "texts", "used",
+        "citations",
+        "finish",
+        "grounding",
+        "has_calls",
+        "is_signed",
+        "key",
+        "kind",
+        "message",
+        "partial",
+        "partial_name",
+        "spoke",
+        "text_start",
+        "texts",
+        "used",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -73,7 +85,7 @@ class Candidate:
         self.spoke = False
         self.texts: list[str] = []
         self.text_start = 0  # in `texts`, of the last block of text
-        self.signed = False  # the open block
+        self.is_signed = False  # the open block
         self.grounding = NOTHING
         self.citations = NOTHING
         self.partial: PartialArguments | None = None
@@ -203,7 +215,7 @@ class GenerateReader(Reader):
         text = part.text
         if text:
             kind = THINKING if part.thought else TEXT
-            if state.kind != kind or state.signed:
+            if state.kind != kind or state.is_signed:
                 self._open(state, index, kind, out)
             out.append(Delta(kind, index, state.key, text, "summary" if kind == THINKING else ""))
             if kind == TEXT:
@@ -229,7 +241,7 @@ class GenerateReader(Reader):
         self._close(state, index, out)
         self._key(state)
         state.kind = kind
-        state.signed = False
+        state.is_signed = False
         if kind == TEXT:
             state.text_start = len(state.texts)
 
@@ -241,8 +253,8 @@ class GenerateReader(Reader):
     def _sign(self, signature: str, state: Candidate, index: int, out: list[Delta]) -> None:
         """A signature belongs to the part that it stands on, or to what stands before an empty one; after it another
         part begins."""
-        if state.kind != _NOBODY and not state.signed:
-            state.signed = True
+        if state.kind != _NOBODY and not state.is_signed:
+            state.is_signed = True
             out.append(Delta(SIGNATURE, index, state.key, signature, ORIGIN))
             return
         self._close(state, index, out)
@@ -266,7 +278,7 @@ class GenerateReader(Reader):
             id = self._calls.call(call.id or "", call.name)
             out.append(Delta(TOOL, index, state.key, id=id, name=call.name, data=call.name in self._customs))
             if signature:
-                state.signed = True
+                state.is_signed = True
                 out.append(Delta(SIGNATURE, index, state.key, standard(signature), ORIGIN))
             state.partial_name = call.name
             if call.willContinue or call.partialArgs:

@@ -63,7 +63,7 @@ def chat_body(request: ChatRequest, traits: Traits) -> tuple[dict[str, Any], dic
     if tools:
         body["tools"] = tools
     calling = _calling(request.tool_choice) if functions else None
-    if request.tool_choice is not None and not functions and request.tool_choice.mode in ("required", "function"):
+    if request.tool_choice is not None and not functions:
         dropped["tool_choice"] = None
     tool_config: dict[str, Any] = {"functionCallingConfig": calling} if calling else {}
     config = _config(request, traits.capabilities, dropped)
@@ -113,7 +113,7 @@ def _declaration(tool: Tool, at: int, dropped: dict[str, None]) -> dict[str, Any
     if tool.strict:
         dropped[f"tools[{at}].strict"] = None
     if tool.cache is not None:
-        dropped["cache"] = None
+        dropped[f"tools[{at}].cache"] = None
     return made
 
 

@@ -53,8 +53,8 @@ class Contents:
         if message.role in ("system", "developer"):
             if self.contents:
                 self._drop(f"messages[{at}].role")
-            for part in message.parts:
-                self._see_cache(part)
+            for j, part in enumerate(message.parts):
+                self._see_cache(part, f"messages[{at}].content[{j}]")
                 if isinstance(part, Text):
                     self.system.append({"text": part.text})
             return
@@ -70,19 +70,20 @@ class Contents:
     def _drop(self, name: str) -> None:
         self.dropped[name] = None
 
-    def _see_cache(self, part: Part) -> None:
+    def _see_cache(self, part: Part, where: str) -> None:
         if getattr(part, "cache", None) is not None:
-            self._drop("cache")
+            self._drop(f"{where}.cache")
 
     def _asked(self, part: Part, at: int, j: int) -> Any:
-        self._see_cache(part)
+        where = f"messages[{at}].content[{j}]"
+        self._see_cache(part, where)
         if isinstance(part, Text | Refusal):
             return text_part(part)
         if isinstance(part, Image | File | Audio):
-            return self._media(part, f"messages[{at}].content[{j}]")
+            return self._media(part, where)
         made = foreign_part(part) if isinstance(part, Foreign) else None
         if made is None:
-            self._drop(f"messages[{at}].content[{j}]")
+            self._drop(where)
         return made
 
     def _media(self, part: Image | File | Audio, where: str) -> dict[str, Any] | None:
@@ -107,7 +108,7 @@ class Contents:
                     signature = SENTINEL
                 signed = True
                 self._names[part.id] = part.name
-                self._see_cache(part)
+                self._see_cache(part, f"messages[{at}].content[{j}]")
                 made, whole = call_part(part, signature)
                 if not whole:
                     self._drop(f"messages[{at}].content[{j}].arguments")
@@ -135,7 +136,7 @@ class Contents:
         for j, result in enumerate(message.parts):
             if not isinstance(result, ToolResult):
                 continue
-            self._see_cache(result)
+            self._see_cache(result, f"messages[{at}].content[{j}]")
             made = result_part(result, result.name or self._names.get(result.id) or result.id or "tool")
             media = [
                 made_one
@@ -150,10 +151,11 @@ class Contents:
         return parts + after
 
     def _attached(self, part: Text | Image | File, at: int, j: int, k: int) -> dict[str, Any] | None:
-        self._see_cache(part)
+        where = f"messages[{at}].content[{j}].content[{k}]"
+        self._see_cache(part, where)
         if isinstance(part, Text):
             return None
-        made = self._media(part, f"messages[{at}].content[{j}].content[{k}]")
+        made = self._media(part, where)
         if made is not None and self._newer and "text" in made:
             return {"inlineData": {"mimeType": "text/plain", "data": _base64(made["text"])}}
         return made

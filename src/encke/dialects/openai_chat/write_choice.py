@@ -64,6 +64,7 @@ class ChoiceWriter:
         self._texts: dict[int, int] = {}  # by key: where in the content a text begins
         self._text_key = -1
         self._last_signature: tuple[str, str] | None = None
+        self._with_signature: tuple[str, str] | None = None
 
     def text(self, text: str, key: int) -> None:
         """More content."""
@@ -134,6 +135,8 @@ class ChoiceWriter:
         self.finished = True
         if self._last_signature is not None:
             self._field("extra_content", extra_content(*self._last_signature))
+        if self._with_signature is not None:
+            self._field("extra_content", extra_content(*self._with_signature))
         if not self._begun:
             self._begin(b'""')
         fields = write_finish(cast(Finish, delta.name), delta.id, delta.text, legacy=self._legacy)
@@ -197,6 +200,7 @@ class ChoiceWriter:
             del self._blocks[delta.key]  # what comes under this key now is another thought
         elif delta.key in self._texts:
             self._last_signature = (delta.text, delta.name)
+            self._with_signature = (delta.text, delta.name)
         elif self._wants_thoughts:  # of a thought that is not shown
             self._details(Thinking("", delta.text, delta.name, id=delta.id), self._thoughts)
             self._thoughts += 1

@@ -64,10 +64,11 @@ def _content(content: Any) -> tuple[str, str]:
     return text, thought
 
 
-def _thought(message: dict[str, Any]) -> str:
-    plain = message.get("reasoning_content") or message.get("reasoning")
-    if plain:
-        return str(plain)
+def _plain(message: dict[str, Any]) -> str:
+    return message.get("reasoning_content") or message.get("reasoning") or ""
+
+
+def _detailed(message: dict[str, Any]) -> str:
     details = message.get("reasoning_details") or ()
     return "".join(one.get("text") or one.get("summary") or "" for one in details)
 
@@ -90,13 +91,19 @@ def whole(choice: dict[str, Any]) -> Told:
         custom = call.get("custom") or {}
         calls.append({"name": custom["name"], "arguments": custom["input"]} if custom.get("name") else call["function"])
     named = tuple((call["name"], arguments(call.get("arguments") or "")) for call in calls)
-    return Told(text, _thought(message) + thought, named, _finish(choice.get("finish_reason"), bool(named)))
+    return Told(
+        text,
+        (_plain(message) or _detailed(message)) + thought,
+        named,
+        _finish(choice.get("finish_reason"), bool(named)),
+    )
 
 
 def streamed(body: str) -> dict[int, Told]:
     """The choices of a stream, by index."""
     texts: dict[int, str] = {}
     thoughts: dict[int, str] = {}
+    details: dict[int, str] = {}
     calls: dict[int, list[dict[str, Any]]] = {}
     words: dict[int, str | None] = {}
     for event in events(body):
@@ -106,7 +113,8 @@ def streamed(body: str) -> dict[int, Told]:
             delta = choice.get("delta") or {}
             text, thought = _content(delta.get("content"))
             texts[index] = texts.get(index, "") + text
-            thoughts[index] = thoughts.get(index, "") + _thought(delta) + thought
+            thoughts[index] = thoughts.get(index, "") + _plain(delta) + thought
+            details[index] = details.get(index, "") + _detailed(delta)
             mine = calls.setdefault(index, [])
             if delta.get("function_call"):
                 _piece(mine, {"index": "function", "function": delta["function_call"]})
@@ -115,7 +123,7 @@ def streamed(body: str) -> dict[int, Told]:
     return {
         index: Told(
             texts[index],
-            thoughts[index],
+            thoughts[index] or details[index],
             tuple((call["name"], arguments(call["arguments"])) for call in calls[index]),
             _finish(word, bool(calls[index])),
         )

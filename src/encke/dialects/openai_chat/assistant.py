@@ -46,7 +46,9 @@ def said_in(message: wire.Message, content: list[Part], namer: Namer, *, packed:
         function = message.function_call
         parts.append(ToolCall(namer(), function.name or "", arguments_of(function.arguments)))
     for call in message.tool_calls or ():
-        parts.append(call_of(call, namer, packed))
+        made = call_of(call, namer, packed)
+        if made.name or made.arguments:
+            parts.append(made)
     return parts
 
 
@@ -172,7 +174,7 @@ def audio_of(raw: msgspec.Raw) -> Audio | None:
         sound = _audio.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    if not (sound.id or sound.data or sound.transcript):
+    if not (sound.id or sound.data or sound.transcript or sound.expires_at):
         return None
     return Audio(sound.data or "", "", sound.id or "", sound.transcript or "", sound.expires_at or 0)
 

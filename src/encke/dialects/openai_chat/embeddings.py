@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import struct
 from typing import Any, Final
 
@@ -121,7 +122,10 @@ def _vector(raw: msgspec.Raw) -> tuple[float, ...]:
     try:
         if opener(raw) == b'"':
             data = base64.b64decode(_string.decode(raw), validate=True)
-            return struct.unpack(f"<{len(data) // 4}f", data)
+            vector = struct.unpack(f"<{len(data) // 4}f", data)
+            if not all(map(math.isfinite, vector)):  # JSON has no word for them
+                raise ValueError("a number in it is not finite")
+            return vector
         return _floats.decode(raw)
     except (msgspec.DecodeError, RecursionError, binascii.Error, struct.error, ValueError) as error:
         raise _bad(f"has a vector that cannot be read: {error}") from None
@@ -146,7 +150,10 @@ def render_embed_reply(reply: EmbedReply, request: Request) -> bytes:
 
 
 def _packed(vector: tuple[float, ...]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    try:
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    except OverflowError:
+        raise _bad("has a number that is none of float32, which base64 holds") from None
 
 
 def _bad(what: str) -> Fault:

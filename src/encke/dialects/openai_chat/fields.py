@@ -57,7 +57,7 @@ def read_chat(request: Request) -> ChatRequest:
         if name in body:
             fields[name] = read(body[name], _int, name)
     for name in _LIMITS:
-        _at_least(1, body, name)
+        _at_least(0, body, name)  # some write 0 for no limit
     wanted, top = _read_logprobs(body)
     return ChatRequest(
         model=request.model,
@@ -148,11 +148,13 @@ def _read_format(body: Body) -> Format | None:
     found = read(raw, _format, "response_format")
     if found.type == "text":
         return None
-    if found.type == "json_object":
-        return Format("json_object")
-    if found.type != "json_schema":
+    if found.type not in ("json_object", "json_schema"):
         raise invalid("response_format.type", "must be `text`, `json_object` or `json_schema`")
     schema = found.json_schema
+    if schema is None and is_set(found.schema):
+        schema = wire.JsonSchema(schema=found.schema)
+    elif found.type == "json_object":
+        return Format("json_object")
     if schema is None:
         raise missing("response_format.json_schema")
     if is_set(schema.schema) and opener(schema.schema) != b"{":

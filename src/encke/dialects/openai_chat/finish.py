@@ -62,9 +62,12 @@ def read_finish(word: str, stop_sequence: str, calls: bool) -> Finish:
     return found
 
 
-def write_finish(finish: Finish, raw: str, stop_sequence: str, *, legacy: bool) -> dict[str, Any]:
-    """The fields of a choice. `legacy`: the caller knows functions, and no tools. `stop_reason` is vLLM's."""
+def write_finish(finish: Finish, raw: str, stop_sequence: str, *, calls: bool, legacy: bool) -> dict[str, Any]:
+    """The fields of a choice. `calls`: there are tool calls; `legacy`: the caller knows functions, and no tools.
+    `stop_reason` is vLLM's."""
     word = _WRITTEN[finish]
+    if word == "tool_calls" and not calls:
+        word = "stop"
     made: dict[str, Any] = {"finish_reason": "function_call" if legacy and word == "tool_calls" else word}
     if finish in _UNSAID and raw:
         made["native_finish_reason"] = raw

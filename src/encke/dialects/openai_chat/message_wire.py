@@ -168,10 +168,11 @@ class JsonSchema(msgspec.Struct):
 
 
 class ResponseFormat(msgspec.Struct):
-    """`response_format`."""
+    """`response_format`; llama.cpp and Together have the schema beside the type."""
 
     type: str
     json_schema: JsonSchema | None = None
+    schema: msgspec.Raw = NOTHING
 
 
 class ReasoningField(msgspec.Struct):

@@ -59,7 +59,7 @@ def read_part(raw: msgspec.Raw, path: str) -> Part:
         return Refusal(part.refusal)
     if kind == "image_url" and is_set(part.image_url):
         return _read_image(part, path)
-    if kind == "input_audio" and opener(part.input_audio) == b"{":
+    if kind == "input_audio" and is_set(part.input_audio):
         sound = read(part.input_audio, _audio, f"{path}.input_audio")
         return Audio(sound.data, sound.format)
     if kind == "file" and is_set(part.file):

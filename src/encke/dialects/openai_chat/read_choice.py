@@ -70,6 +70,7 @@ class ChoiceReader:
         self._thought = -1  # the key of the thought that is being written, -1 if there is none
         self._thought_at: int | None = None  # and its index in `reasoning_details`
         self._cited = False
+        self._plain = False  # thoughts came as plain text
 
     def new_key(self) -> int:
         """A key for one more block."""
@@ -83,11 +84,13 @@ class ChoiceReader:
 
     def finish(self) -> Finish:
         """Why it ended, in the hub's word."""
-        return read_finish(self.word, self.stop, bool(self._slots))
+        return read_finish(self.word, self.stop, any(slot.begun for slot in self._slots))
 
     def read(self, delta: wire.Message, found: list[Delta]) -> None:
         """What an event adds. Raises Fault for more than can be kept."""
         thought = delta.reasoning_content or delta.reasoning or ""
+        if thought:
+            self._plain = True
         if len(delta.reasoning_details) > 4:
             self._details(details_in(delta.reasoning_details), thought, found)
         elif thought:
@@ -114,10 +117,10 @@ class ChoiceReader:
             self._audio(delta.audio)
 
     def close(self, found: list[Delta], cited: tuple[Citation, ...]) -> None:
-        """The end: calls whose name never came, and sources if the text has said nothing of any."""
-        for slot in self._slots:
-            if not slot.begun:
-                self._open(slot, False, found)
+        """The end: sources, if the text has said nothing of any. Raises Fault for a call that has no name: nobody can
+        run it."""
+        if any(slot.waiting for slot in self._slots):
+            raise Fault("upstream_bad_response", "The provider's stream has a tool call without a name.")
         if not self._cited:
             found += [Delta(CITATION, self.index, TEXT_KEY, data=citation) for citation in cited]
 
@@ -148,7 +151,9 @@ class ChoiceReader:
         found.append(Delta(TEXT, self.index, TEXT_KEY, text))
 
     def _details(self, details: list[wire.Detail], thought: str, found: list[Delta]) -> None:
-        """Entries of thoughts. Their texts are those of `reasoning` again, where that is there."""
+        """Entries of thoughts. Their texts are those of `reasoning` again, where that is there; and one that is signed
+        may hold all of its thought, which then has been told."""
+        signs = any(detail.signature or detail.data for detail in details)
         for detail in details:
             if detail.type == ENCRYPTED:
                 if detail.data:
@@ -158,7 +163,9 @@ class ChoiceReader:
                 self._thought = -1
             if detail.index is not None:
                 self._thought_at = detail.index
-            text = thought or (detail.summary if detail.type == SUMMARY else detail.text) or ""
+            text = thought
+            if not text and not (signs and self._plain):
+                text = (detail.summary if detail.type == SUMMARY else detail.text) or ""
             thought = ""
             if text:
                 kind = "summary" if detail.type == SUMMARY else ""
@@ -191,7 +198,7 @@ class ChoiceReader:
         text = ""
         if is_custom and custom is not None:
             text = custom.input or ""
-        elif function is not None and len(function.arguments) > 2:
+        elif function is not None and len(function.arguments) >= 2:
             text = arguments_of(function.arguments)
         self._arguments(slot, text, found)
         if len(call.extra_content) > 4 and (signature := signature_in(call.extra_content)):

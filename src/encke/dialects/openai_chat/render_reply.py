@@ -29,6 +29,7 @@ from encke.dialects.request import Request
 
 _encode: Final = msgspec.json.Encoder().encode
 ID_PREFIX: Final = "chatcmpl-"
+NO_ARGUMENTS: Final = "{}"  # callers parse them, so there have to be some
 
 
 def render_reply(reply: ChatReply, request: Request, call_id: str, created: int) -> bytes:
@@ -55,7 +56,8 @@ def _choice(choice: Choice, index: int, legacy: bool, thoughts: bool) -> dict[st
     if choice.finish is None:
         made["finish_reason"] = None
     else:
-        made.update(write_finish(choice.finish, choice.finish_raw, choice.stop_sequence, legacy=legacy))
+        calls = any(isinstance(part, ToolCall) for part in choice.parts)
+        made.update(write_finish(choice.finish, choice.finish_raw, choice.stop_sequence, calls=calls, legacy=legacy))
     return made
 
 
@@ -97,7 +99,7 @@ def _write_thoughts(thoughts: list[Thinking], made: dict[str, Any]) -> None:
 
 def _write_calls(calls: list[ToolCall], made: dict[str, Any], legacy: bool) -> None:
     if calls and legacy:
-        made["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments}
+        made["function_call"] = {"name": calls[0].name, "arguments": _arguments(calls[0])}
     elif calls:
         made["tool_calls"] = [_call(call) for call in calls]
 
@@ -105,11 +107,15 @@ def _write_calls(calls: list[ToolCall], made: dict[str, Any], legacy: bool) -> N
 def _call(call: ToolCall) -> dict[str, Any]:
     if call.custom:
         return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
-    function = {"name": call.name, "arguments": call.arguments}
+    function = {"name": call.name, "arguments": _arguments(call)}
     made: dict[str, Any] = {"id": call.id, "type": "function", "function": function}
     if call.signature:
         made["extra_content"] = extra_content(call.signature, call.origin)
     return made
+
+
+def _arguments(call: ToolCall) -> str:
+    return call.arguments if call.arguments.strip() else NO_ARGUMENTS
 
 
 def _annotations(texts: Iterable[Text]) -> list[dict[str, Any]]:

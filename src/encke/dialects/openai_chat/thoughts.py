@@ -111,6 +111,8 @@ def _unpacked(thought: Thinking, index: int) -> list[dict[str, Any]]:
     try:
         detail = _detail.decode(thought.signature)
     except (msgspec.DecodeError, UnicodeEncodeError):
+        detail = Detail()
+    if detail.type not in (TEXT, SUMMARY, ENCRYPTED):
         detail = Detail(TEXT, signature=thought.signature)
     entry: dict[str, Any] = msgspec.to_builtins(detail)
     if detail.type == ENCRYPTED and thought.summary and thought.text:

@@ -2,7 +2,7 @@
 
 `prompt_tokens` counts everything that was read: from caches, into them, heard and seen. The details have OpenAI's names
 where it has some; tokens written into a cache are told as LiteLLM does (`cache_creation_tokens`), and for how long they
-stay there, where it is not five minutes. What is read again gives the same buckets.
+stay there, where it is not five minutes, as Anthropic does (`cache_creation`). What is read again gives the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def render_usage(usage: Usage) -> bytes:
     if usage.cache_write_5m or usage.cache_write_1h:
         ins["cache_creation_tokens"] = usage.cache_write_5m + usage.cache_write_1h
         if usage.cache_write_1h:
-            ins["cache_creation_token_details"] = {
+            made["cache_creation"] = {
                 "ephemeral_5m_input_tokens": usage.cache_write_5m,
                 "ephemeral_1h_input_tokens": usage.cache_write_1h,
             }

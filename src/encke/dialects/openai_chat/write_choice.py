@@ -8,6 +8,7 @@ import msgspec
 
 from encke.core.chat import Audio, Citation, Finish, Image, Thinking, TokenLogprob
 from encke.core.delta import (
+    ARGUMENTS,
     CITATION,
     FINISH,
     LOGPROBS,
@@ -20,7 +21,7 @@ from encke.core.delta import (
 )
 from encke.dialects.openai_chat.finish import write_finish
 from encke.dialects.openai_chat.logprobs import write_logprobs
-from encke.dialects.openai_chat.render_reply import annotation, audio_entry, image_entry
+from encke.dialects.openai_chat.render_reply import NO_ARGUMENTS, annotation, audio_entry, image_entry
 from encke.dialects.openai_chat.thoughts import details_of, extra_content
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -41,10 +42,14 @@ class _Block:
 
 
 class ChoiceWriter:
-    """One choice. `head` and `tail` are what stands around a choice in every chunk."""
+    """One choice. `head` and `tail` are what stands around a choice in every chunk; of `id` ids of calls are made that
+    have none."""
 
-    def __init__(self, out: list[bytes], head: bytes, tail: bytes, index: int, legacy: bool, thoughts: bool) -> None:
+    def __init__(
+        self, out: list[bytes], head: bytes, tail: bytes, index: int, id: str, legacy: bool, thoughts: bool
+    ) -> None:
         self._out = out
+        self._id = id
         self._before = head + b'{"index":%d,"delta":{' % index
         self._text = self._before + b'"content":'
         self._thinking = self._before + b'"reasoning_content":'
@@ -57,6 +62,7 @@ class ChoiceWriter:
         self.finished = False
         self._logprobs: list[TokenLogprob] = []
         self._calls: dict[int, tuple[int, bool]] = {}  # by key: index, and whether it is a custom tool's
+        self._silent: set[int] = set()  # keys of calls without arguments so far
         self._blocks: dict[int, _Block] = {}
         self._thoughts = 0
         self._images = 0
@@ -98,6 +104,8 @@ class ChoiceWriter:
         if call is None or not delta.text:
             return
         index, custom = call
+        if self._silent and delta.text.strip():
+            self._silent.discard(delta.key)
         if self._legacy:
             self._chunk(b'"function_call":{"arguments":%b}' % _encode(delta.text))
             return
@@ -133,13 +141,17 @@ class ChoiceWriter:
         if delta is None or self.finished:
             return
         self.finished = True
+        if delta.name != "length":
+            for key in sorted(self._silent):
+                self.arguments(Delta(ARGUMENTS, key=key, text=NO_ARGUMENTS))
         if self._last_signature is not None:
             self._field("extra_content", extra_content(*self._last_signature))
         if self._with_signature is not None:
             self._field("extra_content", extra_content(*self._with_signature))
         if not self._begun:
             self._begin(b'""')
-        fields = write_finish(cast(Finish, delta.name), delta.id, delta.text, legacy=self._legacy)
+        finish, calls = cast(Finish, delta.name), bool(self._calls)
+        fields = write_finish(finish, delta.id, delta.text, calls=calls, legacy=self._legacy)
         logprobs = self._take_logprobs()
         self._out.append(b'%b},"logprobs":%b,%b%b' % (self._before, logprobs, _encode(fields)[1:-1], self._tail))
 
@@ -173,10 +185,14 @@ class ChoiceWriter:
         if self._legacy:
             if not self._calls:
                 self._calls[delta.key] = (0, False)
+                self._silent.add(delta.key)
                 self._field("function_call", {"name": delta.name, "arguments": ""})
             return
         self._calls[delta.key] = (index, custom)
-        call: dict[str, Any] = {"index": index, "id": delta.id, "type": "custom" if custom else "function"}
+        if not custom:
+            self._silent.add(delta.key)
+        id = delta.id or f"call_{self._id}_{index}"
+        call: dict[str, Any] = {"index": index, "id": id, "type": "custom" if custom else "function"}
         if custom:
             call["custom"] = {"name": delta.name, "input": ""}
         else:
@@ -188,11 +204,8 @@ class ChoiceWriter:
         if call is not None:
             if not self._legacy:
                 # An empty piece with it: OpenAI's client for Python refuses an entry without `function`.
-                entry = {
-                    "index": call[0],
-                    "function": {"arguments": ""},
-                    "extra_content": extra_content(delta.text, delta.name),
-                }
+                empty = {"custom": {"input": ""}} if call[1] else {"function": {"arguments": ""}}
+                entry = {"index": call[0], **empty, "extra_content": extra_content(delta.text, delta.name)}
                 self._field("tool_calls", [entry])
         elif block is not None:
             text = "".join(block.texts)

@@ -32,6 +32,7 @@ class ChatWriter(Writer):
     def __init__(self, request: Request, call_id: str, created: int) -> None:
         super().__init__()
         self._id = ID_PREFIX + call_id
+        self._call_id = call_id.replace("-", "")
         self._created = created
         self._model = request.model
         self._include_usage = request.include_usage
@@ -71,7 +72,7 @@ class ChatWriter(Writer):
                 self._created,
                 _encode(self._model),
             )
-        writer = ChoiceWriter(self.out, self._head, self._tail, index, self._legacy, self._thoughts)
+        writer = ChoiceWriter(self.out, self._head, self._tail, index, self._call_id, self._legacy, self._thoughts)
         self._choices[index] = writer
         return writer
 

@@ -70,7 +70,6 @@ class ChoiceWriter:
         self._texts: dict[int, int] = {}  # by key: where in the content a text begins
         self._text_key = -1
         self._last_signature: tuple[str, str] | None = None
-        self._with_signature: tuple[str, str] | None = None
 
     def text(self, text: str, key: int) -> None:
         """More content."""
@@ -146,8 +145,6 @@ class ChoiceWriter:
                 self.arguments(Delta(ARGUMENTS, key=key, text=NO_ARGUMENTS))
         if self._last_signature is not None:
             self._field("extra_content", extra_content(*self._last_signature))
-        if self._with_signature is not None:
-            self._field("extra_content", extra_content(*self._with_signature))
         if not self._begun:
             self._begin(b'""')
         finish, calls = cast(Finish, delta.name), bool(self._calls)
@@ -213,7 +210,6 @@ class ChoiceWriter:
             del self._blocks[delta.key]  # what comes under this key now is another thought
         elif delta.key in self._texts:
             self._last_signature = (delta.text, delta.name)
-            self._with_signature = (delta.text, delta.name)
         elif self._wants_thoughts:  # of a thought that is not shown
             self._details(Thinking("", delta.text, delta.name, id=delta.id), self._thoughts)
             self._thoughts += 1

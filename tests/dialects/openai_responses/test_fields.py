@@ -147,6 +147,12 @@ def test_format(format: dict[str, Any]) -> None:
         ({"prompt": {"id": "p"}}, "unsupported_parameter", "prompt"),
         ({"background": True}, "unsupported_parameter", "background"),
         ({"tool_choice": {"type": "web_search"}}, "unsupported_parameter", "tool_choice"),
+        (
+            {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]}},
+            "unsupported_parameter",
+            "tool_choice",
+        ),
+        ({"tool_choice": {"type": "allowed_tools", "mode": "auto"}}, "missing_required_parameter", "tool_choice.tools"),
         ({"tool_choice": "maybe"}, "invalid_value", "tool_choice"),
         ({"tool_choice": {"type": "function"}}, "missing_required_parameter", "tool_choice.name"),
         ({"input": []}, "invalid_value", "input"),

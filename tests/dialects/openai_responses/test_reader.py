@@ -93,6 +93,14 @@ def test_calls(pieces: list[str], begun: bool) -> None:
     assert found[-1].name == "tool_calls"
 
 
+def test_arguments_that_are_told_before_their_time() -> None:
+    """Arguments in an item that only begins are not told twice."""
+    whole = {**FUNCTION, "arguments": '{"a":1}'}
+    for pieces in ([], [event("response.function_call_arguments.delta", delta='{"a":1}')]):
+        _, found = read(added(whole), *pieces, done(whole), ended())
+        assert joined(found, ARGUMENTS) == '{"a":1}'
+
+
 def test_calls_at_once() -> None:
     """Two calls that come in turns have keys of their own."""
     _, found = read(

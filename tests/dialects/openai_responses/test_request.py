@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from encke.core.chat import (
     Audio,
@@ -153,6 +156,8 @@ def test_what_this_wire_has_words_for(request_: ChatRequest) -> None:
          ("messages[0].content[0].citable", "messages[0].content[0].context", "messages[0].content[0].type")),
         (said(Thinking("a"), Thinking("b", "s", "anthropic_messages"), Text("c")), ("thinking",)),
         (said(Text("a", signature="s", origin="google_generate")), ("thinking",)),
+        (said(Text("a"), OWN), ("thinking",)),
+        (said(OWN, OWN), ("thinking",)),
         (said(ToolCall("c", "f", "{}", signature="s", origin="google_generate", cache="5m")),
          ("thinking", "messages[1].content[0].cache")),
         (said(Text("a", citations=(Citation("https://a.test", quote="q"),))), ("messages[1].content[0].citations",)),
@@ -223,6 +228,50 @@ def test_files_of_the_other_wire() -> None:
 def test_empty_arguments() -> None:
     """A call without arguments is one with none, not one with broken ones."""
     assert rendered(said(ToolCall("c", "f", "")))[0]["input"][1]["arguments"] == "{}"
+
+
+TEXTS = st.text(min_size=1, max_size=5).map(Text)
+IMAGES = st.just(Image(data="AA", media_type="image/png")) | st.builds(Image, url=st.just("https://a.test"))
+FILES = st.builds(File, data=st.just("AA"), media_type=st.sampled_from(["application/pdf", "x/y"]), name=st.just("n.x"))
+THOUGHTS = st.builds(
+    Thinking,
+    st.text(min_size=1, max_size=5),
+    st.just("s"),
+    st.sampled_from([NAME, "google_generate"]),
+    summary=st.booleans(),
+    id=st.sampled_from(["", "rs_1"]),
+)
+CALLS = st.builds(ToolCall, st.sampled_from(["a", "b"]), st.just("f"), st.sampled_from(["{}", "x"]), st.booleans())
+RESULTS = st.builds(ToolResult, st.sampled_from(["a", "b"]), st.lists(TEXTS | IMAGES | FILES, max_size=2).map(tuple),
+                    error=st.booleans(), custom=st.booleans())  # fmt: skip
+TURNS = st.one_of(
+    st.builds(Message, st.sampled_from(["system", "developer"]), st.lists(TEXTS, max_size=2).map(tuple)),
+    st.builds(Message, st.just("user"), st.lists(TEXTS | IMAGES | FILES, max_size=3).map(tuple)),
+    st.builds(Message, st.just("assistant"), st.tuples(THOUGHTS, TEXTS | st.text(min_size=1).map(Refusal), CALLS)),
+    st.builds(Message, st.just("assistant"), st.lists(CALLS, min_size=1, max_size=3).map(tuple)),
+    st.builds(Message, st.just("tool"), st.lists(RESULTS, min_size=1, max_size=2).map(tuple)),
+)
+
+
+@given(st.lists(TURNS, min_size=1, max_size=6))
+def test_conversations_come_round(turns: list[Message]) -> None:
+    """Whatever was said, rendered and read again it is equal, but for what is named as lost."""
+    for one, other in pairwise(turns):
+        assume(one.role != other.role or one.role not in ("assistant", "tool"))  # these are joined by reading
+    request = ChatRequest(model="m", messages=tuple(turns))
+    dropped = SIDE.render(request, "m", PLAIN).dropped
+    foreign = any(isinstance(part, Thinking) and part.origin != NAME for turn in turns for part in turn.parts)
+    assert ("thinking" in dropped) == foreign
+    expected = [
+        Message(turn.role, tuple(kept(part) for part in turn.parts if getattr(part, "origin", "") != "google_generate"))
+        for turn in turns
+    ]
+    assert list(again(request).messages) == expected
+
+
+def kept(part: Part) -> Part:
+    """Without what a result has to say of an error, which is named."""
+    return ToolResult(part.id, part.parts, custom=part.custom) if isinstance(part, ToolResult) else part
 
 
 def test_recorded_requests_come_round() -> None:

@@ -74,6 +74,14 @@ class ItemWriter:
                 self.items.append(item)
         if said or not message.parts:
             self._say(said, empty=True)
+        elif message.parts:
+            self._end_without_thoughts()
+
+    def _end_without_thoughts(self) -> None:
+        """A thought that nothing follows is refused: OpenAI wants the item that came of it."""
+        while self.items and isinstance(self.items[-1], dict) and self.items[-1].get("type") == "reasoning":
+            self.items.pop()
+            self._losses.add(THINKING)
 
     def _say(self, said: list[Any], *, empty: bool = False) -> None:
         if len(said) == 1 and len(said[0]) == 2 and "text" in said[0]:

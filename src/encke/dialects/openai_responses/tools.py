@@ -78,14 +78,24 @@ def read_choice(raw: msgspec.Raw | None) -> ToolChoice | None:
     if choice.type == "allowed_tools":
         if choice.mode not in ("auto", "required"):
             raise invalid("tool_choice.mode", "must be `auto` or `required`")
-        return ToolChoice(_MODES[choice.mode], tuple(tool.name for tool in choice.tools or () if tool.name))
+        allowed = choice.tools or []
+        if not allowed:
+            raise missing("tool_choice.tools")
+        for tool in allowed:
+            if not tool.name or tool.type not in ("function", "custom"):
+                raise _foreign_choice(tool.type)
+        return ToolChoice(_MODES[choice.mode], tuple(tool.name for tool in allowed if tool.name))
     if choice.type in ("function", "custom"):
         if not choice.name:
             raise missing("tool_choice.name")
         return ToolChoice("function", (choice.name,))
-    raise Fault(
+    raise _foreign_choice(choice.type)
+
+
+def _foreign_choice(kind: str) -> Fault:
+    return Fault(
         "unsupported_parameter",
-        f"`tool_choice` asks for `{choice.type[:64]}`, a tool that only a provider of the Responses API runs. Choose a "
+        f"`tool_choice` asks for `{kind[:64]}`, a tool that only a provider of the Responses API runs. Choose a "
         "model of one, or another `tool_choice`.",
         param="tool_choice",
     )

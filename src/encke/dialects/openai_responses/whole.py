@@ -97,12 +97,8 @@ class WholeItems:
         if not call.name or key in self.opened:
             return []
         self.opened.add(key)
-        found = [Delta(TOOL, 0, key, name=call.name, id=call.id, data=custom)]
-        if call.arguments:
-            # Some have it all in the beginning, and nothing more comes.
-            self.said.add(key)
-            found.append(Delta(ARGUMENTS, 0, key, call.arguments))
-        return found
+        # Arguments that stand there already come again, in pieces or with the whole.
+        return [Delta(TOOL, 0, key, name=call.name, id=call.id, data=custom)]
 
     def _call(self, index: int, raw: msgspec.Raw, custom: bool) -> list[Delta]:
         key = index * KEYS

@@ -35,6 +35,7 @@ from encke.http.server import ServerLimits
 from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
 from encke.local.seats import Seats
+from encke.providers.capabilities import traits_of
 from encke.providers.heads import heads, heads_of, list_requests
 from encke.providers.presets import Preset, read_presets, usual_variables
 from encke.providers.prices import ProviderPrices, own_pricing
@@ -189,7 +190,7 @@ def make_catalogue(config: Config, providers: Mapping[str, Provider]) -> Catalog
 def _target_name(model: ModelSettings, target: TargetSettings) -> TargetName:
     price = target.price if target.price is not None else model.price
     pricing = None if price is None else own_pricing(price)
-    return TargetName(target.provider, target.model, target.weight, pricing)
+    return TargetName(target.provider, target.model, target.weight, pricing, model.capabilities)
 
 
 def price_file() -> bytes:
@@ -253,7 +254,10 @@ def make_upstream(config: Config, provider: Provider, place: Place, old: Upstrea
         seats = old.seats if old is not None else _seats(config, place.paths)
     credentials: tuple[Credential | None, ...] = provider.credentials or (None,)
     prices = ProviderPrices(provider, place.prices)
-    made = tuple(_with_credential(config, provider, pool, seats, prices, credential) for credential in credentials)
+    traits = traits_of(provider, place.prices)
+    made = tuple(
+        _with_credential(config, provider, pool, seats, prices, traits, credential) for credential in credentials
+    )
     first = made[0]
     if len(made) > 1:
         first.siblings = made
@@ -266,6 +270,7 @@ def _with_credential(
     pool: Pool,
     seats: SeatTaker | None,
     prices: ProviderPrices,
+    traits: Callable[[str], Traits],
     credential: Credential | None,
 ) -> Upstream:
     timeouts = provider.timeouts
@@ -276,7 +281,7 @@ def _with_credential(
         heads_of=heads_of(provider, credential),
         credential=credential.name if credential is not None else "",
         share=credential.weight if credential is not None else 1,
-        traits_of=lambda model: Traits(stream_usage=provider.stream_usage, limit_field=provider.limit_field),
+        traits_of=traits,
         patience=Patience(timeouts.first_byte, timeouts.idle, timeouts.total),
         seats=seats,
         prices=prices,

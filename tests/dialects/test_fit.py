@@ -65,7 +65,7 @@ def test_what_is_left_fits(request: ChatRequest, caps: Capabilities) -> None:
     assert caps.system or not any(message.role in ("system", "developer") for message in once.messages)
     assert caps.developer or not any(message.role == "developer" for message in once.messages)
     assert caps.sampling or (once.temperature, once.top_p, once.top_k) == (None, None, None)
-    assert caps.json_schema or once.format is None or once.format.kind == "json_object"
+    assert caps.json_schema or caps.schema_by_tool or once.format is None or once.format.kind == "json_object"
     assert caps.json_object or once.format is None or once.format.kind == "json_schema"
     assert not caps.max_output or (once.max_tokens or 0) <= caps.max_output
     assert caps.thinking or once.reasoning is None
@@ -107,6 +107,13 @@ def kind(part: Part) -> str:
     [
         ({"sampling": False}, {"temperature": 0.5, "top_p": 1.0, "top_k": 3}, {}, ("temperature", "top_k")),
         ({"sampling": False}, {"temperature": 1.0}, {}, ()),
+        ({"sampling_thinking": False}, {"temperature": 0.5}, {"temperature": 0.5}, ()),
+        ({"sampling_thinking": False}, {"temperature": 0.5, "reasoning": Reasoning("low")},
+         {"reasoning": Reasoning("low")}, ("temperature",)),
+        ({"sampling_thinking": False}, {"temperature": 0.5, "reasoning": Reasoning("none")},
+         {"temperature": 0.5, "reasoning": Reasoning("none")}, ()),
+        ({"json_schema": False, "schema_by_tool": True}, {"format": Format("json_schema", b"{}")},
+         {"format": Format("json_schema", b"{}")}, ()),
         ({"penalties": False}, {"presence_penalty": 0.0, "frequency_penalty": 0.1}, {}, ("frequency_penalty",)),
         ({"penalties": False}, {"extra": {"logit_bias": b"{}", "store": b"true"}}, {"extra": {"store": b"true"}},
          ("logit_bias",)),
@@ -146,7 +153,9 @@ def test_fields(caps: dict[str, Any], fields: dict[str, Any], left: dict[str, An
         ("level", ("low", "high"), Reasoning(budget=100_000), Reasoning("high", enabled=True), ("reasoning",)),
         ("level", ("low", "high"), Reasoning(enabled=True), Reasoning("low", enabled=True), ()),
         ("level", ("low", "medium"), Reasoning(enabled=True), Reasoning(enabled=True), ()),
-        ("budget", ("low", "medium"), Reasoning("max"), Reasoning("max"), ()),
+        ("budget", ("low", "medium"), Reasoning("max"), Reasoning("medium", enabled=True), ("reasoning",)),
+        ("budget", ("low", "medium"), Reasoning(budget=99_999), Reasoning(budget=99_999), ()),
+        ("flag", ("low",), Reasoning("max"), Reasoning("max"), ()),
         ("budget", ("low", "medium"), Reasoning(budget=0), Reasoning("low", enabled=True), ("reasoning",)),
         ("budget", (), Reasoning(budget=0), Reasoning(budget=0), ()),
         ("adaptive", ("low",), Reasoning("odd"), Reasoning("odd"), ()),

@@ -78,11 +78,11 @@ class Desk:
         return found[0], found[1]
 
     def _targets_named(self, names: tuple[TargetName, ...]) -> list[Target]:
-        return [
-            target
-            for name in names
-            for target in self.upstreams[name.provider].targets(name.model, name.weight, name.pricing)
-        ]
+        found: list[Target] = []
+        for name in names:
+            upstream = self.upstreams[name.provider]
+            found += upstream.targets(name.model, name.weight, name.pricing, name.capabilities)
+        return found
 
 
 def draining() -> Fault:

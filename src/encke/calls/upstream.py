@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from encke.catalogue.pricing import UNPRICED, Pricing
 from encke.core.clock import monotonic
@@ -18,6 +20,9 @@ from encke.telemetry.tally import ProviderTally
 
 # How long a refused credential stands behind the others of its provider, in seconds, where upstream does not say.
 REST_SECONDS: Final = {"upstream_auth": 60.0, "upstream_rate_limited": 5.0}
+
+
+NOTHING_SAID: Final[Mapping[str, Any]] = {}
 
 
 class SeatTaker(Protocol):
@@ -86,8 +91,11 @@ class Upstream:
     # Until when each model's calls prefer another credential.
     resting: dict[str, float] = field(default_factory=dict)
 
-    def targets(self, model: str, weight: int, pricing: Pricing | None = None) -> list[Target]:
-        """A target for each credential; without `pricing` the provider's holds.
+    def targets(
+        self, model: str, weight: int, pricing: Pricing | None = None, said: Mapping[str, Any] = NOTHING_SAID
+    ) -> list[Target]:
+        """A target for each credential; without `pricing` the provider's holds. `said` are capabilities by name that
+        hold in place of the provider's.
 
         Raises Fault model_not_found for a name that cannot stand in a path.
         """
@@ -95,6 +103,9 @@ class Upstream:
             pricing = self.prices.pricing(model)
         heads = self.heads if self.heads_of is None else self.heads_of(model)
         traits = self.traits_of(model)
+        if said:
+            capabilities = msgspec.structs.replace(traits.capabilities, **said)
+            traits = msgspec.structs.replace(traits, capabilities=capabilities)
         siblings = self.siblings
         if not siblings:
             return [Target(self, model, heads, weight, pricing=pricing, traits=traits)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from encke.catalogue.nearest import Nearest
 from encke.catalogue.pricing import Pricing
@@ -20,12 +20,13 @@ MAX_REMEMBERED: Final = 4096
 @dataclass(frozen=True, slots=True)
 class TargetName:
     """A provider and an upstream model, with its share among its siblings; `pricing` where the settings give one here,
-    else it is the provider's."""
+    else it is the provider's; `capabilities` are what the settings say of them here."""
 
     provider: str
     model: str
     weight: int = 1
     pricing: Pricing | None = None
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,8 @@ class TermRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model: its name there, the rule for names that mean it, its terms (decoded when it is asked for).
+    """A model: its name there, the rule for names that mean it, its terms (decoded when it is asked for), and how many
+    tokens it can read and write together, 0 if that is not known.
 
     One without terms has no price for tokens; it is listed so that its name is not taken for another's.
     """
@@ -105,6 +106,7 @@ class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     match: Match
     terms: msgspec.Raw
+    context: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from encke.config import kinds
+from encke.config.capabilities import CAPABILITIES
 from encke.config.kinds import Kind, choice, seconds, whole
 from encke.config.prices import PRICE, PRICES
 from encke.config.settings import (
@@ -247,6 +248,11 @@ SETTINGS: tuple[Row, ...] = (
         for leaf, sentence in TIMEOUT_ROWS
     ),
     Row(
+        "providers.NAME.capabilities",
+        CAPABILITIES,
+        "What its models can do, where that is not known or wrong (see [dialects](dialects.md#what-models-can-do)).",
+    ),
+    Row(
         "providers.NAME.price_list",
         kinds.NAME,
         'Whose list in the shipped price file to look into; "none" for none.',
@@ -259,6 +265,7 @@ SETTINGS: tuple[Row, ...] = (
     Row("models.NAME.targets[].model", kinds.NAME, "Id of the model there."),
     Row("models.NAME.targets[].weight", whole(1, 1_000_000), "Share of the calls, relative to the other targets."),
     Row("models.NAME.targets[].price", PRICE, "What this target costs.", shown="the model's"),
+    Row("models.NAME.capabilities", CAPABILITIES, "What its own targets can do, where that is not known or wrong."),
     Row("models.NAME.price", PRICE, "What all its targets cost, but not its fallbacks.", shown="the provider's"),
     Row(
         "models.NAME.fallback",

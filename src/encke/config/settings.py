@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -164,6 +164,7 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     price: PriceSetting | None = None
     prices: dict[str, PriceSetting] = {}
     price_list: str | None = None
+    capabilities: dict[str, Any] = {}
 
 
 class TargetSettings(msgspec.Struct, frozen=True):
@@ -181,6 +182,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     targets: tuple[TargetSettings, ...]
     fallback: tuple[str, ...] = ()
     price: PriceSetting | None = None
+    capabilities: dict[str, Any] = {}
 
 
 class Config(msgspec.Struct, frozen=True):

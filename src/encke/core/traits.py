@@ -25,9 +25,10 @@ class Capabilities(msgspec.Struct, frozen=True, omit_defaults=True):
     `ops` are the operations (`encke.dialects.table`) it is reached by, in order of preference, () for all that its
     provider has. `efforts` are the words it takes for reasoning effort, () if it takes none. `thinking` says how it is
     told how much to think: "effort" by a word, "budget" in tokens, "adaptive" (Anthropic's newer models), "level"
-    (Gemini 3), "flag" on or off, "" not at all. `sampling`: temperature, top_p, top_k. `system_turns`: a system message
-    may stand in the middle of a conversation where its wire otherwise has one place for it (Anthropic's newer models).
-    `context` and `max_output` in tokens, 0 if unknown.
+    (Gemini 3), "flag" on or off, "" not at all. `sampling`: temperature, top_p, top_k; `sampling_thinking`: also while
+    it thinks. `schema_by_tool`: a schema that it does not know goes by a tool that it has to call. `system_turns`: a
+    system message may stand in the middle of a conversation where its wire otherwise has one place for it (Anthropic's
+    newer models). `context` and `max_output` in tokens, 0 if unknown.
     """
 
     ops: tuple[str, ...] = ()
@@ -41,10 +42,12 @@ class Capabilities(msgspec.Struct, frozen=True, omit_defaults=True):
     strict_tools: bool = True
     json_object: bool = True
     json_schema: bool = True
+    schema_by_tool: bool = False
     system: bool = True
     developer: bool = True
     system_turns: bool = False
     sampling: bool = True
+    sampling_thinking: bool = True
     penalties: bool = True
     stop: bool = True
     n: bool = True
@@ -59,6 +62,7 @@ class Capabilities(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 ANYTHING = Capabilities()
+THINKING = ("effort", "budget", "adaptive", "level", "flag", "")
 
 
 class Traits(msgspec.Struct, frozen=True, omit_defaults=True):

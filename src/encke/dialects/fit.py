@@ -61,7 +61,7 @@ def fit(request: ChatRequest, capabilities: Capabilities) -> tuple[ChatRequest, 
 
 def _fields(request: ChatRequest, capabilities: Capabilities, changes: dict[str, Any], losses: Losses) -> None:
     for capability, fields in _FIELDS:
-        if getattr(capabilities, capability):
+        if getattr(capabilities, capability) and (capability != "sampling" or _may_sample(request, capabilities)):
             continue
         for name, nothing in fields:
             value = getattr(request, name)
@@ -75,6 +75,12 @@ def _fields(request: ChatRequest, capabilities: Capabilities, changes: dict[str,
         losses.add(name)
     if gone:
         changes["extra"] = {name: raw for name, raw in request.extra.items() if name not in gone}
+
+
+def _may_sample(request: ChatRequest, capabilities: Capabilities) -> bool:
+    wish = request.reasoning
+    thinks = wish is not None and not _is_off(wish) and bool(capabilities.thinking)
+    return capabilities.sampling_thinking or not thinks
 
 
 def _tools(request: ChatRequest, capabilities: Capabilities, changes: dict[str, Any], losses: Losses) -> None:
@@ -123,7 +129,9 @@ def _format(
 ) -> tuple[Message, ...]:
     """A schema becomes any object, and the model is asked for the rest in words."""
     schema = format.kind == "json_schema"
-    if capabilities.json_schema if schema else capabilities.json_object:
+    if schema and (capabilities.json_schema or capabilities.schema_by_tool):
+        return messages
+    if not schema and capabilities.json_object:
         return messages
     losses.add("format")
     changes["format"] = Format("json_object") if schema and capabilities.json_object else None
@@ -134,15 +142,17 @@ def _format(
 def _reasoning(reasoning: Reasoning, capabilities: Capabilities, losses: Losses) -> Reasoning | None:
     """In words that the model knows. One that does not think loses what was wished; one that always does, a wish that
     it should not."""
-    off = reasoning.enabled is False or reasoning.budget == 0 or reasoning.effort == "none"
+    off = _is_off(reasoning)
     if not capabilities.thinking:
         if not off:
             losses.add("reasoning")
         return None
     efforts = capabilities.efforts
-    if not efforts or (capabilities.thinking in ("budget", "flag") and not (off and "none" not in efforts)):
+    if not efforts or capabilities.thinking == "flag":
         return reasoning
     asked = "none" if off else reasoning.effort
+    if not asked and capabilities.thinking == "budget":
+        return reasoning
     if not asked and reasoning.budget is not None:
         asked = effort_of(reasoning.budget)
     if not asked:  # only that it may: which word is left to whoever writes it, if the usual one is known
@@ -153,3 +163,7 @@ def _reasoning(reasoning: Reasoning, capabilities: Capabilities, losses: Losses)
         return reasoning
     losses.add("reasoning")
     return Reasoning(found, None, True, reasoning.summary)
+
+
+def _is_off(reasoning: Reasoning) -> bool:
+    return reasoning.enabled is False or reasoning.budget == 0 or reasoning.effort == "none"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from encke.config.settings import Auth, StreamUsage
+from encke.providers.capabilities import read_row, read_said
 from encke.providers.ops import PATHS, Served
+from encke.providers.provider import ModelRow
 
 FOLDER = Path(__file__).parent
 
@@ -32,8 +35,12 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `{model}` in it. `route_paths` are paths that are not the usual ones (`encke.providers.ops`); one that begins with
     `../` leaves the base URL's last part out. `headers` go out with every request. `price_list` is the provider's own
     in the shipped price file, empty where it has none there; another provider's prices are never taken for its own.
-    `limit_field` is its name for the bound on an answer's length. `instead_of` is the preset that this is another
-    address of: only that one is turned on by its variables alone. `note` is for people: what is peculiar.
+
+    `capabilities` are what all its models can do, `models` rows of what some can, by `names` that are globs, later rows
+    over earlier ones (`encke.core.traits`); `models_like` is the preset whose rows hold here too. `extensions` are what
+    it takes beyond its dialect. `limit_field` is its name for the bound on an answer's length. `instead_of` is the
+    preset that this is another address of: only that one is turned on by its variables alone. `note` is for people:
+    what is peculiar.
     """
 
     name: str
@@ -52,10 +59,20 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: str = ""
     model_path: str = ""
     route_paths: dict[str, str] = {}
+    capabilities: dict[str, Any] = {}
+    models: tuple[dict[str, Any], ...] = ()
+    models_like: str = ""
+    extensions: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     price_list: str = ""
     instead_of: str = ""
     note: str = ""
+
+    @property
+    def rows(self) -> tuple[ModelRow, ...]:
+        """What is said of its models, the general first. Raises ValueError."""
+        general = (ModelRow(("*",), read_said(self.capabilities)),) if self.capabilities else ()
+        return (*general, *map(read_row, self.models))
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -88,6 +105,10 @@ def _read(file: Path) -> Preset:
         raise ValueError(f'{file.parent.name}/provider.toml: name is "{preset.name}"; it must be that of the folder')
     if set(preset.places) != set(preset.values):
         raise ValueError(f"{file.parent.name}/provider.toml: values must be those of the address: {preset.places}")
+    try:
+        _ = preset.rows
+    except ValueError as error:
+        raise ValueError(f"{file.parent.name}/provider.toml: {error}") from error
     wrong = [op for op in preset.route_paths if op not in PATHS]
     if wrong:
         raise ValueError(f"{file.parent.name}/provider.toml: route_paths has no operations {', '.join(wrong)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from encke.config.prices import PriceSetting
@@ -17,13 +19,23 @@ class Credential(msgspec.Struct, frozen=True):
     weight: int = 1
 
 
+class ModelRow(msgspec.Struct, frozen=True):
+    """What is said of the models whose names (in lower case) one of the globs fits: capabilities by name
+    (`encke.core.traits`), and extensions in place of the provider's."""
+
+    names: tuple[str, ...]
+    said: dict[str, Any] = {}
+    extensions: tuple[str, ...] | None = None
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Where and who. `host` has no brackets; `prefix` is what stands before `/chat/completions`, such as `/v1`.
 
     With `unix_socket` (a path) connections go there, and host and port serve the Host header only. `allow_private` is
     for `encke.config.addresses.allowed`, to be asked at every connect. `headers` go out with every request, and
     `fixed_headers`, which are no secrets, where `headers` has none of that name. `paths` are its operations, best ones
-    first. `query`, `model_path` and `route_paths` are the preset's, `query` filled in. `price_list` is empty for none.
+    first. `model_rows` say what its models can do, later ones over earlier ones. `query`, `model_path` and
+    `route_paths` are the preset's, `query` filled in. `price_list` is empty for none.
     """
 
     name: str
@@ -52,6 +64,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     price_list: str = ""
     price: PriceSetting | None = None
     prices: dict[str, PriceSetting] = {}
+    model_rows: tuple[ModelRow, ...] = ()
+    extensions: tuple[str, ...] = ()
 
     @property
     def authority(self) -> str:

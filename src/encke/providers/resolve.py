@@ -6,7 +6,7 @@ table of any provider, those are on whose usual variable is set.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -20,7 +20,7 @@ from encke.config.secret import Secret
 from encke.config.settings import LOCAL, NO_LIST, Auth, Config, ModelSettings, ProviderSettings, Timeouts
 from encke.providers.ops import AUTH_HEADERS, DIALECT_AUTH, DIALECT_HEADERS, PATHS
 from encke.providers.presets import Preset
-from encke.providers.provider import Credential, Provider
+from encke.providers.provider import Credential, ModelRow, Provider
 
 Presets = Mapping[str, Preset]
 Keys = Mapping[str, Secret]
@@ -35,6 +35,8 @@ def resolve(config: Config, presets: Presets, provider_keys: Keys, dialects: Dia
     the names in models.
     """
     problems = cross_check(config, presets)
+    for model, alias in config.models.items():
+        problems += _unknown_ops(alias.capabilities.get("ops", ()), ("models", model, "capabilities", "ops"))
     found: dict[str, Provider] = {}
     for name, settings in _wanted(config, presets, provider_keys).items():
         resolver = _Resolver(name, settings, presets, provider_keys)
@@ -65,6 +67,7 @@ def engine_provider(
         allow_private=True,
         stream_usage=preset.stream_usage,
         paths=preset.paths,
+        model_rows=preset.rows,
         models=(LOCAL,),
         timeouts=timeouts,
         price="free",
@@ -141,6 +144,7 @@ class _Resolver:
         self._check_headers(auth)
         query = self._filled(preset.query) if preset else ""
         ops = self._ops(preset, dialects.get(dialect or "", ()))
+        rows = self._rows(preset)
         if self.problems or dialect is None or url is None:
             return None
         fixed = {**DIALECT_HEADERS.get(dialect, {}), **(preset.headers if preset else {})}
@@ -162,6 +166,8 @@ class _Resolver:
             models=settings.models,
             headers=tuple(settings.headers.items()),
             fixed_headers=tuple(fixed.items()),
+            model_rows=rows,
+            extensions=preset.extensions if preset else (),
             max_connections=settings.max_connections,
             timeouts=settings.timeouts,
             query=query,
@@ -195,16 +201,22 @@ class _Resolver:
             known = [name for name in others if self._presets[name].dialect == dialect]
             ways = f'; leave dialect out and say preset = "{known[0]}"' if known else ""
             self._add("base_url", f"{words}; say where it speaks {quote(dialect)}{ways}")
-        return msgspec.structs.replace(
-            preset, auth=None, headers={}, route_paths={}, model_path="", query="", values={}, paths=()
-        )
+        nothing = Preset("", "", "", "option", False, ())
+        address = ("auth", "headers", "route_paths", "model_path", "query", "values", "paths")
+        models = ("capabilities", "models", "models_like", "extensions")
+        return msgspec.structs.replace(preset, **{name: getattr(nothing, name) for name in (*address, *models)})
+
+    def _rows(self, preset: Preset | None) -> tuple[ModelRow, ...]:
+        """The preset's rows, with those of the one that it is like before them, then the settings'."""
+        like = self._presets.get(preset.models_like) if preset else None
+        said = self._settings.capabilities
+        self.problems += _unknown_ops(said.get("ops", ()), (*self._where, "capabilities", "ops"))
+        own = (ModelRow(("*",), said),) if said else ()
+        return (*(like.rows if like else ()), *(preset.rows if preset else ()), *own)
 
     def _ops(self, preset: Preset | None, usual: tuple[str, ...]) -> tuple[str, ...]:
         """The settings' operations, else the preset's, else those of the dialect."""
-        for index, op in enumerate(self._settings.ops):
-            if op not in _OPS:
-                words = f"{quote(op)} is no operation; there are {', '.join(_OPS)}"
-                self.problems.append(Problem((*self._where, "ops", index), words, nearest(op, _OPS)))
+        self.problems += _unknown_ops(self._settings.ops, (*self._where, "ops"))
         return self._settings.ops or (preset.paths if preset else ()) or usual
 
     def _dialect(self, dialects: Collection[str]) -> str | None:
@@ -304,6 +316,15 @@ class _Resolver:
 
 
 _OPS = tuple(op for op in PATHS if "." not in op)
+
+
+def _unknown_ops(ops: Iterable[str], where: Where) -> list[Problem]:
+    words = f"is no operation; there are {', '.join(_OPS)}"
+    return [
+        Problem((*where, index), f"{quote(op)} {words}", nearest(op, _OPS))
+        for index, op in enumerate(ops)
+        if op not in _OPS
+    ]
 
 
 def _one_of(dialects: Collection[str]) -> str:

@@ -100,6 +100,12 @@ def test_the_bound_on_the_answer(asked: int | None, most: int, told: int) -> Non
         ({"n": 2, "seed": 7, "logprobs": True, "top_logprobs": 3}, {}, ("n", "seed", "logprobs", "top_logprobs")),
         ({"presence_penalty": 1.0, "frequency_penalty": 0.5}, {}, ("presence_penalty", "frequency_penalty")),
         ({"extra": {"store": b"false", "modalities": b'["text"]', "logit_bias": b"{}"}}, {}, ()),
+        ({"extra": {"include": b'[ "reasoning.encrypted_content" ]'}}, {}, ()),
+        (
+            {"extra": {"prompt_cache_key": b'"k"'}},
+            {"cache_control": {"type": "ephemeral"}},
+            ("prompt_cache_key",),
+        ),
         ({"extra": {"store": b"true", "verbosity": b'"low"'}}, {}, ("store", "verbosity")),
         ({"extra": {"service_tier": b'"default"'}}, {"service_tier": "standard_only"}, ()),
         ({"extra": {"service_tier": b'"flex"'}}, {}, ("service_tier",)),
@@ -454,7 +460,7 @@ def requests(draw: st.DrawFn) -> ChatRequest:
 
 
 @given(requests())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 def test_there_and_back(request: ChatRequest) -> None:
     """What was written is read again, but for what is named; and then it stays as it is."""
     rendered = SIDE.render(request, "claude", PLAIN)

@@ -391,7 +391,7 @@ DELTAS = st.one_of(
 
 
 @given(st.lists(DELTAS, max_size=25))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_no_order_is_broken(deltas: list[Delta]) -> None:
     """Whatever comes, in whatever order: blocks one after the other, and no text lost."""
     writer = CLIENT.writer(request(), CALL_ID, 0)

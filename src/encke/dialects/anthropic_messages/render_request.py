@@ -25,6 +25,8 @@ Body = dict[str, Any]
 
 NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 ONLY_JSON: Final = "Answer with one JSON object and nothing else: no words around it, no Markdown."
+# Who names a key for the cache has prompts that come again. Elsewhere they are cached unasked, here if it is asked for.
+CACHE_KEY: Final = "prompt_cache_key"
 LEAST_TOP_P: Final = 0.95  # with thinking
 # Fields of the hub that this wire has no words for, and values of theirs that ask for nothing.
 _UNKNOWN: Final[dict[str, tuple[object, ...]]] = {
@@ -41,6 +43,7 @@ _HARMLESS: Final[dict[str, tuple[bytes, ...]]] = {
     "modalities": (b'["text"]', b"null"),
     "logit_bias": (b"{}", b"null"),
     "metadata": (b"{}", b"null"),
+    "include": (b'["reasoning.encrypted_content"]', b"[]", b"null"),  # signatures come in any case
 }
 # What is counted: all that is read, and how it is read.
 _COUNTED: Final = (
@@ -54,6 +57,7 @@ def render_request(request: ChatRequest, model: str, traits: Traits, counts: boo
     losses = Losses()
     names = ToolNames(request)
     capabilities = traits.capabilities
+    marks = _marks(request)
     by_tool = request.format is not None and request.format.kind == "json_schema" and not capabilities.json_schema
     forced = by_tool or (request.tool_choice is not None and request.tool_choice.mode in ("required", "function"))
     plan = thought(request, capabilities, forced)
@@ -61,7 +65,7 @@ def render_request(request: ChatRequest, model: str, traits: Traits, counts: boo
         losses.add("reasoning")
     body: Body = {"model": model, "max_tokens": plan.max_tokens}
     room = MOST_MARKS - (f"{ORIGIN}.cache_control" in request.extra)
-    parts = Parts(names, losses, _marks(request), room)
+    parts = Parts(names, losses, marks, room)
     _add_tools(body, request, names, parts, losses)  # before the messages: so caches are filled
     turns = Turns(parts, losses, capabilities.system_turns)
     turns.add(request.messages)
@@ -75,6 +79,8 @@ def render_request(request: ChatRequest, model: str, traits: Traits, counts: boo
     if output:
         body["output_config"] = output
     _add_choice(body, request, names, plan, by_tool, losses)
+    if CACHE_KEY in request.extra and not marks and capabilities.cache_marks:
+        body["cache_control"] = {"type": "ephemeral"}
     if counts:
         _add_extra(body, request, Losses())
         return Rendered(_encode({name: body[name] for name in _COUNTED if name in body}), losses.all())
@@ -269,7 +275,7 @@ def _add_extra(body: Body, request: ChatRequest, losses: Losses) -> None:
                 losses.add(name)
         elif name == "safety_identifier" and not user:
             user = msgspec.Raw(raw)
-        elif raw not in _HARMLESS.get(name, (b"null",)):
+        elif _encode(_any.decode(raw)) not in _HARMLESS.get(name, (b"null",)):
             losses.add(name)
     if user:
         body["metadata"] = {**body.get("metadata", {}), "user_id": user}

@@ -20,6 +20,7 @@ _event: Final = msgspec.json.Decoder(TapEvent)
 _any: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 _EMPTY: Final = (NOTHING, msgspec.Raw(b"null"), msgspec.Raw(b'""'))
+MOST_TAILS: Final = 64
 _PROBE: Final = b'"encke"'
 # Blocks that are something of the answer from their start; the rest of a text or a thought comes in deltas.
 _EMPTY_STARTS: Final = ("text", "thinking")
@@ -28,13 +29,14 @@ _EMPTY_STARTS: Final = ("text", "thinking")
 class MessagesTap(Tap):
     """Watches one stream."""
 
-    __slots__ = ("_after", "_before", "_began", "_learned", "_tally")
+    __slots__ = ("_after", "_before", "_began", "_learned", "_tails", "_tally")
 
     def __init__(self) -> None:
         super().__init__()
         self._began = False
         self._before = b""
         self._after = b""
+        self._tails: set[bytes] = set()  # forms of it that were seen
         self._learned = False  # of this block
         self._tally = Tally()
 
@@ -44,14 +46,24 @@ class MessagesTap(Tap):
         if before and data.startswith(before):
             start = len(before)
             end = data.find(b'"', start)
-            if end > start and data.find(b"\\", start, end) < 0 and data[end:].replace(b" ", b"") == self._after:
-                self.content_bytes += end - start
-                return CONTENT
+            if end > start and data.find(b"\\", start, end) < 0:
+                after = data[end:]
+                if after in self._tails or self._is_after(after):
+                    self.content_bytes += end - start
+                    return CONTENT
         try:
             event = _event.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._feed_odd(data)
         return self._see(event, data)
+
+    def _is_after(self, after: bytes) -> bool:
+        """Whether it is what stands behind a text, with another number of spaces."""
+        if after.replace(b" ", b"") != self._after:
+            return False
+        if len(self._tails) < MOST_TAILS:
+            self._tails.add(after)
+        return True
 
     def close(self) -> bytes:
         """The end mark, which was missing."""
@@ -143,6 +155,7 @@ class MessagesTap(Tap):
         """Remember what stands around the text of an event that holds one text and nothing else of interest."""
         self._learned = True
         self._before = b""
+        self._tails.clear()
         text = _only_text(delta)
         at = data.find(text) if text else -1
         if at < 0 or text == _PROBE:

@@ -15,13 +15,15 @@ from tests.dialects.wires.facts import Answer, Facts
 _NO_WORD = {"other": "stop", "error": "stop", "pause": "stop"}
 FINISHES: dict[str, dict[str, str]] = {
     "hub": {},
-    "chat": {"stop_sequence": "stop", "refusal": "content_filter", **_NO_WORD},
-    "responses": {"stop_sequence": "stop", **_NO_WORD},
+    "chat": {"stop_sequence": "stop", **_NO_WORD, "error": "length"},
+    "responses": {"stop_sequence": "stop", "other": "stop", "pause": "stop"},
     "messages": {"content_filter": "refusal", "other": "stop", "error": "stop"},
-    "generate": {"stop_sequence": "stop", "refusal": "content_filter", "pause": "stop"},
+    "generate": {"stop_sequence": "stop", "pause": "stop"},
 }
 # Dialects that answer a request once only: of several answers the first is told.
 SINGLE = frozenset({"responses", "messages"})
+# Dialects whose tools take objects only.
+OBJECTS_ONLY = frozenset({"messages", "generate", "array"})
 # Dialects that tell a refusal as text.
 NO_REFUSAL = frozenset({"messages", "generate", "array"})
 ASPECTS = ("answers", "text", "reasoning", "refusal", "calls", "stop", "usage")
@@ -35,7 +37,7 @@ def differences(said: Facts, told: Facts, route: str) -> dict[str, str]:
         return {"answers": f"{len(answers)}, not {len(told.answers)}"}
     for one, other in zip(answers, told.answers, strict=True):
         found |= _answer(one, other, route)
-    if said.usage is not None and said.usage != told.usage:
+    if said.usage not in (None, (0, 0)) and said.usage != told.usage:
         found["usage"] = f"{said.usage}, not {told.usage}"
     return found
 
@@ -43,16 +45,28 @@ def differences(said: Facts, told: Facts, route: str) -> dict[str, str]:
 def _answer(said: Answer, told: Answer, route: str) -> dict[str, str]:
     found = {}
     no_refusal = route in NO_REFUSAL
-    texts = (said.text + said.refusal if no_refusal else said.text), told.text
+    text = said.text + said.refusal if no_refusal else said.text
+    if told.spoken != said.spoken and not told.media:
+        text += said.spoken  # a dialect without sound tells what it says
     pairs: dict[str, tuple[Any, Any]] = {
-        "text": texts,
+        "text": (text, told.text),
         "reasoning": (_dense(said.thinking), _dense(told.thinking)),
         "refusal": ("" if no_refusal else said.refusal, told.refusal),
-        "calls": (_calls(said), _calls(told)),
-        "stop": (stop_for(said, route), told.finish),
+        "calls": (_calls(said, route), _calls(told)),
+        "stop": (stop_for(said, route), _stop(told)),
     }
+    if _stop(said) in ("content_filter", "refusal"):
+        # Why it was stopped may be told where the provider told it elsewhere, or not at all.
+        why = told.refusal if not said.refusal else ""
+        pairs["refusal"] = (said.refusal, said.refusal if why else told.refusal)
+        pairs["refusal"] = ("", "") if no_refusal else pairs["refusal"]
+        pairs["text"] = (text, told.text[: len(text)] if no_refusal and not said.refusal else told.text)
+        pairs["stop"] = (
+            "content_filter",
+            {"refusal": "content_filter", "stop": "content_filter"}.get(_stop(told), _stop(told)),
+        )
     for aspect, (one, other) in pairs.items():
-        if one != other:
+        if one != other and not (aspect == "stop" and not said.finish):  # what was not told may be anything
             found[aspect] = f"{_near(one, other)}"
     return found
 
@@ -60,15 +74,26 @@ def _answer(said: Answer, told: Answer, route: str) -> dict[str, str]:
 def stop_for(said: Answer, route: str) -> str:
     """The end that a caller is to be told."""
     words = FINISHES["generate" if route == "array" else route]
-    finish = words.get(said.finish, said.finish)
+    finish = words.get(_stop(said), _stop(said))
     # With calls to run, the answer has ended for them, whatever the provider calls it (`stop`, where one was forced).
     if said.calls and finish == "stop" and route != "chat":
         return "tool_calls"
+    if finish == "tool_calls" and not said.calls and route != "hub":
+        return "stop"  # there are none to run
     return finish
 
 
-def _calls(answer: Answer) -> list[tuple[str, Any]]:
-    return [(name, _object(value)) for name, value in answer.calls]
+def _stop(answer: Answer) -> str:
+    """An answer with a refusal is one, also where the reason of its end is the common one (OpenAI)."""
+    return "refusal" if answer.refusal and answer.finish == "stop" else answer.finish
+
+
+def _calls(answer: Answer, route: str = "") -> list[tuple[str, Any]]:
+    # Free text for a custom tool is the one argument "input" of a dialect that has none.
+    return [
+        (name, {"input": value} if route in OBJECTS_ONLY and isinstance(value, str) else _object(value))
+        for name, value in answer.calls
+    ]
 
 
 def _object(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ APIS: dict[str, tuple[str, Any]] = {
 }
 # Callers' routes: who reads their answers by hand.
 ROUTES: dict[str, Any] = {"chat": chat, "responses": responses, "messages": messages, "generate": generate}
+
 MODEL = "test-model"
 _HELLO = [{"role": "user", "content": "Hello"}]
 # The least that a caller asks: the path after the route's, and the body without `stream`.
@@ -92,6 +94,8 @@ def answers(step: int, skipped: Counter[str]) -> Iterator[tuple[Case, Facts]]:
             skipped["errors (read as such elsewhere)"] += 1
         elif exchange.record["request"] and exchange.record["request"].get("method") == "GET":
             skipped["answers to a GET: asked for later by their id"] += 1
+        elif str((exchange.record["request"] or {}).get("path")).endswith("/compact"):
+            skipped["another operation: a conversation made shorter"] += 1
         elif exchange.record["response"]["body_encoding"] != "utf-8" or not exchange.body.strip():
             skipped["no body"] += 1
         else:
@@ -101,6 +105,14 @@ def answers(step: int, skipped: Counter[str]) -> Iterator[tuple[Case, Facts]]:
                 skipped["answers that are not of their wire"] += 1
                 continue
             yield case, facts
+
+
+def streamed(case: Case) -> bytes:
+    """A stream's body as it is asked for: Gemini's as events, also where an array was recorded."""
+    body = case.exchange.body
+    if case.op != "generate" or not body.lstrip().startswith(b"["):
+        return body
+    return b"".join(b"data: %b\n\n" % json.dumps(value).encode() for value in json.loads(body))
 
 
 def grammar(route: str, data: bytes, usage: bool | None = None) -> Book:

@@ -13,9 +13,11 @@ from encke.dialects.port import ClientSide, Tap
 from encke.dialects.request import Request
 from encke.dialects.table import CLIENTS, PROVIDERS
 from encke.dialects.translate import Translator
+from encke.framing.json_lines import JsonLinesSplitter
+from encke.framing.sse import SseSplitter
 from encke.http.drive import Signal
 from encke.testing.replay import random_sizes
-from tests.dialects.recorded.cases import ASKED, STREAMED, Case
+from tests.dialects.recorded.cases import ASKED, STREAMED, Case, streamed
 
 CALL_ID = "0192f0c1-2345-7abc-8def-0123456789ab"
 CREATED = 1_760_000_000
@@ -70,12 +72,12 @@ def stream(case: Case, route: str, sizes: list[int] | None = None) -> Made:
     request = asked(route, stream=True)
     reader = provider.reader(side.to_hub(request), CALL_ID)
     tap = Translator(reader, side.writer(request, CALL_ID, CREATED))
-    return play(case.exchange.body, tap, side, sizes, lines=provider.framing == "json_lines")
+    return play(streamed(case), tap, side, sizes, lines=provider.framing == "json_lines")
 
 
 def play(body: bytes, tap: Tap, side: ClientSide, sizes: list[int] | None = None, *, lines: bool = False) -> Made:
     """A stream through the relay to a caller, to its end or to the failure that it ends with."""
-    relay = StreamRelay(tap, Signal())
+    relay = StreamRelay(tap, Signal(), JsonLinesSplitter() if lines else SseSplitter())
     client, held, raised = _Client(), b"", None
     try:
         for piece in pieces(body, sizes):

@@ -39,8 +39,11 @@ def of_reply(reply: ChatReply) -> Facts:
                     answer.refusal += part.text
                 case ToolCall():
                     answer.calls.append((part.name, json_of(part.arguments)))
-                case Image() | Audio():
+                case Image():
                     answer.media += 1
+                case Audio():
+                    answer.media += 1
+                    answer.spoken += part.transcript
             answer.signed += bool(getattr(part, "signature", ""))
         facts.answers.append(answer)
     facts.whole = bool(facts.answers) and all(answer.finish for answer in facts.answers)
@@ -68,7 +71,9 @@ def of_deltas(deltas: Iterable[Delta], usage: Usage | None) -> Facts:
             answer.finish = answer.finish or delta.name
         elif delta.kind == LOGPROBS:
             answer.logprobs += len(delta.data)
-        answer.media += delta.kind == MEDIA
+        if delta.kind == MEDIA:
+            answer.media += 1
+            answer.spoken += getattr(delta.data, "transcript", "")
         answer.citations += delta.kind == CITATION
         answer.signed += delta.kind in (SIGNATURE, REDACTED)
     for (choice, _), (name, arguments) in calls.items():

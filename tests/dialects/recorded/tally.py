@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DATA = Path(__file__).parent / "compatibility.json"
+DATA = Path(__file__).parents[3] / "tools" / "compatibility.json"
 
 # A cell: who answered on which wire, the caller's dialect, and what was looked at.
 Cell = tuple[str, str, str]
@@ -16,16 +16,31 @@ Cell = tuple[str, str, str]
 
 @dataclass
 class Tally:
-    """`passed` and `differ` count exchanges; `reasons` those that differ for a reason that is known."""
+    """`passed` and `differ` count exchanges; `reasons` those that differ for a reason that is known;
+    `dropped` what was named as left out, by wire and caller."""
 
     passed: Counter[Cell] = field(default_factory=Counter)
     differ: Counter[Cell] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    dropped: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
-    def note(self, source: str, route: str, feature: str, problem: str = "", name: str = "", reason: str = "") -> None:
-        """One exchange in one cell. A problem without a reason fails the test."""
+    def note(
+        self,
+        source: str,
+        route: str,
+        feature: str,
+        problem: str = "",
+        name: str = "",
+        reason: str = "",
+        *,
+        lost: bool = False,
+    ) -> None:
+        """One exchange in one cell. A problem without a reason fails the test; what is `lost` was named as such."""
         cell = (source, route, feature)
+        if lost:
+            self.differ[cell] += 1
+            return
         if not problem:
             self.passed[cell] += 1
             return
@@ -40,7 +55,7 @@ class Tally:
         kinds: dict[str, list[str]] = defaultdict(list)
         for problem in self.problems:
             kinds[":".join(problem.split(" -> ")[-1].split(":")[:2])].append(problem)
-        lines = [f"{len(found)} {kind}\n    " + "\n    ".join(found[:4]) for kind, found in sorted(kinds.items())]
+        lines = [f"{len(found)} {kind}\n    " + "\n    ".join(found[:14]) for kind, found in sorted(kinds.items())]
         assert not self.problems, f"{len(self.problems)} differ:\n" + "\n".join(lines)[:12_000]
 
     def line(self) -> str:
@@ -55,6 +70,7 @@ def write(part: str, tally: Tally, left_out: Iterable[tuple[str, int]]) -> None:
     cells = sorted(tally.passed.keys() | tally.differ.keys())
     data[part] = {
         "cells": [[*cell, tally.passed[cell], tally.differ[cell]] for cell in cells],
+        "dropped": [[*key, count] for key, count in sorted(tally.dropped.items())],
         "reasons": [[*key, count] for key, count in sorted(tally.reasons.items())],
         "left_out": sorted([why, count] for why, count in left_out),
     }

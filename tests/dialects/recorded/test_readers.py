@@ -13,7 +13,7 @@ from encke.dialects.table import PROVIDERS
 from tests.conftest import Count, Size
 from tests.dialects.recorded import drive, hub
 from tests.dialects.recorded.agree import differences
-from tests.dialects.recorded.cases import Case, answers
+from tests.dialects.recorded.cases import Case, answers, streamed
 from tests.dialects.recorded.reasons import reason
 from tests.dialects.recorded.tally import Tally
 from tests.dialects.recorded.test_replies import is_failure
@@ -53,15 +53,14 @@ def _whole(case: Case) -> tuple[Facts, Fault | None]:
     except Fault as fault:
         return Facts(), fault
     assert isinstance(reply, ChatReply)
-    facts = hub.of_reply(reply)
-    return facts, None if facts.whole else drive.CUT_SHORT
+    return hub.of_reply(reply), None
 
 
 def _stream(case: Case) -> tuple[Facts, Fault | None]:
     side = PROVIDERS[case.op]
     reader = side.reader(ASKED, drive.CALL_ID)
     deltas: list[Delta] = []
-    for data in (json_lines if side.framing == "json_lines" else events)(case.exchange.body):
+    for data in (json_lines if side.framing == "json_lines" else events)(streamed(case)):
         deltas += reader.feed(drive.encoded(data))
         if reader.fault is not None:
             return Facts(), reader.fault

@@ -19,11 +19,15 @@ FINISHES = {
 }
 
 
+_DETAILS = "reasoning_details"
+
+
 def whole(body: bytes) -> Facts:
     """A chat.completion."""
     value = json.loads(body)
     facts = Facts(usage=oracle.usage(False, body))
     for choice in sorted(value["choices"], key=lambda c: c.get("index") or 0):
+        facts.failed = facts.failed or bool(choice.get("error"))  # OpenRouter's way
         answer, calls = Answer(), dict[Any, list[str]]()
         message = choice.get("message") or {}
         _add(answer, message, calls)
@@ -46,6 +50,7 @@ def stream(body: bytes) -> Facts:
             facts.failed = True
             break
         for choice in event.get("choices") or ():
+            facts.failed = facts.failed or bool(choice.get("error"))
             index = choice.get("index") or 0
             answer, calls = found.setdefault(index, (Answer(), {}))
             delta = choice.get("delta") or {}
@@ -72,11 +77,15 @@ def _add(answer: Answer, message: dict[str, Any], calls: dict[Any, list[str]]) -
             answer.text += part.get("text") or ""
     details = [one for one in message.get("reasoning_details") or () if isinstance(one, dict)]
     told = "".join(one.get("text") or one.get("summary") or "" for one in details)
-    answer.thinking += message.get("reasoning_content") or message.get("reasoning") or told
+    # Thoughts are told twice: as text, and in details, which here have the text only with its signature.
+    said = message.get("reasoning_content") or message.get("reasoning") or ""
+    answer.thinking += said
+    calls.setdefault(_DETAILS, ["", "", ""])[1] += told
     answer.signed += sum(bool(one.get("signature") or one.get("data")) for one in details)
     answer.refusal += message.get("refusal") or ""
     if isinstance(message.get("audio"), dict):
         answer.media += "id" in message["audio"]
+        answer.spoken += message["audio"].get("transcript") or ""
     answer.media += len(message.get("images") or ())
     answer.citations += len(message.get("annotations") or ())
     for place, call in enumerate(message.get("tool_calls") or ()):
@@ -98,7 +107,8 @@ def _key(call: dict[str, Any], place: int, calls: dict[Any, list[str]]) -> Any:
 
 
 def _add_call(calls: dict[Any, list[str]], key: Any, call: dict[str, Any]) -> None:
-    inner = call.get("custom") or call.get("function")
+    kinds = (call.get("function"), call.get("custom"))
+    inner = next((one for one in kinds if one and one.get("name")), call.get("function") or call.get("custom"))
     if not inner:
         return
     known = calls.setdefault(key, ["", "", call.get("id") or ""])
@@ -108,7 +118,9 @@ def _add_call(calls: dict[Any, list[str]], key: Any, call: dict[str, Any]) -> No
 
 
 def _made(answer: Answer, calls: dict[Any, list[str]], finish: Any, choice: dict[str, Any]) -> Answer:
-    answer.calls = [(name, json_of(arguments)) for name, arguments, _ in calls.values()]
+    details = calls.pop(_DETAILS, ["", "", ""])[1]
+    answer.thinking = answer.thinking or details
+    answer.calls = [(name, json_of(arguments)) for name, arguments, _ in calls.values() if name]
     answer.finish = FINISHES.get(str(finish), "other") if finish else ""
     answer.logprobs += _logprobs(choice)
     return answer

@@ -10,7 +10,8 @@ from typing import Any
 @dataclass
 class Answer:
     """One choice. `calls` are names and arguments, these as JSON values (as text if they are none). `finish` is a word
-    of `core.chat.Finish`, "" if none was told. `signed` counts opaque things to be kept."""
+    of `core.chat.Finish`, "" if none was told. `signed` counts opaque things to be kept, `spoken` is what a
+    sound says."""
 
     text: str = ""
     thinking: str = ""
@@ -18,6 +19,7 @@ class Answer:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     finish: str = ""
     media: int = 0
+    spoken: str = ""
     signed: int = 0
     citations: int = 0
     logprobs: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from tests.dialects.wires.facts import Answer, Facts, count, events
@@ -17,8 +18,10 @@ _NUMBERS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"
 
 
 def whole(body: bytes) -> Facts:
-    """A response."""
-    return read([json.loads(body)])
+    """A response. Why it ended need not be told."""
+    facts = read([json.loads(body)])
+    facts.whole = bool(facts.answers) and not facts.failed
+    return facts
 
 
 def stream(body: bytes) -> Facts:
@@ -64,6 +67,25 @@ def read(chunks: list[Any]) -> Facts:
     return facts
 
 
+def _fill(arguments: dict[str, Any], piece: dict[str, Any]) -> None:
+    """Put a piece of a call's arguments to its place ("$.operations[0].name"); texts go on where they were."""
+    *way, last = [int(n) if n else name for name, n in re.findall(r"\.(\w+)|\[(\d+)\]", piece["jsonPath"])]
+    place: Any = arguments
+    for step, following in zip(way, [*way[1:], last], strict=True):
+        place = _open(place, step, [] if isinstance(following, int) else {})
+    value = next((piece[name] for name in ("stringValue", "numberValue", "boolValue") if name in piece), None)
+    before = _open(place, last, "" if isinstance(value, str) else None)
+    place[last] = before + value if isinstance(value, str) else value
+
+
+def _open(place: Any, step: Any, empty: Any) -> Any:
+    if isinstance(place, list):
+        place += [empty] * (step + 1 - len(place))
+    else:
+        place.setdefault(step, empty)
+    return place[step]
+
+
 def _add(answer: Answer, candidate: dict[str, Any]) -> None:
     for part in (candidate.get("content") or {}).get("parts") or ():
         if part.get("thought"):
@@ -72,7 +94,10 @@ def _add(answer: Answer, candidate: dict[str, Any]) -> None:
             answer.text += part.get("text") or ""
         if "functionCall" in part:
             call = part["functionCall"]
-            answer.calls.append((call.get("name"), call.get("args") or {}))
+            if call.get("name"):
+                answer.calls.append((call["name"], call.get("args") or {}))
+            for piece in call.get("partialArgs") or ():
+                _fill(answer.calls[-1][1], piece)
         answer.media += "inlineData" in part
         answer.signed += bool(part.get("thoughtSignature"))
     finish = candidate.get("finishReason")

@@ -23,11 +23,13 @@ def read(response: dict[str, Any]) -> Facts:
     status = response.get("status")
     if status == "incomplete":
         answer.finish = REASONS.get(str((response.get("incomplete_details") or {}).get("reason")), "other")
-    elif status == "completed":
+    elif status == "failed":
+        answer.finish = "error"
+    elif status in ("completed", None):  # a few recordings do not tell it
         answer.finish = "tool_calls" if answer.calls else "refusal" if answer.refusal else "stop"
     usage = response.get("usage")
     told = (count(usage.get("input_tokens")), count(usage.get("output_tokens"))) if usage else None
-    return Facts([answer], told, whole=status in ("completed", "incomplete"), failed=status == "failed")
+    return Facts([answer], told, whole=status in ("completed", "incomplete", None), failed=status == "failed")
 
 
 def _item(answer: Answer, item: dict[str, Any]) -> None:
@@ -49,15 +51,24 @@ def _item(answer: Answer, item: dict[str, Any]) -> None:
 
 
 def stream(body: bytes) -> Facts:
-    """Events: the last one has the whole response; without it, what the items were that were done."""
+    """Events: the last one has the whole response; without it, what the items were that were done. Of texts the deltas
+    count, which are what a caller has seen."""
     done: list[dict[str, Any]] = []
+    seen = Answer()
     for event in events(body):
         kind = event.get("type") if isinstance(event, dict) else None
-        if kind == "response.output_item.done":
+        if kind == "response.output_text.delta":
+            seen.text += event["delta"]
+        elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
+            seen.thinking += event["delta"]
+        elif kind == "response.output_item.done":
             done.append(event["item"])
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
             response = event["response"]
-            return read({**response, "output": response.get("output") or done})
+            facts = read({**response, "output": response.get("output") or done})
+            facts.answers[0].text = seen.text or facts.answers[0].text
+            facts.answers[0].thinking = seen.thinking or facts.answers[0].thinking
+            return facts
         elif kind == "error":
             return Facts(whole=False, failed=True)
-    return Facts([read({"output": done}).answers[0]], whole=False)
+    return Facts(read({"output": done}).answers, whole=False)

@@ -54,6 +54,8 @@ def arguments(call: ToolCall) -> tuple[Any, bool]:
         _map.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return {"input": call.arguments}, False
+    if b"\n" in data or b"\r" in data:
+        data = msgspec.json.format(data, indent=-1)  # an event is one line
     return msgspec.Raw(data), True
 
 

@@ -64,7 +64,10 @@ class ResponseHead:
         start = {"id": id, "object": "response", "created_at": created, "model": model}
         self._start = _encode(start)[:-1]
         # Nothing is kept, whatever was asked for.
-        self._rest = _encode({**echoed, "store": False})[1:]
+        rest = _encode({**echoed, "store": False})
+        if b"\n" in rest or b"\r" in rest:
+            rest = msgspec.json.format(rest, indent=-1)  # the caller's own white space; an event is one line
+        self._rest = rest[1:]
 
     def render(
         self, status: str, output: bytes, usage: bytes, error: bytes = b"null", details: bytes = b"null"

@@ -207,6 +207,19 @@ def test_a_call_without_arguments_has_none(pieces: list[str], arguments: dict[st
     assert read_reply(json.dumps(whole).encode()).calls == [("a", "now", arguments)]
 
 
+def test_white_space_before_arguments_is_not_kept_for_ever() -> None:
+    """Any amount of it costs what its bytes cost, and what follows is not lost."""
+    reader = SIDE.reader(REQUEST, "0-1")
+    blank = json.dumps({"type": "tool-call-delta", "index": 0, "delta": {"message": {"tool_calls": {}}}})
+    start = {"type": "tool-call-start", "index": 0, "delta": {"message": {"tool_calls": {"id": "a"}}}}
+    reader.feed(json.dumps(start).encode())
+    deltas = []
+    for text in [" "] * 1000 + ["{}"]:
+        piece = blank.replace('"tool_calls": {}', f'"tool_calls": {{"function": {{"arguments": "{text}"}}}}')
+        deltas += reader.feed(piece.encode())
+    assert len(deltas) > 900 and json.loads("".join(delta.text for delta in deltas)) == {}
+
+
 def test_citations_say_where_a_text_is_from() -> None:
     """Title, text and address of each source; the first holds the citation as it came, to be sent back."""
     wire = {

@@ -34,6 +34,7 @@ _any: Final = msgspec.json.Decoder()
 _DONE: Final = b"[DONE]"
 _PLAN: Final = 0  # the key of the tool plan; blocks of content have odd keys, tool calls even ones
 _NULL: Final = "null"
+_BARE: Final = 64  # more than so much white space is not kept back
 
 
 class CohereReader(Reader):
@@ -123,7 +124,7 @@ class CohereReader(Reader):
             bare = self._bare.pop(key, None) if self._bare else None
             if bare is not None:
                 text = bare + text
-                if _NULL.startswith(text.strip()):
+                if len(text) <= _BARE and _NULL.startswith(text.strip()):
                     self._bare[key] = text
                     return deltas
             deltas.append(Delta(ARGUMENTS, 0, key, text))

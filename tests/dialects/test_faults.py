@@ -66,6 +66,7 @@ def test_other_statuses(status: int, ours: int, code: str) -> None:
         b'{"code":"invalid-argument","error":"Incorrect API key provided. You can obtain one."}',
         b'{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}',
         b'{"error":{"message":"x","code":"invalid_api_key"}}',
+        b'{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low."}}',
     ],
 )
 def test_a_400_that_is_about_our_key(data: bytes) -> None:

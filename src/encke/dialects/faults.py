@@ -81,9 +81,15 @@ _CONTEXT: Final = re.compile(
     re.I,
 )
 
-# How some say with status 400 that they do not know the key: Google and xAI in the message's first words, LiteLLM's
-# proxy, which without a database knows but one, in the type.
-_BAD_KEY_MESSAGES: Final = ("API key not valid", "Incorrect API key provided", "Incorrect%20API%20key%20provided")
+# How some say with status 400 that they do not know the key, or that there is no money behind it: Google, xAI and
+# Anthropic in the message's first words, LiteLLM's proxy, which without a database knows but one key, in the type.
+_BAD_KEY_MESSAGES: Final = (
+    "API key not valid",
+    "Incorrect API key provided",
+    "Incorrect%20API%20key%20provided",
+    "Your credit balance is too low",
+    "You have reached your specified API usage limits",
+)
 _BAD_KEY_CODES: Final = frozenset({"invalid_api_key", "no_db_connection"})
 
 # Things that look like secrets, wherever upstream put them: keys, bearer tokens, keys in URLs; and addresses of hosts.

@@ -111,6 +111,7 @@ def test_the_bound_on_the_answer(asked: int | None, most: int, told: int) -> Non
         ({"extra": {"service_tier": b'"flex"'}}, {}, ("service_tier",)),
         ({"extra": {f"{OWN}.container": b'"c"'}}, {"container": "c"}, ()),
         ({"extra": {f"{OWN}.output_config.task_budget": b"7"}}, {"output_config": {"task_budget": 7}}, ()),
+        ({"extra": {f"{OWN}.model": b'"other"', f"{OWN}.a.b": b"1"}}, {"a.b": 1}, ()),
         ({"extra": {f"{OWN}.metadata.more": b"7"}, "user": "u"}, {"metadata": {"more": 7, "user_id": "u"}}, ()),
         ({"extra": {"google_generate.safetySettings": b"[]"}}, {}, ("google_generate.safetySettings",)),
         ({"tool_choice": ToolChoice("required")}, {}, ("tool_choice",)),

@@ -45,6 +45,7 @@ _HARMLESS: Final[dict[str, tuple[bytes, ...]]] = {
     "metadata": (b"{}", b"null"),
     "include": (b'["reasoning.encrypted_content"]', b"[]", b"null"),  # signatures come in any case
 }
+_OUTER: Final = ("output_config.", "metadata.", "thinking.")
 # What is counted: all that is read, and how it is read.
 _COUNTED: Final = (
     "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control",
@@ -287,10 +288,8 @@ def _add_own(body: Body, name: str, raw: bytes, losses: Losses, whole: str) -> N
         losses.add(whole)  # it stood at a block that may stand elsewhere now
     elif name.startswith("tools["):
         return  # with its tool
-    elif "." in name:
+    elif name.startswith(_OUTER):
         outer, inner = name.split(".", 1)
-        held = body.setdefault(outer, {})
-        if isinstance(held, dict):
-            held[inner] = msgspec.Raw(raw)
-    else:
+        body.setdefault(outer, {})[inner] = msgspec.Raw(raw)
+    elif name not in body:
         body[name] = msgspec.Raw(raw)

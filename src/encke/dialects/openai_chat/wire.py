@@ -173,7 +173,8 @@ FINISHES: Final = frozenset(
         "stop", "length", "tool_calls", "content_filter", "function_call", "error", "eos", "eos_token", "complete",
         "completed", "end_turn", "max_tokens", "stop_sequence", "tool_use", "tool_call", "refusal", "pause_turn",
         "safety", "recitation", "model_length", "insufficient_system_resource", "sensitive", "network_error", "abort",
-        "cancelled", "incomplete", "repetition", "load", "unload",
+        "cancelled", "incomplete", "repetition", "load", "unload", "model_context_window_exceeded",
+        "compaction",
     }
 )  # fmt: skip
 

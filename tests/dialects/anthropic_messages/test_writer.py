@@ -328,8 +328,10 @@ def test_free_text_for_a_tool_is_put_into_an_object() -> None:
     ],
 )  # fmt: skip
 def test_why_answers_end(finish: Finish, reason: str) -> None:
-    """In this wire's words."""
-    assert reply(Text("x"), finish=finish)["stop_reason"] == reason
+    """In this wire's words; nobody waits for tools that were not called."""
+    called = [ToolCall("t", "f", "{}")] if finish == "tool_calls" else []
+    assert reply(Text("x"), *called, finish=finish)["stop_reason"] == reason
+    assert reply(Text("x"), finish="tool_calls")["stop_reason"] == "end_turn"
     call = [Delta(TOOL, id="t", name="f")] if finish == "tool_calls" else []
     by = "x" if finish == "stop_sequence" else ""
     assert events(write(*call, Delta(FINISH, name=finish, text=by)))[-2]["delta"]["stop_reason"] == reason

@@ -71,7 +71,7 @@ class _Checker:
         self.finishes: dict[int, str | None] = {}
         self.blocked = self.failed = False
         self.usage: dict[str, Any] = {}
-        self.ids: list[str] = []
+        self.ids: list[tuple[int, str]] = []
 
     def chunk(self, chunk: Any, text: str) -> None:
         need = self.book.need
@@ -108,12 +108,12 @@ class _Checker:
         need(not content or content.get("role") == "model", "generate.role", content)
         need(parts or finish is not None or candidate.keys() - {"index", "content"}, "generate.empty", candidate)
         for part in parts:
-            self.part(part)
+            self.part(part, index)
         if finish is not None:
             need(finish in FINISHES, "generate.finish_word", finish)
         self.finishes[index] = finish
 
-    def part(self, part: Any) -> None:
+    def part(self, part: Any, index: int) -> None:
         need = self.book.need
         kinds = KINDS & part.keys() if isinstance(part, dict) else set()
         if not need(len(kinds) == 1, "generate.part", part):
@@ -125,8 +125,8 @@ class _Checker:
             call = part["functionCall"]
             need(is_name(call.get("name")) and isinstance(call.get("args", {}), dict), "generate.call", call)
             if "id" in call:
-                need(is_name(call["id"]) and call["id"] not in self.ids, "generate.call_id", call)
-                self.ids.append(call["id"])
+                need(is_name(call["id"]) and (index, call["id"]) not in self.ids, "generate.call_id", call)
+                self.ids.append((index, call["id"]))
         if "inlineData" in kinds:
             blob = part["inlineData"]
             need(is_name(blob.get("mimeType")) and _is_base64(blob.get("data")), "generate.blob", blob.keys())

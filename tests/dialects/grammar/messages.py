@@ -174,7 +174,8 @@ class _Checker:
             need(delta["stop_reason"] in STOPS, "messages.stop_word", delta)
             self.stop = delta["stop_reason"]
             said = delta.get("stop_sequence")
-            need((said is None) == (self.stop != "stop_sequence"), "messages.stop_sequence", delta)
+            # Which it was need not be known: the field may be null.
+            need(said is None or self.stop == "stop_sequence", "messages.stop_sequence", delta)
             need(self.stop != "tool_use" or self.ids, "messages.stop_tools", "tool_use without any")
         # A tool's input that the limit of length has cut off need not be whole.
         need(not self.unfinished or self.stop in ("max_tokens", "model_context_window_exceeded"), "messages.tool_json")

@@ -99,10 +99,7 @@ BROKEN: dict[str, list[Events]] = {
     "messages.message_delta": [put(TEXT, 10, "delta", None), drop(TEXT, 10, "delta.stop_sequence")],
     "messages.stop_once": [insert(TEXT, 11, TEXT[10])],
     "messages.stop_word": [put(TEXT, 10, "delta.stop_reason", "stop")],
-    "messages.stop_sequence": [
-        put(TEXT, 10, "delta.stop_sequence", "x"),
-        put(TEXT, 10, "delta.stop_reason", "stop_sequence"),
-    ],
+    "messages.stop_sequence": [put(TEXT, 10, "delta.stop_sequence", "x")],
     "messages.stop_tools": [put(TEXT, 10, "delta.stop_reason", "tool_use")],
     "messages.tool_json": [put(TOOLS, 5, "delta.partial_json", '{"a"'), put(TOOLS, 5, "delta.partial_json", "[]")],
     "messages.no_message_delta": [drop(TEXT, 10)],

@@ -42,6 +42,10 @@ def differences(said: Facts, told: Facts, route: str) -> dict[str, str]:
     return found
 
 
+# An image in an answer of a dialect that has none there.
+_IMAGE = re.compile(r"!\[[^]]*\]\([^)]*\)")
+
+
 def _answer(said: Answer, told: Answer, route: str) -> dict[str, str]:
     found = {}
     no_refusal = route in NO_REFUSAL
@@ -49,11 +53,11 @@ def _answer(said: Answer, told: Answer, route: str) -> dict[str, str]:
     if told.spoken != said.spoken and not told.media:
         text += said.spoken  # a dialect without sound tells what it says
     pairs: dict[str, tuple[Any, Any]] = {
-        "text": (text, told.text),
+        "text": (text, _IMAGE.sub("", told.text) if said.media and route == "messages" else told.text),
         "reasoning": (_dense(said.thinking), _dense(told.thinking)),
         "refusal": ("" if no_refusal else said.refusal, told.refusal),
         "calls": (_calls(said, route), _calls(told)),
-        "stop": (stop_for(said, route), _stop(told)),
+        "stop": (stop_for(said, route), _ended(told)),
     }
     if _stop(said) in ("content_filter", "refusal"):
         # Why it was stopped may be told where the provider told it elsewhere, or not at all.
@@ -66,6 +70,8 @@ def _answer(said: Answer, told: Answer, route: str) -> dict[str, str]:
             {"refusal": "content_filter", "stop": "content_filter"}.get(_stop(told), _stop(told)),
         )
     for aspect, (one, other) in pairs.items():
+        if aspect == "stop" and route == "hub" and said.calls and {one, other} == {"stop", "tool_calls"}:
+            continue  # which of the two it is, the caller's side decides
         if one != other and not (aspect == "stop" and not said.finish):  # what was not told may be anything
             found[aspect] = f"{_near(one, other)}"
     return found
@@ -76,11 +82,16 @@ def stop_for(said: Answer, route: str) -> str:
     words = FINISHES["generate" if route == "array" else route]
     finish = words.get(_stop(said), _stop(said))
     # With calls to run, the answer has ended for them, whatever the provider calls it (`stop`, where one was forced).
-    if said.calls and finish == "stop" and route != "chat":
+    if said.calls and _stop(said) == "stop" and route not in ("chat", "hub"):
         return "tool_calls"
-    if finish == "tool_calls" and not said.calls and route != "hub":
+    if finish == "tool_calls" and not said.calls:
         return "stop"  # there are none to run
     return finish
+
+
+def _ended(told: Answer) -> str:
+    """The end as it was told. Without calls to run it is the common one, whatever it is called."""
+    return "stop" if told.finish == "tool_calls" and not told.calls else _stop(told)
 
 
 def _stop(answer: Answer) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from encke.core.chat import ChatRequest, Message, Thinking
+from encke.core.chat import ChatRequest, File, Message, Text, Thinking
 
 _STEP = re.compile(r"([A-Za-z_][\w-]*)|\[(\d+)\]")
 _HUB = {"content": "parts"}
@@ -29,6 +29,8 @@ def stands_for(request: ChatRequest, name: str) -> bool:
             if not isinstance(value, tuple) or step >= len(value):
                 return False
             value = value[step]
+        elif step == "type":
+            return isinstance(value, File)  # it goes as what it is not: a text
         elif not hasattr(value, step):
             return False
         else:
@@ -40,11 +42,24 @@ def without(request: ChatRequest, dropped: tuple[str, ...]) -> ChatRequest:
     """The request without them. A message whose parts are all gone is gone."""
     extra = {name: raw for name, raw in request.extra.items() if name not in dropped}
     request = replace(request, extra=extra)
+    for name in dropped:
+        if name.endswith(".type"):
+            request = _as_text(request, steps(name)[:-1])
     paths = [steps(name) for name in dropped if name not in ("thinking",) and not name.startswith("extra")]
     request = _cut(request, [path for path in paths if not (len(path) == 1 and not hasattr(request, str(path[0])))])
     if "thinking" in dropped:
         request = unthought(request)
     return request
+
+
+def _as_text(value: Any, path: list[str | int]) -> Any:
+    """With a text in place of the document at the path."""
+    if not path:
+        return Text(f"{value.name}\n\n{value.text}" if value.name else value.text)
+    first, *rest = path
+    if isinstance(first, int):
+        return (*value[:first], _as_text(value[first], rest), *value[first + 1 :])
+    return replace(value, **{first: _as_text(getattr(value, first), rest)})
 
 
 def unthought(request: ChatRequest) -> ChatRequest:

@@ -27,16 +27,22 @@ from encke.core.chat import (
 def normal(op: str, request: ChatRequest, dropped: tuple[str, ...]) -> ChatRequest:
     """The request with JSON in one form, and thinking as an effort."""
     tools = tuple(
-        replace(tool, parameters=_json(tool.parameters), grammar=_json(tool.grammar), strict=_strict(op, tool.strict))
+        replace(
+            tool, parameters=_json(tool.parameters or _NOTHING), grammar=_json(tool.grammar), strict=tool.strict or None
+        )
         if isinstance(tool, Tool)
         else tool
         for tool in request.tools
     )
     form = request.format
     if isinstance(form, Format):
-        form = replace(form, schema=_json(form.schema or b"{}"))
+        form = replace(form, schema=_json(form.schema or b"{}"), strict=form.strict or None)
+        if op in _SYSTEM_ALONE:
+            form = replace(form, name="")  # these have no place for what OpenAI wants it to be called
     extra = {name: _json(raw) for name, raw in request.extra.items() if raw not in (b'"default"', b'"auto"')}
     messages = tuple(_message(message, op, _names(request)) for message in request.messages)
+    if op in _SYSTEM_ALONE:
+        messages = _one_system(messages)
     if op == "responses":
         messages = _joined(messages)
     if "reasoning" in dropped:
@@ -53,15 +59,12 @@ def normal(op: str, request: ChatRequest, dropped: tuple[str, ...]) -> ChatReque
     return replace(request, tools=tools, format=form, extra=extra, messages=messages)
 
 
+_SYSTEM_ALONE = frozenset({"messages", "generate"})
+_NOTHING = b'{"type": "object", "properties": {}}'
 # What is so without saying it.
 _USUAL: dict[str, Any] = {
     "n": 1, "presence_penalty": 0, "frequency_penalty": 0, "logprobs": False, "parallel_tools": True,
 }  # fmt: skip
-
-
-def _strict(op: str, strict: bool | None) -> bool | None:
-    """Responses takes a tool for strict where nothing is said; the others do not."""
-    return bool(strict) if op == "responses" else strict
 
 
 def is_mere_leave(reasoning: Reasoning | None) -> bool:
@@ -107,7 +110,7 @@ def _part(part: Part, op: str) -> Part:
         part = replace(part, item_id="")
     if isinstance(part, File) and part.data and part.media_type.startswith("text/"):
         part = replace(part, text=base64.b64decode(part.data).decode(), data="", media_type="")
-    if isinstance(part, File | Image) and part.url and op in _BARE_URLS:
+    if isinstance(part, File | Image) and part.url:
         part = replace(part, media_type="")  # of an address; whoever fetches it is told there
     if isinstance(part, File) and part.name == "document.pdf":
         part = replace(part, name="")  # what one without a name is called where it must have one
@@ -118,9 +121,20 @@ def _part(part: Part, op: str) -> Part:
     return part
 
 
-_BARE_URLS = frozenset({"chat", "responses"})
 # Wires whose tool messages are text only: images go into a user message of their own behind them.
 _IMAGES_ASIDE = frozenset({"chat"})
+
+
+def _one_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """These have one place for instructions, and one rank of them."""
+    made: list[Message] = []
+    for message in messages:
+        if message.role in ("system", "developer"):
+            message = replace(message, role="system")
+            if made and made[-1].role == "system":
+                message = replace(message, parts=(*made.pop().parts, *message.parts))
+        made.append(message)
+    return tuple(made)
 
 
 def _joined(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -55,7 +55,7 @@ class Tally:
         kinds: dict[str, list[str]] = defaultdict(list)
         for problem in self.problems:
             kinds[":".join(problem.split(" -> ")[-1].split(":")[:2])].append(problem)
-        lines = [f"{len(found)} {kind}\n    " + "\n    ".join(found[:14]) for kind, found in sorted(kinds.items())]
+        lines = [f"{len(found)} {kind}\n    " + "\n    ".join(found[:7]) for kind, found in sorted(kinds.items())]
         assert not self.problems, f"{len(self.problems)} differ:\n" + "\n".join(lines)[:12_000]
 
     def line(self) -> str:

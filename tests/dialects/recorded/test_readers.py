@@ -34,13 +34,13 @@ def test_every_answer_is_read(size: Size, count: Count) -> None:
         source = f"{case.exchange.provider} {case.exchange.api}"
         if (fault is not None) != is_failure(facts):
             problem = f"{fault or 'no failure'}, upstream was {'cut' if is_failure(facts) else 'whole'}"
-            found.note(source, "hub", "end", problem, case.name, reason(case, "hub", "end"))
+            found.note(source, "hub", "end", problem, case.name, reason(case, "hub", "end", facts))
             continue
         if fault is not None:
             continue
         wrong = differences(facts, read, "hub")
         for aspect, what in wrong.items():
-            found.note(source, "hub", aspect, what, case.name, reason(case, "hub", aspect))
+            found.note(source, "hub", aspect, what, case.name, reason(case, "hub", aspect, facts))
         if not wrong:
             found.note(source, "hub", "all")
     found.check()

@@ -20,7 +20,7 @@ _NUMBERS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"
 def whole(body: bytes) -> Facts:
     """A response. Why it ended need not be told."""
     facts = read([json.loads(body)])
-    facts.whole = bool(facts.answers) and not facts.failed
+    facts.whole = (bool(facts.answers) or b'"promptFeedback"' in body) and not facts.failed
     return facts
 
 
@@ -45,7 +45,8 @@ def read(chunks: list[Any]) -> Facts:
         if chunk.get("error"):
             facts.failed = True
             break
-        blocked = blocked or bool((chunk.get("promptFeedback") or {}).get("blockReason"))
+        feedback = chunk.get("promptFeedback") or {}
+        blocked = blocked or bool(feedback.get("blockReason") or feedback.get("blockReasonMessage"))
         for candidate in chunk.get("candidates") or ():
             _add(found.setdefault(candidate.get("index", 0), Answer()), candidate)
         usage = chunk.get("usageMetadata") or usage  # each tells all of it

@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.dialects.wires.facts import Answer, Facts, count, events, json_of
 
+# Some recordings do not tell it, or not so.
+_WHOLE = ("completed", "complete", None)
 REASONS = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
 
 
@@ -25,11 +27,13 @@ def read(response: dict[str, Any]) -> Facts:
         answer.finish = REASONS.get(str((response.get("incomplete_details") or {}).get("reason")), "other")
     elif status == "failed":
         answer.finish = "error"
-    elif status in ("completed", None):  # a few recordings do not tell it
+    elif status in _WHOLE:
         answer.finish = "tool_calls" if answer.calls else "refusal" if answer.refusal else "stop"
     usage = response.get("usage")
     told = (count(usage.get("input_tokens")), count(usage.get("output_tokens"))) if usage else None
-    return Facts([answer], told, whole=status in ("completed", "incomplete", None), failed=status == "failed")
+    return Facts(
+        [answer], told, whole=status in (*_WHOLE, "incomplete") and "output" in response, failed=status == "failed"
+    )
 
 
 def _item(answer: Answer, item: dict[str, Any]) -> None:

@@ -86,6 +86,6 @@ def media_text(media: Any) -> str:
 
 def stop_reason(finish: Finish | str, called: bool, refused: bool) -> str:
     """Why an answer ended. Who has called tools waits for them, whatever else upstream says of it."""
-    if finish == "stop":
+    if finish == "stop" or (finish == "tool_calls" and not called):  # there are none to run
         return "tool_use" if called else "refusal" if refused else "end_turn"
     return STOP_REASONS.get(finish, "end_turn")

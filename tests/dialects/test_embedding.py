@@ -208,9 +208,9 @@ def test_base64_is_asked_for_where_the_caller_wants_it(op: str) -> None:
     assert packed(list(vector)) == packed(numbers)
 
 
-@pytest.mark.parametrize("text", ["?", "QQ=", "QUJD"])
+@pytest.mark.parametrize("text", ["?", "QQ=", "QUJD", packed([1.0, float("inf")]), packed([float("nan"), 0.0])])
 def test_base64_of_something_else(text: str) -> None:
-    """Not base64 at all, or not whole floats."""
+    """Not base64 at all, not whole floats, or none that JSON can tell."""
     with pytest.raises(Fault, match="upstream_bad_response"):
         floats(text)
 

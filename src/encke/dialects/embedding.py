@@ -6,6 +6,7 @@ import base64
 import binascii
 import sys
 from array import array
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -87,4 +88,7 @@ def floats(text: str) -> tuple[float, ...]:
         raise bad_answer("its base64 is none of floats") from error
     if sys.byteorder == "big":
         numbers.byteswap()
-    return tuple(numbers)
+    found = tuple(numbers)
+    if not isfinite(sum(found)):  # of numbers that are all finite in 32 bits the sum is, in 64
+        raise bad_answer("a number in its base64 is not finite")
+    return found

@@ -9,6 +9,7 @@ import pytest
 
 from encke.core.faults import Fault
 from encke.core.usage import Usage
+from encke.dialects.openai_chat.wire import shown_finish
 from encke.dialects.openai_responses.parse import parse_reply, parse_request
 from tests.dialects.openai_responses.recorded import exchanges, replies
 
@@ -48,6 +49,12 @@ def test_what_is_refused(data: bytes, code: str, param: str | None) -> None:
     with pytest.raises(Fault) as caught:
         parse_request(data)
     assert (caught.value.code, caught.value.param) == (code, param)
+
+
+@pytest.mark.parametrize("word", ["completed", "incomplete", "max_output_tokens", "content_filter", "queued"])
+def test_why_it_ended_is_recorded(word: str) -> None:
+    """The words of this wire stand in the record as they are."""
+    assert shown_finish(word) == word
 
 
 def test_an_answer() -> None:

@@ -175,6 +175,7 @@ FINISHES: Final = frozenset(
         "safety", "recitation", "model_length", "insufficient_system_resource", "sensitive", "network_error", "abort",
         "cancelled", "incomplete", "repetition", "load", "unload", "model_context_window_exceeded",
         "compaction",
+        "max_output_tokens", "failed", "in_progress", "queued",
     }
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from encke.calls.replies import MAX_NAME
 from encke.core.faults import FAULTS
 from encke.dialects.body import MAX_MODEL_NAME
 from encke.dialects.openai_chat.wire import ROUTES as SHAPES
-from encke.worker.routes import METHODS, MODEL_PATH, MODEL_ROUTE, ROUTES, Route
+from encke.worker.routes import METHODS, MODEL_PATH, MODEL_PATHS, MODEL_ROUTE, ROUTES, Route
 from tools import openapi_parts as parts
 
 # A JSON value's first byte tells its type; see `RouteShape`.
@@ -79,6 +79,9 @@ _NOWHERE: Final = ("not_found", "method_not_allowed")
 _READY: Final = ("unavailable", "draining")
 
 
+BETA: Final = "/v1beta/models"
+
+
 def codes(route: Route) -> list[str]:
     """The codes that an operation may answer with, in the order of the table of faults."""
     if route.kind == "inference":
@@ -95,7 +98,9 @@ def codes(route: Route) -> list[str]:
 
 def describe() -> Json:
     """The whole description."""
-    paths = {**{path: _path(route) for path, route in ROUTES.items()}, f"{MODEL_PATH}{{id}}": _one_model()}
+    paths = {path: _path(route) for path, route in ROUTES.items() if path != BETA}
+    paths |= {f"{MODEL_PATH}{{id}}": _one_model(_path(MODEL_ROUTE)), BETA: _beta(ROUTES[BETA])}
+    paths[f"{BETA}/{{id}}"] = _one_model(_beta(MODEL_PATHS[f"{BETA}/"]))
     paths |= {f"/v1beta/models/{{model}}:{name}": _method(route) for name, route in METHODS.items()}
     shared = _share(paths)
     return {
@@ -154,7 +159,7 @@ def _path(route: Route) -> Json:
     return {**operations, "options": _options(route)}
 
 
-def _one_model() -> Json:
+def _one_model(operations: Json) -> Json:
     parameter = {
         "name": "id",
         "in": "path",
@@ -162,7 +167,21 @@ def _one_model() -> Json:
         "description": "The model's name, percent-encoded; it may also hold slashes as they are.",
         "schema": {"type": "string", "minLength": 1},
     }
-    return {"parameters": [parameter], **_path(MODEL_ROUTE)}
+    return {"parameters": [parameter], **operations}
+
+
+def _beta(route: Route) -> Json:
+    """A list of models, or one, in Gemini's shape."""
+    operations = _path(route)
+    reply: Json = {"type": "object", "required": ["models" if route.kind == "models" else "name"]}
+    for operation in operations.values():
+        operation["operationId"] = f"beta_{operation['operationId']}"
+        operation["parameters"] = [one for one in operation.get("parameters", ()) if one is not _PRICES]
+        for status, answer in operation["responses"].items():
+            if "content" in answer:
+                schema = reply if status == "200" else {"$ref": "#/components/schemas/GoogleError"}
+                answer["content"] = {"application/json": {"schema": schema}}
+    return operations
 
 
 def _method(route: Route) -> Json:

@@ -104,6 +104,7 @@ def schemas() -> Json:
             "object": {"const": "model"},
             "created": {"type": "integer"},
             "owned_by": text,
+            "capabilities": {"type": "object", "description": "What it can do, as far as that is known; of one model."},
             "prices": {"type": "array", "items": _price(), "description": "What its targets cost, where asked for."},
         },
     }

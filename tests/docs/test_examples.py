@@ -88,7 +88,7 @@ def check_output(block: Block, output: str) -> None:
         if '"stream": true' in block.text:
             assert output.endswith("data: [DONE]\n\n")
         else:
-            assert {"choices", "data", "object"} & set(json.loads(output))
+            assert {"choices", "data", "object", "models"} & set(json.loads(output))
     if "include_usage" in block.text:
         assert '"usage":{' in output
 

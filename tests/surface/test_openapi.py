@@ -67,7 +67,7 @@ def test_every_route_is_described() -> None:
     """The paths are those of the table, with every method that is answered, and the one with a model's name."""
     paths = described()["paths"]
     methods = {f"/v1beta/models/{{model}}:{name}" for name in GEMINI}
-    assert set(paths) == {*ROUTES, "/v1/models/{id}", *methods}
+    assert set(paths) == {*ROUTES, "/v1/models/{id}", "/v1beta/models/{id}", *methods}
     for path, route in ROUTES.items():
         assert {method.upper() for method in paths[path] if method in METHODS} == set(route.allow.split(", "))
 

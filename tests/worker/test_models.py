@@ -15,7 +15,8 @@ from encke.testing import wire
 from encke.testing.request import Request
 from encke.testing.script import Script, Send, Sleep
 from encke.testing.upstream import FakeUpstream
-from encke.worker.models import Discovery, _Item
+from encke.worker.listing import Listed
+from encke.worker.models import Discovery
 from tests.support.client import chat
 from tests.support.gateway import KEY, Gateway, lab
 
@@ -59,6 +60,35 @@ def gateway(folder: Path, provider: Provider, **more: object) -> Gateway:
         "models": {"fast": {"targets": [{"provider": "lab", "model": "m1"}]}},
     }  # fmt: skip
     return Gateway(folder, settings)
+
+
+def test_lists_of_other_dialects(tmp_path: Path, provider: Provider) -> None:
+    """Anthropic's and Gemini's shapes, pages and errors, by the headers and paths of their clients; one by one too;
+    what a model can do in OpenAI's."""
+    provider.list = {"data": [{"id": f"m{at}", "max_model_len": 77} for at in range(3)]}
+    version = {"anthropic-version": "2023-06-01", "x-api-key": KEY}
+    with gateway(tmp_path, provider, capabilities={"images": False}) as running, running.client() as client:
+        first = client.call("GET", "/v1/models?limit=2", headers=version).json()
+        assert [one["id"] for one in first["data"]] == ["fast", "lab/m0"] and first["has_more"] is True
+        behind = client.call("GET", f"/v1/models?after_id={first['last_id']}", headers=version).json()
+        assert [one["id"] for one in behind["data"]] == ["lab/m1", "lab/m2"] and behind["has_more"] is False
+        one = client.call("GET", "/v1/models/lab/m1", headers=version).json()
+        assert (one["type"], one["id"], one["max_input_tokens"]) == ("model", "lab/m1", 77)
+        wrong = client.call("GET", "/v1/models/lab/nope", headers=version)
+        assert wrong.status == 404 and wrong.json()["type"] == "error"
+        listed = client.call("GET", f"/v1beta/models?pageSize=3&key={KEY}").json()
+        assert [one["name"] for one in listed["models"]] == ["models/fast", "models/lab/m0", "models/lab/m1"]
+        token = listed["nextPageToken"]
+        rest = client.call("GET", f"/v1beta/models?pageToken={token}", headers={"x-goog-api-key": KEY}).json()
+        assert [one["name"] for one in rest["models"]] == ["models/lab/m2"] and "nextPageToken" not in rest
+        one = client.call("GET", "/v1beta/models/lab/m1", headers={"x-goog-api-key": KEY}).json()
+        assert (one["name"], one["inputTokenLimit"]) == ("models/lab/m1", 77)
+        wrong = client.call("GET", "/v1beta/models?pageToken=x", headers={"x-goog-api-key": KEY})
+        assert wrong.status == 400 and wrong.json()["error"]["status"] == "INVALID_ARGUMENT"
+        denied = client.call("GET", "/v1beta/models")
+        assert denied.status == 401 and denied.json()["error"]["status"] == "UNAUTHENTICATED"
+        said = client.call("GET", "/v1/models/lab/m1", key=KEY).json()["capabilities"]
+        assert (said["images"], said["tools"], said["context"]) == (False, True, 77)
 
 
 def test_lists(tmp_path: Path, provider: Provider) -> None:
@@ -142,7 +172,7 @@ def test_what_a_provider_lists_no_more_is_forgotten() -> None:
     """Who lists other names each time, or puts half a megabyte where a date belongs, does not fill the memory."""
     discovery = Discovery(Catalogue(frozenset({"lab"}), {}), {}, {"lab": ()})
     for turn in range(5):
-        discovery._take("lab", [_Item(f"m{turn}-{number}", ["x"] * 1000) for number in range(10)])
+        discovery._take("lab", [Listed(f"m{turn}-{number}") for number in range(10)])
     assert [item.created for item in discovery._details.values()] == [0] * 10
 
 

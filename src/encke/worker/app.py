@@ -15,12 +15,14 @@ from encke.core.addresses import address, is_loopback
 from encke.core.faults import Fault
 from encke.core.ids import IdMint
 from encke.core.redact import without_keys
+from encke.dialects.table import CLIENTS
 from encke.http.headers import visible
 from encke.http.server import Request, ServerConnection
 from encke.keys.grant import Grant, Rules
 from encke.keys.rules import address_allowed, verdicts
 from encke.telemetry.crash import report
 from encke.telemetry.metrics import CONTENT_TYPE
+from encke.worker import shapes
 from encke.worker.admission import Admission
 from encke.worker.models import Discovery
 from encke.worker.own_key import OwnKey
@@ -165,6 +167,7 @@ class WorkerApp:
         grant = admitted.grant if isinstance(admitted, Admitted) else None
         call = Call(self._ids.new(), shown, connection, found.route.name if found is not None else "", grant)
         call.cors = self._cors(shown)
+        _dress(call)
         call.outcome = "rejected"
         call.fail(fault)
         tell(self._desk, call)
@@ -182,6 +185,7 @@ class WorkerApp:
 
     async def _answer(self, found: Match, call: Call) -> None:
         kind = found.route.kind
+        shape = _dress(call)
         try:
             if call.request.method == "OPTIONS":
                 # Not 204, which may not have a content-length (RFC 9110, section 8.6), as every answer here has.
@@ -196,18 +200,24 @@ class WorkerApp:
                 await self._discovery.discover()
                 missing = ",".join(self._discovery.missing)
                 fields = f"x-encke-models-missing: {missing}\r\n" if missing else ""
-                call.respond(200, _JSON, _encode(self._discovery.list(_rules(call), _priced_at(call))), fields)
+                call.respond(200, _JSON, _encode(self._models(call, shape)), fields)
             elif kind == "key" and self._own_key is not None and call.grant is not None:
                 call.respond(200, _JSON, _encode(await self._own_key.show(call.grant, call.started_ms)))
             else:
                 await self._discovery.discover()
-                call.respond(200, _JSON, _encode(self._discovery.find(found.model, _rules(call), _priced_at(call))))
+                model = self._discovery.find(found.model, _rules(call), _priced_at(call), shape)
+                call.respond(200, _JSON, _encode(model))
         except Fault as fault:
             call.fail(fault)
         except Drained:
             call.fail(draining())
         if not found.route.public:
             tell(self._desk, call)
+
+    def _models(self, call: Call, shape: str) -> dict[str, Any]:
+        if shape == shapes.CHAT:
+            return self._discovery.list(_rules(call), _priced_at(call))
+        return self._discovery.page(shape, call.request.query, _rules(call))
 
     async def health(self, path: str, call: Call) -> None:
         """Answer for the operators' address."""
@@ -257,6 +267,18 @@ def _place(found: Match, request: Request) -> str:
     if not found.model:
         return ""
     return f"{found.model}?{request.query.decode('latin-1')}" if request.query else found.model
+
+
+_SIDES: Final = {shapes.MESSAGES: CLIENTS["messages"], shapes.GENERATE: CLIENTS["generate"]}
+
+
+def _dress(call: Call) -> str:
+    """The dialect that a list of models is asked for in; errors are told in it, too."""
+    if call.route not in ("models", "model"):
+        return shapes.CHAT
+    shape = shapes.shape_of(call.request.path, call.request.headers)
+    call.side = _SIDES.get(shape, call.side)
+    return shape
 
 
 def _rules(call: Call) -> tuple[Rules, ...]:

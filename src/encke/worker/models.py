@@ -14,9 +14,14 @@ from encke.catalogue.catalogue import LOCAL, Catalogue, Model, TargetName
 from encke.catalogue.shown import shown
 from encke.core.clock import monotonic
 from encke.core.faults import Fault
+from encke.dialects.port import CHAT, EMBED
+from encke.dialects.table import PROVIDERS
 from encke.http.drive import Driver, Signal
 from encke.http.fetch import fetch
 from encke.keys.grant import Rules
+from encke.worker.listing import MAX_PAGES, Listed, next_request, read_page
+from encke.worker.shapes import CHAT as PLAIN_SHAPE
+from encke.worker.shapes import Shown, details, one, page
 
 FRESH_SECONDS: Final = 300.0
 RETRY_SECONDS: Final = 15.0
@@ -25,20 +30,6 @@ PATIENCE_SECONDS: Final = 10.0
 WAIT_SECONDS: Final = 2.0
 MAX_LIST = 4 << 20
 MAX_MODELS = 10_000
-
-
-class _Item(msgspec.Struct):
-    id: Any = None
-    created: Any = None
-    owned_by: Any = None
-
-
-class _List(msgspec.Struct):
-    data: list[_Item]
-
-
-# Some give the bare list.
-_list = msgspec.json.Decoder(_List | list[_Item])
 
 
 class Discovery:
@@ -59,7 +50,7 @@ class Discovery:
         self._waiting: list[Signal[None]] = []
         self._answered: set[str] = set()
         self._slow: set[str] = set()  # those that a caller has waited for in vain
-        self._details: dict[tuple[str, str], _Item] = {}
+        self._details: dict[tuple[str, str], Listed] = {}
 
     def inherit(self, old: Discovery) -> None:
         """Know what `old` has found out, of the upstreams that are still the same."""
@@ -114,10 +105,9 @@ class Discovery:
     async def _ask(self, name: str, deadline: float) -> None:
         try:
             for get in self._gets[name]:
-                status, body = await fetch(self._upstreams[name].pool, get, MAX_LIST, deadline)
-                if status == 200:
-                    listed = _list.decode(body)
-                    self._take(name, listed.data if isinstance(listed, _List) else listed)
+                listed = await self._pages(self._upstreams[name], get, deadline)
+                if listed is not None:
+                    self._take(name, listed)
                     break
         except (Fault, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             if name == LOCAL:
@@ -129,14 +119,28 @@ class Discovery:
                 for signal in waiting:
                     signal.set(None)
 
-    def _take(self, name: str, listed: list[_Item]) -> None:
-        items = [item for item in listed[:MAX_MODELS] if isinstance(item.id, str) and item.id]
+    async def _pages(self, upstream: Upstream, get: bytes, deadline: float) -> list[Listed] | None:
+        """All pages of a list; None if the first is refused. One that is refused later is the end."""
+        found: list[Listed] = []
+        request = get
+        for number in range(MAX_PAGES):
+            status, body = await fetch(upstream.pool, request, MAX_LIST, deadline)
+            if status != 200:
+                return found if number else None
+            page = read_page(body)
+            found += page.models
+            if page.after is None or len(found) >= MAX_MODELS:
+                break
+            request = next_request(get, page.after)
+        return found
+
+    def _take(self, name: str, listed: Sequence[Listed]) -> None:
+        items = {item.id: item for item in listed[:MAX_MODELS]}
         # In place of what it said before: who lists other names every time would have them all remembered.
         known = {key: item for key, item in self._details.items() if key[0] != name}
-        for item in items:
-            known[name, item.id] = _Item(item.id, item.created if isinstance(item.created, int) else 0)
+        known.update({(name, id): item for id, item in items.items()})
         self._details = known
-        self._catalogue.offer(name, (item.id for item in items))
+        self._catalogue.offer(name, items)
         self._due[name] = monotonic() + FRESH_SECONDS
         self._answered.add(name)
         self._slow.discard(name)
@@ -145,7 +149,7 @@ class Discovery:
         """A model in OpenAI's shape; with a time, also what each of its targets costs then."""
         first = model.targets[0]
         item = self._details.get((first.provider, first.model))
-        created = item.created if item is not None and isinstance(item.created, int) else 0
+        created = item.created if item is not None else 0
         found: dict[str, object] = {
             "id": model.name, "object": "model", "created": created, "owned_by": model.owner or "encke",
         }  # fmt: skip
@@ -160,17 +164,40 @@ class Discovery:
         shown_price = None if price is None else shown(price)
         return {"provider": target.provider, "model": target.model, "price": shown_price}
 
+    def shown(self, model: Model) -> Shown:
+        """A model with what is known of its first target: by the settings, by our own data, by its provider's list."""
+        first = model.targets[0]
+        upstream = self._upstreams[first.provider]
+        said = upstream.traits_of(first.model).capabilities
+        item = self._details.get((first.provider, first.model), Listed(first.model))
+        said = msgspec.structs.replace(
+            said, context=said.context or item.context, max_output=said.max_output or item.max_output
+        )
+        said = msgspec.structs.replace(said, **first.capabilities) if first.capabilities else said
+        kinds = {PROVIDERS[op].kind for op in upstream.heads if op in PROVIDERS}
+        return Shown(model.name, item.created, item.title, said, CHAT in kinds, EMBED in kinds)
+
     def list(self, rules: tuple[Rules, ...] = (), now_ms: int = 0) -> dict[str, object]:
         """All models that these rules allow, as `record` has them; the embedded one only while its engine answers."""
+        return {"object": "list", "data": [self.record(model, now_ms) for model in self._allowed(rules)]}
+
+    def page(self, shape: str, query: bytes, rules: tuple[Rules, ...] = ()) -> dict[str, Any]:
+        """A page of the same in another dialect's shape. Raises Fault invalid_value."""
+        models = self._allowed(rules)
+        return page(shape, [model.name for model in models], lambda at: self.shown(models[at]), query)
+
+    def _allowed(self, rules: tuple[Rules, ...]) -> Sequence[Model]:
         models = [model for model in self._catalogue.names() if self._shown(model)]
         if rules:
             catalogue = self._catalogue
             models = [model for model in models if allowed(catalogue, rules, model.name, model)]
-        return {"object": "list", "data": [self.record(model, now_ms) for model in models]}
+        return models
 
-    def find(self, name: str, rules: tuple[Rules, ...] = (), now_ms: int = 0) -> dict[str, object]:
-        """One model. Raises Fault model_not_allowed; model_not_found, also for a name that its provider does not
-        list."""
+    def find(
+        self, name: str, rules: tuple[Rules, ...] = (), now_ms: int = 0, shape: str = PLAIN_SHAPE
+    ) -> dict[str, object]:
+        """One model, with what it can do. Raises Fault model_not_allowed; model_not_found, also for a name that its
+        provider does not list."""
         if rules:
             check_model(self._catalogue, rules, name, self._catalogue.find(name))
         model = self._catalogue.resolve(name)
@@ -182,7 +209,10 @@ class Discovery:
                 f"The provider `{first.provider}` does not list a model `{first.model}`.",
                 param="model",
             )
-        return self.record(model, now_ms)
+        shown = self.shown(model)
+        if shape != PLAIN_SHAPE:
+            return one(shape, shown)
+        return {**self.record(model, now_ms), **details(shown)}
 
     def _shown(self, model: Model) -> bool:
         return model.name != LOCAL or LOCAL in self._catalogue.offered

@@ -32,6 +32,7 @@ ROUTES: Final[dict[str, Route]] = {
     "/v1/messages": Route("messages", "inference", "POST"),
     "/v1/messages/count_tokens": Route("count_tokens", "inference", "POST"),
     "/v1/models": Route("models", "models", "GET"),
+    "/v1beta/models": Route("models", "models", "GET", query_key=True),
     "/v1/key": Route("key", "key", "GET"),
     "/healthz": Route("healthz", "healthz", "GET", True),
     "/readyz": Route("readyz", "readyz", "GET", True),
@@ -39,6 +40,11 @@ ROUTES: Final[dict[str, Route]] = {
 
 MODEL_PATH: Final = "/v1/models/"  # and a model's id
 MODEL_ROUTE: Final = Route("model", "model", "GET")
+# Where one may be asked for: its id stands behind.
+MODEL_PATHS: Final[dict[str, Route]] = {
+    MODEL_PATH: MODEL_ROUTE,
+    "/v1beta/models/": Route("model", "model", "GET", query_key=True),
+}
 
 # Gemini's routes have the model in the path, and what is to be done with it behind a colon.
 METHODS: Final[dict[str, Route]] = {
@@ -76,11 +82,12 @@ def match(path: str) -> Match | None:
         found = _method(path)
         if found is not None:
             return found
-    if path.startswith(MODEL_PATH) and len(path) > len(MODEL_PATH):
-        try:
-            return Match(MODEL_ROUTE, unquote_to_bytes(path[len(MODEL_PATH) :]).decode().rstrip("/"))
-        except UnicodeDecodeError:
-            return None
+    for before, route in MODEL_PATHS.items():
+        if path.startswith(before) and len(path) > len(before):
+            try:
+                return Match(route, unquote_to_bytes(path[len(before) :]).decode().rstrip("/"))
+            except UnicodeDecodeError:
+                return None
     return _MATCHES.get(path)
 
 

@@ -130,3 +130,16 @@ def test_tokens_are_refused_before_anything_is_sent(client: openai.OpenAI, upstr
         client.embeddings.create(model=f"{name}/fake", input=[1, 2, 3])
     assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "input")
     assert len(upstream.statement.calls()) == seen
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_what_the_vectors_are_for(client: openai.OpenAI, upstream: FakeUpstream, name: str) -> None:
+    """In the provider's word; who has none is not asked, and the caller is told by the name that it used."""
+    seen = len(upstream.statement.calls())
+    made = client.embeddings.with_raw_response.create(
+        model=f"{name}/fake", input="a", extra_body={"input_type": "query"}
+    )
+    asked = json.loads(upstream.statement.calls()[seen].body)
+    said = {"cohere": "search_query", "voyage": "query"}.get(name)
+    assert asked.get("input_type") == said
+    assert made.headers.get("x-encke-dropped") == (None if said else "input_type")

@@ -135,3 +135,20 @@ def test_an_answer_for_a_caller() -> None:
     assert [one["embedding"] for one in made["data"]] == [packed(1.0, 0.5), packed(-2.0, 0.0)]
     with pytest.raises(Fault, match="float32"):
         CLIENT.render_reply(EmbedReply(vectors=((1e300,),)), request, "c", 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "purpose", "extra"),
+    [
+        ("query", "query", {}),
+        ("search_query", "query", {}),
+        ("passage", "document", {}),
+        ("clustering", "clustering", {}),
+        ("image", "", {"openai_chat.input_type": b'"image"'}),
+        (None, "", {}),
+    ],
+)
+def test_what_the_vectors_are_for(said: str | None, purpose: str, extra: dict[str, bytes]) -> None:
+    """In the words of those who have it, for every provider who has one; another word goes to who knows it."""
+    made = read(input="a", input_type=said)
+    assert (made.purpose, made.extra) == (purpose, extra)

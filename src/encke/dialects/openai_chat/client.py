@@ -29,6 +29,7 @@ _SHOWN: Final = {
     "reasoning": "reasoning_effort",
     "thinking": "reasoning_content",
     "reasoning.summary": "reasoning_effort",
+    "purpose": "input_type",
 }
 
 

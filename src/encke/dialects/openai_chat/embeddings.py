@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from encke.core.embed import EmbedReply, EmbedRequest
+from encke.core.embed import EmbedReply, EmbedRequest, Purpose
 from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.core.usage import NO_USAGE
@@ -31,6 +31,17 @@ _string: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 _READ: Final = frozenset({"model", "input", "dimensions", "encoding_format", "user", "stream"})
+# What the vectors are for, a field that OpenAI does not have: in the words of Cohere, Voyage and others who have it.
+_INPUT_TYPE: Final = "input_type"
+_PURPOSES: Final[dict[bytes, Purpose]] = {
+    b'"query"': "query",
+    b'"search_query"': "query",
+    b'"document"': "document",
+    b'"search_document"': "document",
+    b'"passage"': "document",
+    b'"classification"': "classification",
+    b'"clustering"': "clustering",
+}
 _OWN: Final = ORIGIN + "."
 OUTPUT_DIMENSION: Final = "output_dimension"
 MOST_INPUTS: Final = 1 << 16
@@ -47,14 +58,17 @@ def read_embed(request: Request) -> EmbedRequest:
     form = read_string(body["encoding_format"], "encoding_format") if is_set(body.get("encoding_format")) else "float"
     if form not in ("float", "base64"):
         raise invalid("encoding_format", "must be `float` or `base64`")
+    purpose = _PURPOSES.get(bytes(body.get(_INPUT_TYPE, b"")), "")
+    read_here = _READ | {_INPUT_TYPE} if purpose else _READ
     return EmbedRequest(
         model=request.model,
         inputs=inputs,
         dimensions=dimensions,
         base64=form == "base64",
         single=single,
+        purpose=purpose,
         user=read_string(body["user"], "user") if is_set(body.get("user")) else "",
-        extra={_OWN + name: bytes(raw) for name, raw in body.items() if name not in _READ and is_set(raw)},
+        extra={_OWN + name: bytes(raw) for name, raw in body.items() if name not in read_here and is_set(raw)},
     )
 
 

@@ -212,6 +212,8 @@ UNMIRRORED: dict[str, str] = {
     "dialects/openai_responses/render_request.py": "tests/dialects/openai_responses/test_request.py",
     "dialects/openai_responses/tools.py": "both ways: tests/dialects/openai_responses/test_fields.py, test_request.py",
     "dialects/openai_responses/head.py": "what clients get: tests/dialects/openai_responses/test_writer.py",
+    "dialects/openai_responses/beside.py": "citations, logprobs: tests/dialects/openai_responses/test_writer.py",
+    "dialects/openai_responses/item_events.py": "numbers: tests/dialects/openai_responses/test_writer.py",
     "dialects/openai_responses/items.py": "what clients get: tests/dialects/openai_responses/test_writer.py",
     "dialects/openai_responses/item_wire.py": _SHAPES + "tests/dialects/openai_responses/test_fields.py",
     "dialects/openai_responses/parts.py": "tests/dialects/openai_responses/test_conversation.py",

@@ -19,37 +19,27 @@ from encke.core.delta import (
     Delta,
 )
 from encke.dialects import carrier
-from encke.dialects.blocks import BlockSink
+from encke.dialects.openai_responses.beside import annotation, is_json, logprob
 from encke.dialects.openai_responses.conversation import OF_CALL, OF_TEXT
+from encke.dialects.openai_responses.item_events import ItemEvents
 from encke.dialects.openai_responses.wire import NAME
 
 _encode: Final = msgspec.json.Encoder().encode
-_any: Final = msgspec.json.Decoder()
 
 _EMPTY_TEXT: Final = b'{"type":"output_text","text":"","annotations":[],"logprobs":[]}'
 
 
-class Items(BlockSink):
-    """Writes blocks as items. `out` takes the events, `done` the whole items; `status` is what an item gets that ends.
-
-    With `quiet` no events are made: for an answer that is no stream.
-    """
+class Items(ItemEvents):
+    """Writes blocks as items. `status` is what an item gets that ends."""
 
     def __init__(self, out: list[bytes], id: str, quiet: bool) -> None:
-        self.out = out
-        self.done: list[bytes] = []
-        self.sequence = 0
+        super().__init__(out, id, quiet)
         self.status = b"completed"
-        self._quiet = quiet
-        self._id = id
         self._kind = TEXT
-        self._begun = False  # the item's beginning is written
-        self._item = b""  # its id
         self._call = b""  # of a call: its id, JSON
         self._name = b""  # and its name, JSON
         self._call_id = ""
         self._custom = False
-        self._index = 0
         self._head = b""  # what its deltas' events begin with
         self._pieces: list[str] = []
         self._length = 0  # of them, in characters
@@ -61,18 +51,10 @@ class Items(BlockSink):
         self._thought_id = ""
         self._media: Any = None
 
-    def event(self, kind: bytes, rest: bytes) -> None:
-        """One event; `rest` are its fields, JSON without braces."""
-        if not self._quiet:
-            self.out.append(
-                b'event: %b\ndata: {"type":"%b",%b,"sequence_number":%d}\n\n' % (kind, kind, rest, self.sequence)
-            )
-            self.sequence += 1
-
     def open(self, delta: Delta) -> None:
         """See `BlockSink`. What has no text yet is not begun."""
         self._kind = delta.kind
-        self._begun = False
+        self.begun = False
         self._pieces = []
         self._length = 0
         self._annotations = []
@@ -98,34 +80,34 @@ class Items(BlockSink):
         elif kind == MEDIA:
             pass  # is all written at once
         elif delta.text:
-            if not self._begun:
+            if not self.begun:
                 self._begin()
             self._pieces.append(delta.text)
             self._length += len(delta.text)
-            if not self._quiet:
+            if not self.quiet:
                 self._delta(delta.text)
 
     def close(self) -> None:
         """See `BlockSink`."""
         kind = self._kind
         if kind in (TEXT, REFUSAL):
-            if self._begun:
+            if self.begun:
                 self._end_message()
             self._sign(OF_TEXT)
         elif kind in (THINKING, REDACTED):
-            if self._begun or self._signature:
+            if self.begun or self._signature:
                 self._end_reasoning()
         elif kind == TOOL:
             self._end_call()
             self._sign(OF_CALL + self._call_id)
         elif kind == MEDIA:
             self._write_media()
-        self._begun = False
+        self.begun = False
 
     def logprobs(self, tokens: tuple[TokenLogprob, ...]) -> None:
         """How likely tokens were, of the text that is open or that begins next."""
         told = [_encode(logprob(token)) for token in tokens]
-        if self._begun and self._kind == TEXT:
+        if self.begun and self._kind == TEXT:
             self._logprobs += told
             self._weigh(told)
         else:
@@ -133,7 +115,7 @@ class Items(BlockSink):
 
     def _weigh(self, told: list[bytes]) -> None:
         """A piece without text: with the logprobs of the text around it."""
-        if not self._quiet:
+        if not self.quiet:
             self.out.append(
                 b'%b"","logprobs":[%b],"sequence_number":%d}\n\n' % (self._head, b",".join(told), self.sequence)
             )
@@ -151,31 +133,16 @@ class Items(BlockSink):
         """What all deltas of a part begin with."""
         self._head = b'event: %b\ndata: {"type":"%b",%b,"delta":' % (kind, kind, at)
 
-    def _new_item(self, prefix: str) -> None:
-        self._begun = True
-        self._index = len(self.done)
-        self._item = f"{prefix}_{self._id}_{self._index}".encode()
-
-    def _where(self) -> bytes:
-        return b'"item_id":"%b","output_index":%d' % (self._item, self._index)
-
-    def _added(self, item: bytes) -> None:
-        self.event(b"response.output_item.added", b'"output_index":%d,"item":%b' % (self._index, item))
-
-    def _item_done(self, item: bytes) -> None:
-        self.done.append(item)
-        self.event(b"response.output_item.done", b'"output_index":%d,"item":%b' % (self._index, item))
-
     def _begin(self) -> None:
         """A message or a thought begins, with its one part."""
         kind = self._kind
         if kind == THINKING:
             self._begin_thought()
             return
-        self._new_item("msg")
-        self._added(b'{"type":"message","id":"%b","status":"in_progress","role":"assistant","content":[]}' % self._item)
+        self.new_item("msg")
+        self.added(b'{"type":"message","id":"%b","status":"in_progress","role":"assistant","content":[]}' % self.item)
         part = _EMPTY_TEXT if kind == TEXT else b'{"type":"refusal","refusal":""}'
-        at = b'%b,"content_index":0' % self._where()
+        at = b'%b,"content_index":0' % self.where()
         self._deltas(b"response.output_text.delta" if kind == TEXT else b"response.refusal.delta", at)
         self.event(b"response.content_part.added", b'%b,"part":%b' % (at, part))
         if self._pending and kind == TEXT:
@@ -184,28 +151,28 @@ class Items(BlockSink):
             self._weigh(pending)
 
     def _begin_thought(self) -> None:
-        self._new_item("rs")
-        self._added(b'{"type":"reasoning","id":"%b","summary":[]}' % self._item)
-        at = b'%b,"summary_index":0' % self._where()
+        self.new_item("rs")
+        self.added(b'{"type":"reasoning","id":"%b","summary":[]}' % self.item)
+        at = b'%b,"summary_index":0' % self.where()
         self._deltas(b"response.reasoning_summary_text.delta", at)
         self.event(b"response.reasoning_summary_part.added", b'%b,"part":{"type":"summary_text","text":""}' % at)
 
     def _begin_call(self) -> None:
         custom = self._custom
-        self._new_item("ctc" if custom else "fc")
+        self.new_item("ctc" if custom else "fc")
         kind = b"response.custom_tool_call_input.delta" if custom else b"response.function_call_arguments.delta"
-        self._deltas(kind, self._where())
-        self._added(self._call_item(b"in_progress", b'""'))
+        self._deltas(kind, self.where())
+        self.added(self._call_item(b"in_progress", b'""'))
 
     def _call_item(self, status: bytes, told: bytes) -> bytes:
         kind, field = (b"custom_tool_call", b"input") if self._custom else (b"function_call", b"arguments")
         return b'{"type":"%b","id":"%b","call_id":%b,"name":%b,"%b":%b,"status":"%b"}' % (
-            kind, self._item, self._call, self._name, field, told, status,
+            kind, self.item, self._call, self._name, field, told, status,
         )  # fmt: skip
 
     def _end_message(self) -> None:
         text = _encode("".join(self._pieces))
-        at = b'%b,"content_index":0' % self._where()
+        at = b'%b,"content_index":0' % self.where()
         if self._kind == TEXT:
             logprobs = b",".join(self._logprobs)
             self.event(b"response.output_text.done", b'%b,"text":%b,"logprobs":[%b]' % (at, text, logprobs))
@@ -216,22 +183,22 @@ class Items(BlockSink):
             self.event(b"response.refusal.done", b'%b,"refusal":%b' % (at, text))
             part = b'{"type":"refusal","refusal":%b}' % text
         self.event(b"response.content_part.done", b'%b,"part":%b' % (at, part))
-        self._item_done(
+        self.item_done(
             b'{"type":"message","id":"%b","status":"%b","role":"assistant","content":[%b]}'
-            % (self._item, self.status, part)
+            % (self.item, self.status, part)
         )
 
     def _end_reasoning(self) -> None:
         summary = b""
-        if self._begun:
+        if self.begun:
             text = _encode("".join(self._pieces))
-            at = b'%b,"summary_index":0' % self._where()
+            at = b'%b,"summary_index":0' % self.where()
             summary = b'{"type":"summary_text","text":%b}' % text
             self.event(b"response.reasoning_summary_text.done", b'%b,"text":%b' % (at, text))
             self.event(b"response.reasoning_summary_part.done", b'%b,"part":%b' % (at, summary))
         else:
-            self._new_item("rs")
-            self._added(b'{"type":"reasoning","id":"%b","summary":[]}' % self._item)
+            self.new_item("rs")
+            self.added(b'{"type":"reasoning","id":"%b","summary":[]}' % self.item)
         self._end_thought(summary, self._thought_id)
 
     def _end_thought(self, summary: bytes, id: str) -> None:
@@ -240,13 +207,13 @@ class Items(BlockSink):
             own = self._origin in (NAME, "")
             held = self._signature if own else carrier.wrap(self._origin, self._signature, id)
             sealed = b',"encrypted_content":' + _encode(held)
-        self._item_done(b'{"type":"reasoning","id":"%b","summary":[%b]%b}' % (self._item, summary, sealed))
+        self.item_done(b'{"type":"reasoning","id":"%b","summary":[%b]%b}' % (self.item, summary, sealed))
 
     def _sign(self, of: str) -> None:
         """A signature that is not a thought's goes in an item of its own, that says whose it is."""
         if self._signature:
-            self._new_item("rs")
-            self._added(b'{"type":"reasoning","id":"%b","summary":[]}' % self._item)
+            self.new_item("rs")
+            self.added(b'{"type":"reasoning","id":"%b","summary":[]}' % self.item)
             self._end_thought(b"", of)
 
     def _end_call(self) -> None:
@@ -254,23 +221,23 @@ class Items(BlockSink):
         status = self.status
         if not self._custom:
             if not told.strip():
-                if not self._quiet:
+                if not self.quiet:
                     self._delta("{}")
                 told = "{}"
-            elif not _is_json(told):
+            elif not is_json(told):
                 status = b"incomplete"
         text = _encode(told)
         if self._custom:
-            self.event(b"response.custom_tool_call_input.done", b'%b,"input":%b' % (self._where(), text))
+            self.event(b"response.custom_tool_call_input.done", b'%b,"input":%b' % (self.where(), text))
         else:
             self.event(
                 b"response.function_call_arguments.done",
-                b'%b,"name":%b,"arguments":%b' % (self._where(), self._name, text),
+                b'%b,"name":%b,"arguments":%b' % (self.where(), self._name, text),
             )
-        self._item_done(self._call_item(status, text))
+        self.item_done(self._call_item(status, text))
 
     def _annotate(self, citation: Citation) -> None:
-        if not self._begun:
+        if not self.begun:
             self._begin()
         made = annotation(citation, self._length)
         if made is None:
@@ -279,65 +246,24 @@ class Items(BlockSink):
         self.event(
             b"response.output_text.annotation.added",
             b'%b,"content_index":0,"annotation_index":%d,"annotation":%b'
-            % (self._where(), len(self._annotations), told),
+            % (self.where(), len(self._annotations), told),
         )
         self._annotations.append(told)
 
     def _write_media(self) -> None:
         media, self._media = self._media, None
         if isinstance(media, Image) and media.data:
-            self._new_item("ig")
-            start = b'{"type":"image_generation_call","id":"%b","status":' % self._item
-            self._added(start + b'"in_progress","result":null}')
+            self.new_item("ig")
+            start = b'{"type":"image_generation_call","id":"%b","status":' % self.item
+            self.added(start + b'"in_progress","result":null}')
             format = media.media_type.rpartition("/")[2]
-            self._item_done(
+            self.item_done(
                 b'%b"completed","output_format":%b,"result":%b}' % (start, _encode(format), _encode(media.data))
             )
         elif isinstance(media, Audio) and media.transcript:
             self._kind = TEXT
             self._begin()
             self._pieces.append(media.transcript)
-            if not self._quiet:
+            if not self.quiet:
                 self._delta(media.transcript)
             self._end_message()
-
-
-def annotation(citation: Citation, end: int) -> dict[str, Any] | msgspec.Raw | None:
-    """A citation on this wire, if it can say it; `end` is where the text ends of which nobody has told the place."""
-    if citation.origin == NAME and citation.raw:
-        return msgspec.Raw(citation.raw)
-    if not citation.url:
-        return None
-    return {
-        "type": "url_citation",
-        "url": citation.url,
-        "title": citation.title,
-        "start_index": citation.start or 0,
-        "end_index": end if citation.end is None else citation.end,
-    }
-
-
-def logprob(token: TokenLogprob) -> dict[str, Any]:
-    """A token's, on this wire."""
-    made: dict[str, Any] = {
-        "token": token.token,
-        "logprob": token.logprob,
-        "bytes": list(token.bytes) if token.bytes is not None else list(token.token.encode("utf-8", "replace")),
-    }
-    made["top_logprobs"] = [
-        {
-            "token": other.token,
-            "logprob": other.logprob,
-            "bytes": list(other.bytes) if other.bytes is not None else list(other.token.encode("utf-8", "replace")),
-        }
-        for other in token.top
-    ]
-    return made
-
-
-def _is_json(text: str) -> bool:
-    try:
-        _any.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True

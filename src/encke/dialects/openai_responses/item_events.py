@@ -6,7 +6,7 @@ from encke.dialects.blocks import BlockSink
 
 
 class ItemEvents(BlockSink):
-    """`out` takes the events, `done` the whole items. With `quiet` no events are made: for an answer that is no stream."""
+    """`out` takes the events, `done` the whole items. With `quiet` no events are made: for what is no stream."""
 
     def __init__(self, out: list[bytes], id: str, quiet: bool) -> None:
         self.out = out

@@ -337,6 +337,21 @@ def test_why_answers_end(finish: Finish, reason: str) -> None:
     assert events(write(*call, Delta(FINISH, name=finish, text=by)))[-2]["delta"]["stop_reason"] == reason
 
 
+@pytest.mark.parametrize(
+    "given, told, shown",
+    [(["a"], "", "a"), (["a", "b"], "", None), (["a", "b"], "b", "b"), (7, "", None)],
+)
+def test_which_sequence_ended_it(given: Any, told: str, shown: str | None) -> None:
+    """Upstream's word, or the only one that there is."""
+    asked = request(stop_sequences=given)
+    assert reply(Text("x"), finish="stop_sequence", stop_sequence=told, asked=asked)["stop_sequence"] == shown
+    writer = CLIENT.writer(asked, CALL_ID, 0)
+    writer.feed(Delta(FINISH, name="stop_sequence", text=told))
+    writer.finish(None)
+    assert events(b"".join(writer.out))[-2]["delta"] == {"stop_reason": "stop_sequence", "stop_sequence": shown}
+    assert reply(Text("x"), asked=asked)["stop_sequence"] is None
+
+
 def test_who_calls_tools_waits_for_them() -> None:
     """Whatever upstream says of it; and a refusal is one."""
     call = [Delta(TOOL, id="t", name="f"), Delta(FINISH, name="stop")]

@@ -33,6 +33,19 @@ def shows_thoughts(request: Request) -> bool:
     return not (isinstance(value, dict) and value.get("display") == "omitted")
 
 
+def stopped_by(request: Request, finish: str, told: str) -> str | None:
+    """The stop sequence that ended an answer; where upstream does not say which, there has to be but one."""
+    if finish != "stop_sequence" or told:
+        return told or None
+    raw = request.body.get("stop_sequences")
+    try:
+        given: Any = _any.decode(raw) if raw is not None else None
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    only = given[0] if isinstance(given, list) and len(given) == 1 else None
+    return only if isinstance(only, str) else None
+
+
 def signature_of(signature: str, origin: str, id: str = "") -> str:
     """A signature as it goes to a caller: another dialect's in a carrier."""
     if not signature or (origin == ORIGIN and not id):

@@ -50,9 +50,9 @@ class Parts:
                 block["cache_control"] = _MARKS[cache]
         return block
 
-    def said(self, parts: tuple[Part, ...], path: str) -> list[Block]:
+    def said(self, parts: tuple[Part, ...], path: str) -> list[Any]:
         """The blocks of a message of the user's. Texts of white space are refused here, and say nothing."""
-        made: list[Block] = []
+        made: list[Any] = []
         for index, part in enumerate(parts):
             where = f"{path}.content[{index}]"
             block: Block | None = None
@@ -63,7 +63,7 @@ class Parts:
             elif isinstance(part, File):
                 block = self._file(part, where)
             elif isinstance(part, Foreign) and part.origin == ORIGIN:
-                block = _raw(part)
+                made.append(msgspec.Raw(part.raw))
             else:
                 self._losses.add(where)
             if block is not None:
@@ -88,7 +88,7 @@ class Parts:
                 if part.text.strip():
                     made.append({"type": "text", "text": part.text})
             elif isinstance(part, Foreign) and part.origin == ORIGIN:
-                made.append(_raw(part))
+                made.append(msgspec.Raw(part.raw))
             elif isinstance(part, Audio) and part.transcript.strip():
                 made.append({"type": "text", "text": part.transcript})
                 self._losses.add(where)
@@ -106,7 +106,7 @@ class Parts:
                 continue
             block: Block = {"type": "tool_result", "tool_use_id": wire_id(part.id)}
             content = self.said(part.parts, where)
-            if len(content) == 1 and content[0].keys() == {"type", "text"}:
+            if len(content) == 1 and isinstance(content[0], dict) and list(content[0]) == ["type", "text"]:
                 block["content"] = content[0]["text"]
             elif content:
                 block["content"] = content
@@ -193,7 +193,3 @@ def _guess(data: str) -> str:
         return "application/pdf" if base64.b64decode(data[:8]).startswith(b"%PDF") else ""
     except ValueError:
         return ""
-
-
-def _raw(part: Foreign) -> Any:
-    return msgspec.Raw(part.raw)

@@ -14,6 +14,7 @@ from encke.dialects.anthropic_messages.answer import (
     message_id,
     shows_thoughts,
     stop_reason,
+    stopped_by,
     text_carrier,
     thinking_block,
 )
@@ -32,7 +33,7 @@ def render_reply(reply: ChatReply, request: Request, call_id: str) -> bytes:
     shown = shows_thoughts(request)
     content: list[Any] = []
     reason: str | None = None
-    stopped_by: str | None = None
+    sequence: str | None = None
     if reply.choices:
         choice = reply.choices[0]
         for part in choice.parts:
@@ -43,7 +44,7 @@ def render_reply(reply: ChatReply, request: Request, call_id: str) -> bytes:
             called = any(isinstance(part, ToolCall) for part in choice.parts)
             refused = any(isinstance(part, Refusal) for part in choice.parts)
             reason = stop_reason(choice.finish, called, refused)
-            stopped_by = choice.stop_sequence or None
+            sequence = stopped_by(request, choice.finish, choice.stop_sequence)
     return _encode(
         {
             "id": message_id(call_id),
@@ -52,7 +53,7 @@ def render_reply(reply: ChatReply, request: Request, call_id: str) -> bytes:
             "model": reply.model or request.model,
             "content": content,
             "stop_reason": reason,
-            "stop_sequence": stopped_by,
+            "stop_sequence": sequence,
             "usage": msgspec.Raw(usage_json(reply.usage)),
         }
     )

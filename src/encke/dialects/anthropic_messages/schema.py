@@ -40,7 +40,7 @@ def fitted(schema: bytes) -> tuple[msgspec.Raw, bool]:
 def _fit(schema: dict[str, Any]) -> tuple[bool, bool]:
     """Change a schema and those inside of it; whether there was anything to change, and to lose."""
     changed = lost = False
-    bounds = {name: schema.pop(name) for name in _UNKNOWN & schema.keys()}
+    bounds = {name: schema.pop(name) for name in list(schema) if name in _UNKNOWN}
     if isinstance(schema.get("minItems"), int) and schema["minItems"] > 1:
         bounds["minItems"] = schema.pop("minItems")
     if bounds:

@@ -42,6 +42,7 @@ from encke.dialects.anthropic_messages.answer import (
     shows_thoughts,
     signature_of,
     stop_reason,
+    stopped_by,
     text_carrier,
 )
 from encke.dialects.anthropic_messages.faults import render_stream_fault
@@ -73,12 +74,13 @@ class MessagesWriter(Writer):
 
     def __init__(self, request: Request, call_id: str) -> None:
         super().__init__()
+        self._request = request
         self._model = request.model
         self._id = message_id(call_id)
         self._began = False
         self._usage: Usage | None = None
         self._finish = ""
-        self._stopped_by = ""
+        self._stopped_by: str | None = None
         self._sink = _Sink(self.out, shows_thoughts(request))
         self._blocks = Blocks(self._sink)
 
@@ -97,7 +99,7 @@ class MessagesWriter(Writer):
             self._begin()
         if kind == FINISH:
             self._finish = delta.name
-            self._stopped_by = delta.text
+            self._stopped_by = stopped_by(self._request, delta.name, delta.text)
         elif kind == FOREIGN:
             foreign = delta.data
             if isinstance(foreign, Foreign) and foreign.origin == ORIGIN:
@@ -115,7 +117,7 @@ class MessagesWriter(Writer):
         reason = stop_reason(self._finish, sink.called, sink.refused) if self._finish else None
         self.out.append(
             b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":%b,"stop_sequence":%b},'
-            b'"usage":%b}\n\n' % (_encode(reason), _encode(self._stopped_by or None), usage_json(usage))
+            b'"usage":%b}\n\n' % (_encode(reason), _encode(self._stopped_by), usage_json(usage))
         )
         self.out.append(STOP)
 

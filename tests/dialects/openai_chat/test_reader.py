@@ -329,6 +329,20 @@ def test_events_of_the_same_form_are_read_alike_with_and_without_a_look() -> Non
     assert read(*raw, choice({}, "stop")).told(0) == Told(text, thought, (), "stop")
 
 
+def test_an_event_that_only_begins_and_ends_alike_is_read_in_full() -> None:
+    """Another field between the same ends, a text that is cut, bytes that are no text: never taken for content."""
+    form = b'{"choices":[{"index":0,"delta":{"content":"%b"}}]}'
+    found = reader()
+    for word in (b"a", b"b", b"c"):
+        found.feed(form % word)
+    said = [
+        delta.text
+        for data in (b'x","refusal":"no', b"y\\", b'q\\"q', b"\xff", b"z")
+        for delta in found.feed(form % data)
+    ]
+    assert said == ["x", "no", 'q"q', "z"]
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3)

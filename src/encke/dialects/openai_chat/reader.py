@@ -1,8 +1,8 @@
 """Reads a provider's stream of this wire into deltas.
 
 A reason for the end is kept back until the stream is over, since some tell it early, twice, or tool calls after it.
-Most events are the one before with another piece of text: what stands around the text is remembered, and an event that
-has the same around a text without quotes and escapes is not decoded.
+Most events are the one before with another piece of text: what stands around the text is remembered, and of an event
+that has the same around one text no more is decoded than that.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ MAX_LEARNED: Final = 8
 _PROBE: Final = "encke"
 _EMPTY: Final = (b"", b"null", b'""', b"[]", b"{}")
 _encode: Final = msgspec.json.Encoder().encode
+_string: Final = msgspec.json.Decoder(str)
 
 
 class ChatReader(Reader):
@@ -50,10 +51,10 @@ class ChatReader(Reader):
     def feed(self, data: bytes) -> list[Delta]:
         """Read one event's data."""
         if self._before and data.startswith(self._before) and data.endswith(self._after):
-            start, end = len(self._before), len(data) - len(self._after)
-            if start < end and data.find(b'"', start, end) < 0 and data.find(b"\\", start, end) < 0:
+            text = _between(data, len(self._before), len(data) - len(self._after))
+            if text:
                 like = self._like
-                return [Delta(like.kind, like.choice, like.key, data[start:end].decode("utf-8", "replace"))]
+                return [Delta(like.kind, like.choice, like.key, text)]
         if data.startswith(b"[DONE]"):
             return self._done()
         chunk = read_chunk(data)
@@ -155,6 +156,18 @@ class ChatReader(Reader):
         probed = read_chunk(before + _PROBE.encode() + after)
         if probed is not None and _text_of(probed, delta.kind) == _PROBE and _same_but_text(chunk, probed, delta.kind):
             self._before, self._after, self._like = before, after, delta
+
+
+def _between(data: bytes, start: int, end: int) -> str:
+    """The text that stands there, between quotes; "" if there is more than one, or none."""
+    if start >= end:
+        return ""
+    try:
+        if data.find(b'"', start, end) < 0 and data.find(b"\\", start, end) < 0:
+            return data[start:end].decode()
+        return _string.decode(data[start - 1 : end + 1])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def _text_of(chunk: HubChunk, kind: int) -> str | None:

@@ -79,6 +79,17 @@ def test_a_stream() -> None:
     assert told(one.finish()) == [(CLOSE, 1), (FINISH, 0, "stop", "STOP")]
 
 
+def test_the_last_usage_counts_wherever_it_stands() -> None:
+    """Also if the event that ends the answer tells none, or the stream breaks off."""
+    one = reader()
+    for at in range(4):
+        told = {**event({"text": "a"}), "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": at}}
+        one.feed(json.dumps(told).encode())
+    one.feed(json.dumps(event(finish="STOP")).encode())
+    one.finish()
+    assert one.usage == Usage(input=1, output=3)
+
+
 def finished(one: GenerateReader) -> bool:
     """Whether a clean end would be the end."""
     return one.finished

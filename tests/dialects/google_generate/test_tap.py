@@ -44,7 +44,10 @@ def test_a_stream() -> None:
     assert tap.feed(text(" ", 1)) == PASS
     assert tap.feed(text("Hello", 2)) == CONTENT
     assert tap.feed(text(", world", 3)) == CONTENT
-    assert tap.usage == Usage(input=4, output=3) and tap.usage_at == tap.content_bytes == 13
+    assert tap.usage == Usage(input=4, output=2) and (tap.usage_at, tap.content_bytes) == (
+        6,
+        13,
+    )
     assert not finished(tap)
     assert tap.feed(text("!", 4, finish="STOP")) == CONTENT
     assert finished(tap) and tap.finish_reason == "STOP" and tap.usage == Usage(input=4, output=4)
@@ -52,17 +55,30 @@ def test_a_stream() -> None:
 
 
 def test_what_is_alike_is_not_decoded() -> None:
-    """After the first text, others in the same frame are counted in short, usage included; what differs is read."""
+    """After the first text, others in the same frame are counted in short, and of their usages one of eight is read;
+    what differs is read whole."""
     tap, slow = GenerateTap(), GenerateTap()
     slow._learned = 99  # never learns
     events = [text(f"word {at}", at + 1) for at in range(9)]
     events += [text('a "quoted" one', 20), text("", 21), event({"text": "x"}, {"functionCall": {"name": "f"}})]
     events += [text("tail", 22), text("end", 23, finish="STOP")]
+    read = set()
     for data in events:
         assert tap.feed(data) == slow.feed(data)
-        assert (tap.usage, tap.usage_at, tap.content_bytes) == (slow.usage, slow.usage_at, slow.content_bytes)
+        assert tap.content_bytes == slow.content_bytes and tap.usage_at <= slow.usage_at
         assert (tap.finished, tap.finish_reason) == (slow.finished, slow.finish_reason)
+        read.add(tap.usage_at)
+    assert (tap.usage, tap.usage_at) == (slow.usage, slow.usage_at) and len(read) == 5
     assert tap._before
+
+
+def test_the_last_usage_counts_wherever_it_stands() -> None:
+    """Also if the event that ends the answer tells none."""
+    tap = GenerateTap()
+    for at in range(4):
+        tap.feed(text("word", at + 1))
+    tap.feed(event(finish="STOP"))
+    assert tap.usage == Usage(input=4, output=4)
 
 
 def test_a_frame_cannot_be_forged() -> None:
@@ -70,7 +86,7 @@ def test_a_frame_cannot_be_forged() -> None:
     tap = GenerateTap()
     for words in ('","x":{"y":"', "encke", "usageMetadata", '{"promptTokenCount": 4'):
         tap.feed(text(words, 1))
-        tap.feed(text("a", 2))
+        tap.feed(text("a", 2, finish=None, safety=[]))
         assert tap.usage == Usage(input=4, output=2)
     tap.feed(text("b", 3).replace(b'"totalTokenCount": 7}', b'"totalTokenCount": 7}, "candidates": {}'))
     assert tap.usage is not None

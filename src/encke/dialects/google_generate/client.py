@@ -15,6 +15,7 @@ from encke.dialects.google_generate.parse import ARRAY, parse_reply, parse_reque
 from encke.dialects.google_generate.parse_request import read_chat, read_count
 from encke.dialects.google_generate.render import render_request
 from encke.dialects.google_generate.render_reply import render_chat_reply, render_count_reply
+from encke.dialects.google_generate.shown import shown
 from encke.dialects.google_generate.tap import ArrayTap, GenerateTap
 from encke.dialects.google_generate.writer import GenerateWriter
 from encke.dialects.port import CHAT, COUNT, EMBED, LARGE_EVENT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
@@ -86,6 +87,10 @@ class GoogleClient(ClientSide):
     def writer(self, request: Request, call_id: str, created: int) -> Writer:
         """See `ClientSide`."""
         return GenerateWriter(request.model, call_id, request.form == ARRAY)
+
+    def shown_name(self, name: str) -> str:
+        """See `ClientSide`."""
+        return shown(name)
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:
         """See `ClientSide`."""

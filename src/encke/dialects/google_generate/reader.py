@@ -46,6 +46,7 @@ from encke.dialects.port import Reader
 
 MAX_CANDIDATES: Final = 256
 _NOBODY: Final = -1
+EACH: Final = 8  # usage stands in every event: of so many before the end, one is read
 _FOREIGN: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 _EMPTY: Final = (NOTHING, NULL)
 
@@ -102,6 +103,8 @@ class GenerateReader(Reader):
         self._candidates: dict[int, Candidate] = {}
         self._started = False
         self._unfinished = 0
+        self._unread = 0  # usages since one was read
+        self._told: msgspec.Raw = NOTHING  # the last of them
 
     def feed(self, data: bytes) -> list[Delta]:
         """Read one event's data."""
@@ -127,15 +130,16 @@ class GenerateReader(Reader):
             self.fault = fault
             return out
         if len(event.usageMetadata) > 4:
-            usage = parse_usage(event.usageMetadata)
-            if usage is not None:
-                self.usage = usage
-                out.append(Delta(USAGE))
+            self._told = event.usageMetadata
+            self._unread += 1
+        if self._unread >= EACH or self.finished or self.usage is None:
+            self._read_usage(out)
         return out
 
     def finish(self) -> list[Delta]:
         """What was kept back: the rest of the blocks, citations, and why each answer has ended."""
         out: list[Delta] = []
+        self._read_usage(out)
         for index in sorted(self._candidates):
             state = self._candidates[index]
             if state.partial is not None:
@@ -149,6 +153,13 @@ class GenerateReader(Reader):
             if finish:
                 out.append(Delta(FINISH, index, name=finish, id=state.finish))
         return out
+
+    def _read_usage(self, out: list[Delta]) -> None:
+        usage = parse_usage(self._told) if self._unread else None
+        self._unread = 0
+        if usage is not None:
+            self.usage = usage
+            out.append(Delta(USAGE))
 
     def _odd(self, data: bytes, why: str) -> None:
         """An event whose types are not the wire's: an error all the same, or one that cannot be translated."""

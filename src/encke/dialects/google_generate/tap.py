@@ -1,7 +1,8 @@
 """The tap on a same-dialect stream: events pass as they are; this looks at each and says what it means.
 
 This wire has no end mark: the stream has ended well when the response ends cleanly and every candidate has told why it
-is finished, or the prompt was refused. Usage stands in every event, growing; the last counts.
+is finished, or the prompt was refused. Usage stands in every event, growing; the last counts, and of those between only
+some are read: what came after them is told by `usage_at`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 from encke.core.faults import Fault
 from encke.dialects.google_generate.faults import fault_of_event, render_fault
 from encke.dialects.google_generate.usage import parse_usage
-from encke.dialects.google_generate.wire import NOTHING, NULL, TapCandidate, TapChunk, TapPart
+from encke.dialects.google_generate.wire import NOTHING, NULL, AnyObject, TapCandidate, TapChunk, TapPart
 from encke.dialects.google_generate.words import block_word, finish_word
 from encke.dialects.port import CONTENT, ERROR, PASS, Tap
 
@@ -29,6 +30,8 @@ _CALLS: Final = (
 _NONE: Final[set[int]] = set()
 _chunk: Final = msgspec.json.Decoder(TapChunk)
 _any: Final = msgspec.json.Decoder()
+_object: Final = msgspec.json.Decoder(AnyObject)
+EACH: Final = 8  # of so many usages between, one is read
 
 
 class GenerateTap(Tap):
@@ -38,7 +41,18 @@ class GenerateTap(Tap):
     remembered, and an event that has the same around a text without quotes and escapes is decoded only in its usage.
     """
 
-    __slots__ = ("_after", "_before", "_began", "_finished", "_learned", "_middle", "_seen", "opaque")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_began",
+        "_finished",
+        "_learned",
+        "_middle",
+        "_seen",
+        "_told",
+        "_unread",
+        "opaque",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +63,8 @@ class GenerateTap(Tap):
         self._learned = 0
         self._seen: set[int] = set()
         self._finished: set[int] = _NONE
+        self._unread = 0  # usages since the last that was read
+        self._told = b""  # the last of them
         self.opaque = 0  # events that could not be read
 
     def feed(self, data: bytes) -> int:
@@ -74,8 +90,11 @@ class GenerateTap(Tap):
                 flags = CONTENT
         if not chunk.candidates and chunk.promptFeedback is not None and not self._seen:
             flags |= self._blocked(block_word(chunk.promptFeedback.blockReason))
-        if len(chunk.usageMetadata) > 4:
-            usage = parse_usage(chunk.usageMetadata)
+        told = bytes(chunk.usageMetadata) or self._told
+        if len(told) > 4:
+            usage = parse_usage(told)
+            self._unread = 0
+            self._told = b""
             if usage is not None:
                 self.usage = usage
                 self.usage_at = self.content_bytes
@@ -101,11 +120,22 @@ class GenerateTap(Tap):
             at, stop = end + len(self._middle), len(data) - len(self._after)
             if stop <= at or not data.startswith(self._middle, end) or not data.endswith(self._after):
                 return False
-            usage = parse_usage(data[at:stop])
-            if usage is None or data[at] != 123:  # not an object
-                return False
-            self.usage = usage
-            self.usage_at = self.content_bytes + end - start
+            told = data[at:stop]
+            self._unread += 1
+            if self._unread < EACH:
+                try:
+                    _object.decode(told)
+                except (msgspec.DecodeError, RecursionError):
+                    return False
+                self._told = told
+            else:
+                usage = parse_usage(told)
+                if usage is None or told[:1] != b"{":
+                    return False
+                self._unread = 0
+                self._told = b""
+                self.usage = usage
+                self.usage_at = self.content_bytes + end - start
         self.content_bytes += end - start
         return True
 

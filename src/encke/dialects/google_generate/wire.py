@@ -48,6 +48,10 @@ class WireUsage(msgspec.Struct):
     toolUsePromptTokensDetails: list[ModalityCount] | None = None
 
 
+class AnyObject(msgspec.Struct):
+    """An object, of which nothing is read but that it is one."""
+
+
 class TapPart(msgspec.Struct):
     """Of a part, what is content; raw, so that odd types pass."""
 

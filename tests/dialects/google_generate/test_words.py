@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from encke.dialects.google_generate.wire import BLOCKS, FINISHES
 from encke.dialects.google_generate.words import block_word, finish_of, finish_word, modality_word, word_of
+from encke.dialects.openai_chat.wire import shown_finish
 
 
 def test_numbers_are_words() -> None:
@@ -36,3 +38,9 @@ def test_ends_for_clients() -> None:
     assert word_of("content_filter", "content_filter") == "SAFETY"
     assert word_of("tool_calls", "STOP") == word_of("tool_calls", "tool_use") == word_of("stop", "end_turn") == "STOP"
     assert word_of("length", "max_tokens") == "MAX_TOKENS" and word_of("other", "NEW") == "OTHER"
+
+
+def test_ends_are_recorded_in_googles_own_words() -> None:
+    """The ledger knows them all."""
+    for word in (*FINISHES[1:], *BLOCKS[1:], "MODEL_ARMOR", "MALFORMED_RESPONSE"):
+        assert shown_finish(word) == word

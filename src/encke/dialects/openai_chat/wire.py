@@ -176,6 +176,10 @@ FINISHES: Final = frozenset(
         "cancelled", "incomplete", "repetition", "load", "unload", "model_context_window_exceeded",
         "compaction",
         "max_output_tokens", "failed", "in_progress", "queued",
+        "language", "other", "blocklist", "prohibited_content", "spii", "malformed_function_call",
+        "unexpected_tool_call", "too_many_tool_calls", "missing_thought_signature", "malformed_response",
+        "image_safety", "image_prohibited_content", "image_recitation", "image_other", "no_image", "model_armor",
+        "jailbreak",
     }
 )  # fmt: skip
 

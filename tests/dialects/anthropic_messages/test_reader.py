@@ -343,9 +343,17 @@ def told(exchange: Exchange) -> dict[str, Any] | None:
             beside = [one for one in usage.get("iterations") or () if one["type"] == "compaction"]
             found["read"] = sum(one.get(name) or 0 for one in (usage, *beside) for name in INPUTS)
         elif kind == "message_stop":
-            found["calls"] = [(id, name, json.loads(text or "{}")) for id, name, text in found["calls"]]
+            found["calls"] = [(id, name, parsed(text or "{}")) for id, name, text in found["calls"]]
             return found
     return None
+
+
+def parsed(arguments: str) -> Any:
+    """Arguments, which are not whole where the answer was too long."""
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments
 
 
 INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
@@ -385,7 +393,7 @@ def heard(parts: list[bytes]) -> dict[str, Any]:
             found["reason"] = delta.id
         found["cited"] += delta.kind == CITATION
         found["foreign"] += delta.kind == FOREIGN
-    found["calls"] = [(id, name, json.loads(text)) for id, name, text in calls.values()]
+    found["calls"] = [(id, name, parsed(text)) for id, name, text in calls.values()]
     found["read"] = reader.usage.total_input
     return found
 

@@ -492,10 +492,21 @@ def test_recorded_requests(size: Size, count: Count) -> None:
         request = back(exchange.request)
         rendered = SIDE.render(request, request.model, able)
         assert rendered.dropped in ((), ("top_p",), ("reasoning",)), exchange.id
-        assert back(rendered.body) == request or rendered.dropped, exchange.id
+        assert back(rendered.body) == joined(request) or rendered.dropped, exchange.id
         same += not rendered.dropped
     assert looked > 100
     count(f"anthropic_messages requests: {looked} recorded, {same} the same after the hub, {looked - same} name a loss")
+
+
+def joined(request: ChatRequest) -> ChatRequest:
+    """With neighbouring messages of the system as one, as they are written."""
+    made: list[Message] = []
+    for message in request.messages:
+        if made and message.role == made[-1].role == "system":
+            made[-1] = Message("system", made[-1].parts + message.parts)
+        else:
+            made.append(message)
+    return msgspec.structs.replace(request, messages=tuple(made))
 
 
 @pytest.mark.recordings

@@ -435,6 +435,10 @@ def test_recorded_streams_there_and_back(size: Size, count: Count) -> None:
     for exchange in exchanges("anthropic.anthropic-messages")[:: size(4, soak=1)]:
         if not exchange.stream or exchange.status != 200 or "msg_second" in exchange.body:
             continue
+        if (
+            '"explanation":"' in exchange.body
+        ):  # told in a place of its own, and as the answer's text where there is none
+            continue
         looked += 1
         hub = ChatRequest(model="m", messages=())
         tap, out = Translator(SIDE.reader(hub, CALL_ID), CLIENT.writer(request(), CALL_ID, 0)), b""

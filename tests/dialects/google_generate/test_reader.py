@@ -202,6 +202,10 @@ def test_a_refused_prompt() -> None:
     found = one.feed(b'{"promptFeedback":{"blockReason":"SAFETY"}}')
     assert [delta.kind for delta in found] == [START, REFUSAL, CLOSE] and finished(one)
     assert [(delta.name, delta.id) for delta in one.finish()] == [("content_filter", "SAFETY")]
+    for feedback, word in ((b'{"blockReason":"NEW"}', "NEW"), (b'{"blockReasonMessage":"No."}', "OTHER")):
+        one = reader()
+        one.feed(b'{"promptFeedback":%b}' % feedback)
+        assert [(delta.name, delta.id) for delta in one.finish()] == [("content_filter", word)]
 
 
 def test_an_answer_that_was_stopped_says_why() -> None:

@@ -15,7 +15,7 @@ from encke.dialects.body import MAX_MODEL_NAME, not_utf8, opener, top_level, typ
 from encke.dialects.google_generate.faults import fault_of_event
 from encke.dialects.google_generate.usage import parse_usage
 from encke.dialects.google_generate.wire import NOTHING, NULL, TapEnd, TapReply, WireFeedback
-from encke.dialects.google_generate.words import block_word, finish_word
+from encke.dialects.google_generate.words import blocked_word, finish_word
 from encke.dialects.port import ParsedReply
 from encke.dialects.request import Body, Request
 
@@ -148,7 +148,7 @@ def _finish(data: bytes, reply: TapReply) -> str:
             pass
     if reply.promptFeedback:
         try:
-            return block_word(_feedback.decode(reply.promptFeedback).blockReason)
+            return blocked_word(_feedback.decode(reply.promptFeedback))
         except (msgspec.DecodeError, RecursionError):
             pass
     return ""

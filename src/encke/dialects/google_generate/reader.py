@@ -41,7 +41,7 @@ from encke.dialects.google_generate.partial import PartialArguments
 from encke.dialects.google_generate.signature import ORIGIN
 from encke.dialects.google_generate.usage import parse_usage
 from encke.dialects.google_generate.wire import NOTHING, NULL
-from encke.dialects.google_generate.words import block_word, finish_of, finish_word
+from encke.dialects.google_generate.words import blocked_word, finish_of, finish_word
 from encke.dialects.port import Reader
 
 MAX_CANDIDATES: Final = 256
@@ -60,20 +60,8 @@ class Candidate:
     """What is known of one answer."""
 
     __slots__ = (
-        "citations",
-        "finish",
-        "grounding",
-        "has_calls",
-        "is_signed",
-        "key",
-        "kind",
-        "message",
-        "partial",
-        "partial_name",
-        "spoke",
-        "text_start",
-        "texts",
-        "used",
+        "citations", "finish", "grounding", "has_calls", "is_blocked", "is_signed", "key", "kind", "message", "partial",
+        "partial_name", "spoke", "text_start", "texts", "used",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -82,6 +70,7 @@ class Candidate:
         self.used = 0
         self.finish = ""
         self.message = ""
+        self.is_blocked = False
         self.has_calls = False
         self.spoke = False
         self.texts: list[str] = []
@@ -147,6 +136,8 @@ class GenerateReader(Reader):
             self._cite(state, index, out)
             self._close(state, index, out)
             finish = finish_of(state.finish, state.has_calls) if state.finish else ""
+            if state.is_blocked:
+                finish = "content_filter"  # whatever the reason is called
             if finish in ("content_filter", "error") and not state.spoke and state.message:
                 out.append(Delta(REFUSAL, index, self._key(state), text=state.message))
                 out.append(Delta(CLOSE, index, state.key))
@@ -210,13 +201,13 @@ class GenerateReader(Reader):
         feedback = event.promptFeedback
         if feedback is None or self._candidates:
             return
-        word = block_word(feedback.blockReason)
-        if not word and not feedback.blockReasonMessage:
+        word = blocked_word(feedback)
+        if not word:
             return
         state = self._candidates[0] = Candidate()
-        state.finish = self.finish_reason = word or "SAFETY"
+        state.finish = self.finish_reason = word
+        state.is_blocked = True
         state.message = refusal(word, feedback.blockReasonMessage)
-        # Whatever the reason is called, it is the prompt that was stopped.
         out.append(Delta(REFUSAL, 0, self._key(state), text=state.message))
         out.append(Delta(CLOSE, 0, state.key))
         state.spoke = True

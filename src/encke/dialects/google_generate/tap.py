@@ -15,7 +15,7 @@ from encke.core.faults import Fault
 from encke.dialects.google_generate.faults import fault_of_event, render_fault
 from encke.dialects.google_generate.usage import parse_usage
 from encke.dialects.google_generate.wire import NOTHING, NULL, AnyObject, TapCandidate, TapChunk, TapPart
-from encke.dialects.google_generate.words import block_word, finish_word
+from encke.dialects.google_generate.words import block_word, blocked_word, finish_word
 from encke.dialects.port import CONTENT, ERROR, PASS, Tap
 
 MAX_LEARNED: Final = 8
@@ -89,7 +89,7 @@ class GenerateTap(Tap):
                 self._finish(index, reason)
                 flags = CONTENT
         if not chunk.candidates and chunk.promptFeedback is not None and not self._seen:
-            flags |= self._blocked(block_word(chunk.promptFeedback.blockReason))
+            flags |= self._blocked(blocked_word(chunk.promptFeedback))
         told = bytes(chunk.usageMetadata) or self._told
         if len(told) > 4:
             usage = parse_usage(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from encke.core.chat import Finish
-from encke.dialects.google_generate.wire import BLOCKS, FINISHES, MODALITIES
+from encke.dialects.google_generate.wire import BLOCKS, FINISHES, MODALITIES, WireFeedback
 
 # https://ai.google.dev/api/generate-content#FinishReason. What broke the model's own output is an error; what Google
 # stopped, whatever for, is content_filter.
@@ -55,6 +55,13 @@ def finish_word(told: Any) -> str:
 def block_word(told: Any) -> str:
     """Why a prompt was refused, as a word; "" if it was not."""
     return _word(told, BLOCKS)
+
+
+def blocked_word(feedback: WireFeedback | None) -> str:
+    """The same of a `promptFeedback`, which may tell it in a sentence only; "" if the prompt was not refused."""
+    if feedback is None:
+        return ""
+    return block_word(feedback.blockReason) or ("OTHER" if feedback.blockReasonMessage else "")
 
 
 def modality_word(told: Any) -> str:

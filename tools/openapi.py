@@ -57,8 +57,8 @@ _WIRES: Final[dict[str, Wire]] = {
     "responses": Wire({"input": ["string", "array"]}, "output", True),
     "messages": Wire({"messages": ["array"], "max_tokens": ["integer"]}, "content", True, "AnthropicError"),
     "count_tokens": Wire({"messages": ["array"]}, "input_tokens", False, "AnthropicError"),
-    "generate": Wire({"contents": ["array", "object", "string"]}, "", True, "GoogleError"),
-    "google_count": Wire({}, "totalTokens", False, "GoogleError"),
+    "generate": Wire({"contents": ["array"]}, "", True, "GoogleError"),
+    "google_count": Wire({"contents": ["array"]}, "totalTokens", False, "GoogleError"),
     "embed_content": Wire({"content": ["object"]}, "embedding", False, "GoogleError"),
     "batch_embed": Wire({"requests": ["array"]}, "embeddings", False, "GoogleError"),
 } | {
@@ -190,9 +190,14 @@ def _method(route: Route) -> Json:
         "in": "path",
         "required": True,
         "description": "The model's name, percent-encoded; it may also hold slashes as they are.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_MODEL_NAME},
+        "schema": {"type": "string", "minLength": 1},
     }
-    return {"parameters": [parameter], **_path(route)}
+    operations = _path(route)
+    for method, operation in operations.items():
+        bound = {"maxLength": MAX_MODEL_NAME} if method == "post" else {}  # who only asks what is allowed is not judged
+        name = {**parameter, "schema": {"type": "string", "minLength": 1, **bound}}
+        operation["parameters"] = [*operation.get("parameters", ()), name]
+    return operations
 
 
 def _operation(route: Route) -> Json:
@@ -247,6 +252,13 @@ def _options(route: Route) -> Json:
     return {"operationId": f"{route.name}_options", "security": [], "responses": responses}
 
 
+# Of required fields, what must hold beside their types.
+_BOUNDS: Final[dict[tuple[str, str], Json]] = {
+    ("messages", "max_tokens"): {"minimum": 0},
+    ("responses", "input"): {"minItems": 1},
+}
+
+
 def _request(route: Route) -> Json:
     wire = _WIRES[route.name]
     types = wire.required
@@ -254,7 +266,10 @@ def _request(route: Route) -> Json:
     if wire.error == "GoogleError":
         fields = {}  # it stands in the path
     required = [*fields, *types]
-    fields |= {name: {"type": kinds[0] if len(kinds) == 1 else kinds} for name, kinds in types.items()}
+    fields |= {
+        name: {"type": kinds[0] if len(kinds) == 1 else kinds, **_BOUNDS.get((route.name, name), {})}
+        for name, kinds in types.items()
+    }
     schema: Json = {"type": "object", "required": required, "properties": fields, "additionalProperties": True}
     if wire.streams and wire.error != "GoogleError":
         fields["stream"] = {"type": ["boolean", "null"]}

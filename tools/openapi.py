@@ -99,7 +99,8 @@ def codes(route: Route) -> list[str]:
 def describe() -> Json:
     """The whole description."""
     paths = {path: _path(route) for path, route in ROUTES.items() if path != BETA}
-    paths |= {f"{MODEL_PATH}{{id}}": _one_model(_path(MODEL_ROUTE)), BETA: _beta(ROUTES[BETA])}
+    _in_many_shapes(paths["/v1/models"])
+    paths |= {f"{MODEL_PATH}{{id}}": _one_model(_in_many_shapes(_path(MODEL_ROUTE))), BETA: _beta(ROUTES[BETA])}
     paths[f"{BETA}/{{id}}"] = _one_model(_beta(MODEL_PATHS[f"{BETA}/"]))
     paths |= {f"/v1beta/models/{{model}}:{name}": _method(route) for name, route in METHODS.items()}
     shared = _share(paths)
@@ -168,6 +169,19 @@ def _one_model(operations: Json) -> Json:
         "schema": {"type": "string", "minLength": 1},
     }
     return {"parameters": [parameter], **operations}
+
+
+_ELSE: Final = {"type": "object", "description": "In Anthropic's or Gemini's shape, by the headers of their clients."}
+
+
+def _in_many_shapes(operations: Json) -> Json:
+    """What answers in the shape of whoever asks, by the headers."""
+    envelopes = [{"$ref": f"#/components/schemas/{name}Error"} for name in ("Anthropic", "Google")]
+    for operation in operations.values():
+        for status, answer in operation["responses"].items():
+            for content in answer.get("content", {}).values():
+                content["schema"] = {"anyOf": [content["schema"], *([_ELSE] if status == "200" else envelopes)]}
+    return operations
 
 
 def _beta(route: Route) -> Json:
@@ -255,7 +269,7 @@ def _options(route: Route) -> Json:
 # Of required fields, what must hold beside their types.
 _BOUNDS: Final[dict[tuple[str, str], Json]] = {
     ("messages", "max_tokens"): {"minimum": 0},
-    ("responses", "input"): {"minItems": 1},
+    ("responses", "input"): {"minItems": 1, "items": {"type": "object"}},
 }
 
 

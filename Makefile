@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve test lint bench soak fuzz lock prices clean
+.PHONY: help env serve test lint bench clients soak fuzz lock prices clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -32,6 +32,10 @@ bench:  ## measure Encke beside nginx (B="--quick" shows that it works; PEER=lit
 	@$(if $(PEER),bench/peer $(PEER))
 	@PYTHONPATH="$(CURDIR)/.venv/fast" exec .venv/bin/python bench/run.py $(if $(PEER),--peer $(PEER)) $(B)
 
+clients:  ## Claude Code, Codex, LangChain and others in front of the gateway (installs 2 GB; T="-k codex" chooses)
+	@tools/env dev
+	@tools/clients $(T)
+
 soak:  ## the long tests, for hours (S="leaks reuse" chooses parts, S=--list names them)
 	@tools/env dev
 	@tools/compile
@@ -51,5 +55,5 @@ prices:  ## make the price file anew from genai-prices (newest: tools/lock --upg
 	@.venv/bin/python -m tools.refresh_prices
 
 clean:  ## remove what the targets above made; data folders stay
-	rm -rf .venv dist bench/build tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist bench/build tests/clients/node/node_modules tests/programs/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -27,6 +27,7 @@ class Count(Protocol):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The switches."""
     parser.addoption("--soak", action="store_true", help="the large numbers of `make soak` (minutes to hours)")
+    parser.addoption("--programs", action="store_true", help="what `make clients` installs: tests/programs")
     parser.addoption("--write-compatibility", action="store_true", help="write what docs/compatibility.md is made of")
 
 

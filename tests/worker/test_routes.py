@@ -39,6 +39,20 @@ def test_one_model(path: str, model: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1beta/models/gemini-2.5-pro:generateContent", "gemini-2.5-pro"),
+        ("/v1beta/models/lab/m:8b:streamGenerateContent", "lab/m:8b"),
+        ("/v1beta/lab/m:generateContent", "lab/m"),  # Vercel's SDK, where an id has a slash
+    ],
+)
+def test_a_method_of_a_model(path: str, model: str) -> None:
+    """Gemini's routes have the model before the last colon."""
+    found = match(path)
+    assert found is not None and (found.route.kind, found.model.rpartition(":")[0]) == ("inference", model)
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/", "", "/v1", "/v1/", "/v2/models", "/v1/chat", "/V1/models", "/v1/models/%ff", "/v1/../v1/models",

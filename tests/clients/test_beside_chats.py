@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import anthropic
 import openai
 import pytest
+from google import genai
 from google.genai import errors
 
 from encke.testing.wires.side import vector
@@ -54,6 +56,19 @@ def test_counting_tokens(many: Site, wire: str) -> None:
     counted = gemini.client.models.count_tokens(model=f"{wire}/fake", contents=text)
     assert 100 < counted.total_tokens < 1000
     assert len(many.fake.statement.calls()) - before == (2 if wire in COUNTERS else 0)
+
+
+def test_models(many: Site) -> None:
+    """Each client lists the models in its own shape."""
+    expected = {f"{wire}/fake" for wire in WIRES}
+    with openai.OpenAI(base_url=many.base_url, api_key=many.key) as chat:
+        assert expected <= {model.id for model in chat.models.list()}
+    with anthropic.Anthropic(base_url=many.root, api_key=many.key) as messages:
+        assert expected <= {model.id for model in messages.models.list(limit=1000)}
+        assert messages.models.retrieve("cohere/fake").id == "cohere/fake"
+    gemini = genai.Client(api_key=many.key, http_options={"base_url": many.root})
+    assert {f"models/{name}" for name in expected} <= {str(model.name) for model in gemini.models.list()}
+    assert gemini.models.get(model="cohere/fake").name == "models/cohere/fake"
 
 
 def test_the_gateways_own_refusals(many: Site, talker: Chat) -> None:

@@ -13,6 +13,7 @@ from encke.core.chat import ChatReply, ChatRequest
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.cohere_chat.provider import CohereChat
+from encke.dialects.cohere_chat.reader import CohereReader
 from tests.dialects.collected import Answer, Exchange, alike, exchanges, of_reply, of_stream
 
 FILE = "cohere.cohere-chat_v2"
@@ -319,3 +320,10 @@ def test_what_is_right_beside_something_wrong_is_kept() -> None:
     data = b"".join(b"data: %s\n\n" % json.dumps(one).encode() for one in wrong)
     answer = read_stream([data + end("TOOL_CALL", usage="none")])
     assert (answer.text, answer.calls, answer.usage) == ("So", [("call_01_0", "f", {"a": 1})], None)
+
+
+def test_an_end_mark_without_a_reason_is_no_end() -> None:
+    """A stream of nothing but its end mark has failed, as one that just stops."""
+    reader = CohereReader("call")
+    assert reader.feed(b"[DONE]") == []
+    assert reader.fault is not None and reader.fault.code == "upstream_bad_response" and not reader.ended

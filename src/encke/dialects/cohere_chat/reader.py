@@ -50,7 +50,10 @@ class CohereReader(Reader):
     def feed(self, data: bytes) -> list[Delta]:
         """See `Reader`."""
         if data.strip() == _DONE:
-            self.ended = True
+            if self.finished:
+                self.ended = True
+            else:
+                self._untold()
             return []
         try:
             event = _event.decode(data)

@@ -18,6 +18,7 @@ from encke.core.faults import FAULTS, FaultKind
 from encke.providers.presets import Preset, read_presets
 from encke.telemetry.events import EVENTS
 from encke.telemetry.metrics import METRICS
+from tools import compatibility
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -84,6 +85,11 @@ def events() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "compatible_answers": compatibility.answers,
+    "compatible_exceptions": compatibility.exceptions,
+    "compatible_left_out": compatibility.left_out,
+    "compatible_requests": compatibility.requests,
+    "compatible_streams": compatibility.streams,
     "errors": errors,
     "events": events,
     "metrics": metrics,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import client_side, dialect, files, framing, names, provider_side
+from tests.fuzz import client_side, dialect, files, framing, hub, names, provider_side
 
 Target = Callable[[bytes], None]
 CORPUS = Path(__file__).parent / "corpus"
@@ -16,6 +16,8 @@ CORPUS = Path(__file__).parent / "corpus"
 TARGETS: dict[str, Target] = {
     "address": names.address,
     "admission": names.admission,
+    "answer": hub.answer,
+    "ask": hub.ask,
     "call": provider_side.call,
     "client": provider_side.client,
     "endpoint": names.endpoint,
@@ -32,5 +34,7 @@ TARGETS: dict[str, Target] = {
     "settings": files.settings,
     "sse": framing.sse,
     "tap": dialect.tap,
+    "translate": hub.translate,
     "usage": dialect.usage,
+    "watch": hub.watch,
 }

@@ -43,13 +43,26 @@ def without(request: ChatRequest, dropped: tuple[str, ...]) -> ChatRequest:
     extra = {name: raw for name, raw in request.extra.items() if name not in dropped}
     request = replace(request, extra=extra)
     for name in dropped:
+        if name.endswith(".role"):
+            request = _cut_role(request, steps(name)[1])
         if name.endswith(".type"):
             request = _as_text(request, steps(name)[:-1])
-    paths = [steps(name) for name in dropped if name not in ("thinking",) and not name.startswith("extra")]
+    paths = [
+        steps(name)
+        for name in dropped
+        if name != "thinking" and not name.endswith(".role") and not name.startswith("extra")
+    ]
     request = _cut(request, [path for path in paths if not (len(path) == 1 and not hasattr(request, str(path[0])))])
     if "thinking" in dropped:
         request = unthought(request)
     return request
+
+
+def _cut_role(request: ChatRequest, at: str | int) -> ChatRequest:
+    """With a message of the user's in place of instructions in the middle."""
+    assert isinstance(at, int)
+    made = [replace(m, role="user") if n == at else m for n, m in enumerate(request.messages)]
+    return replace(request, messages=tuple(made))
 
 
 def _as_text(value: Any, path: list[str | int]) -> Any:

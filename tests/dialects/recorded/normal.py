@@ -20,6 +20,7 @@ from encke.core.chat import (
     Thinking,
     Tool,
     ToolCall,
+    ToolChoice,
     ToolResult,
 )
 
@@ -36,10 +37,17 @@ def normal(op: str, request: ChatRequest, dropped: tuple[str, ...]) -> ChatReque
     )
     form = request.format
     if isinstance(form, Format):
-        form = replace(form, schema=_json(form.schema or b"{}"), strict=form.strict or None)
+        form = replace(form, schema=_json(form.schema or b"{}", closed=op == "messages"), strict=form.strict or None)
+        if "format.schema" in dropped:
+            form = replace(form, schema=b"")  # what the wire does not take of it is left out
         if op in _SYSTEM_ALONE:
-            form = replace(form, name="")  # these have no place for what OpenAI wants it to be called
-    extra = {name: _json(raw) for name, raw in request.extra.items() if raw not in (b'"default"', b'"auto"')}
+            # These have no place for what OpenAI wants it to be called, and keep to it in any case.
+            form = replace(form, name="", strict=None)
+    extra = {name: _json(raw) for name, raw in request.extra.items() if raw not in _TIERS}
+    choice = request.tool_choice
+    names = {tool.name for tool in tools if isinstance(tool, Tool)}
+    if choice is not None and choice.mode != "function" and set(choice.names) >= names:
+        request = replace(request, tool_choice=replace(choice, names=()))  # all of them are no choice
     messages = tuple(_message(message, op, _names(request)) for message in request.messages)
     if op in _SYSTEM_ALONE:
         messages = _one_system(messages)
@@ -54,22 +62,30 @@ def normal(op: str, request: ChatRequest, dropped: tuple[str, ...]) -> ChatReque
             request = replace(request, **{name: None})
     if request.reasoning is not None:
         request = replace(
-            request, reasoning=replace(Reasoning(_effort(request.reasoning)), summary=request.reasoning.summary)
+            request, reasoning=Reasoning(_effort(request.reasoning), summary=_summary(op, request.reasoning))
         )
     return replace(request, tools=tools, format=form, extra=extra, messages=messages)
 
 
 _SYSTEM_ALONE = frozenset({"messages", "generate"})
+# Of service: OpenAI's own words for "as usual", and its "priority", which is Anthropic's "auto".
+_TIERS = (b'"default"', b'"auto"', b'"priority"')
 _NOTHING = b'{"type": "object", "properties": {}}'
 # What is so without saying it.
 _USUAL: dict[str, Any] = {
-    "n": 1, "presence_penalty": 0, "frequency_penalty": 0, "logprobs": False, "parallel_tools": True,
+    "n": 1, "top_p": 1.0, "tool_choice": ToolChoice("auto"), "presence_penalty": 0, "frequency_penalty": 0,
+    "logprobs": False, "parallel_tools": True,
 }  # fmt: skip
 
 
 def is_mere_leave(reasoning: Reasoning | None) -> bool:
     """Whether a model may think, and nothing is said of how much: what that comes to is the wire's business."""
     return reasoning is not None and reasoning.enabled is True and not reasoning.effort and reasoning.budget is None
+
+
+def _summary(op: str, reasoning: Reasoning) -> str:
+    """Elsewhere what was thought is told if there is a way, at a length of the provider's own."""
+    return reasoning.summary if op in ("chat", "responses") else ""
 
 
 # Tokens to words, as Google documents them for its OpenAI-compatible address, with the words around them.
@@ -110,8 +126,14 @@ def _part(part: Part, op: str) -> Part:
         part = replace(part, item_id="")
     if isinstance(part, File) and part.data and part.media_type.startswith("text/"):
         part = replace(part, text=base64.b64decode(part.data).decode(), data="", media_type="")
+    if isinstance(part, File) and part.text:
+        part = Text(part.text) if op == "generate" else replace(part, media_type="")  # there is no other place for it
+    if op == "generate" and isinstance(part, Image) and part.url:
+        part = File(url=part.url, cache=part.cache)  # a thing at an address is what it turns out to be
     if isinstance(part, File | Image) and part.url:
         part = replace(part, media_type="")  # of an address; whoever fetches it is told there
+    if isinstance(part, Image) and part.detail == "auto":
+        part = replace(part, detail="")
     if isinstance(part, File) and part.name == "document.pdf":
         part = replace(part, name="")  # what one without a name is called where it must have one
     if isinstance(part, File | Image) and part.origin.startswith("openai_"):
@@ -122,7 +144,7 @@ def _part(part: Part, op: str) -> Part:
 
 
 # Wires whose tool messages are text only: images go into a user message of their own behind them.
-_IMAGES_ASIDE = frozenset({"chat"})
+_IMAGES_ASIDE = frozenset({"chat", "generate"})
 
 
 def _one_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -163,8 +185,18 @@ def _aside(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     return tuple(made)
 
 
-def _json(raw: bytes) -> bytes:
+def _json(raw: bytes, *, closed: bool = False) -> bytes:
+    """JSON in one form; `closed`: Anthropic wants to be told that there are no other properties."""
     try:
-        return json.dumps(json.loads(raw), sort_keys=True).encode()
+        value = json.loads(raw)
     except ValueError:
         return raw
+    return json.dumps(_opened(value) if closed else value, sort_keys=True).encode()
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_opened(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _opened(item) for key, item in value.items() if (key, item) != ("additionalProperties", False)}

@@ -36,3 +36,30 @@ def refusal(fault: Fault) -> str:
     """Why it is right that a request cannot be read, or "" if it is not known to be."""
     field = fault.param or ""
     return next((why for code, name, why in REFUSED if code == fault.code and field.startswith(name)), "")
+
+
+# (wire, what stands in the difference that was found, why it is right): the same, said as the wire says it.
+_SAID_SO: tuple[tuple[str, str, str], ...] = (
+    ("generate", ".signature: ", "the signature of a thought without text stands on the part behind it"),
+    ("generate", ".role'", "instructions in the middle go to the one place for instructions, and are named"),
+    ("generate", ".arguments: ", "arguments that are no object are the one argument `input`"),
+    ("messages", ".arguments: ", "arguments that are no object are the one argument `arguments`"),
+    ("generate", ".format.kind: ", "a schema that says nothing asks for JSON only"),
+    ("messages", ".format.schema: b'{}'", "a schema that says nothing asks for an object"),
+    ("messages", ".id: ", "ids of calls have letters, digits, - and _ only"),
+    ("messages", ".description: ", "the grammar of a custom tool goes into its description"),
+    ("responses", ".name: ", "the tool's name of a result that has no call stands nowhere"),
+    ("messages", ".tools: ", "tools that may not be called are left out, where only some may"),
+    ("messages", ".parallel_tools: ", "all of the tools were left out, and named"),
+    ("messages", ".stop: ", "stop sequences of white space are refused; they were left out, and named"),
+    ("generate", ".parameters: ", "a custom tool is one with the argument `input`"),
+    ("generate", ".parts: ", "a result is one object: its texts are joined"),
+    ("generate", ".name: ", "a result must have a name: without its call it is the id"),
+    ("generate", "('tool', ['ToolResult']), ('user', ['Text'])]", "a document that a tool gave follows as text"),
+    ("chat", "('tool', ['ToolResult']), ('user', ['Text'])]", "a document that a tool gave follows as the user's text"),
+)
+
+
+def moved(op: str, problem: str) -> str:
+    """Why a request may differ when it is read again."""
+    return next((why for wire, mark, why in _SAID_SO if wire == op and mark in problem), "")

@@ -75,3 +75,15 @@ def write(part: str, tally: Tally, left_out: Iterable[tuple[str, int]]) -> None:
         "left_out": sorted([why, count] for why, count in left_out),
     }
     DATA.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+
+
+def hold(part: str, tally: Tally) -> None:
+    """What this run has seen is in the data file: no more than all of it. Raises AssertionError."""
+    data = json.loads(DATA.read_text("utf-8"))[part]
+    known = {(source, route, feature): (passed, differ) for source, route, feature, passed, differ in data["cells"]}
+    for cell in tally.passed.keys() | tally.differ.keys():
+        passed, differ = known.get(cell, (0, 0))
+        assert tally.passed[cell] <= passed and tally.differ[cell] <= differ, (
+            f"{part}: {cell}: {tally.passed[cell]} and {tally.differ[cell]} now, {passed} and {differ} in {DATA.name}: "
+            "write it again, as tools/compatibility.py says"
+        )

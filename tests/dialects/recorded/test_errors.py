@@ -119,7 +119,8 @@ def _told(route: str, fault: Fault) -> list[str]:
         word = ANTHROPIC.get(fault.status, "invalid_request_error" if fault.status < 500 else "api_error")
         good = value["type"] == "error" and error["type"] == word and error["type"] in ERRORS
     else:
-        good = error["code"] == fault.status and error["status"] == GOOGLE.get(fault.status, error["status"])
+        words = ("FAILED_PRECONDITION", "OUT_OF_RANGE") if fault.status == 400 else ()  # Google's own, kept
+        good = error["code"] == fault.status and error["status"] in (GOOGLE.get(fault.status, error["status"]), *words)
     found = [] if good else [f"envelope {body[:200]!r}"]
     if not error["message"] or (route != "chat" and fault.message[:20] not in error["message"]):
         found.append(f"message {error['message']!r}")

@@ -201,6 +201,8 @@ def _add_format(
     output["format"] = {"type": "json_schema", "schema": schema}
     if lost:
         losses.add("format.schema")
+    if form.description:
+        losses.add("format.description")
 
 
 def _add_choice(

@@ -73,6 +73,8 @@ class Contents:
     def _see_cache(self, part: Part, where: str) -> None:
         if getattr(part, "cache", None) is not None:
             self._drop(f"{where}.cache")
+        if getattr(part, "citations", ()):
+            self._drop(f"{where}.citations")
 
     def _asked(self, part: Part, at: int, j: int) -> Any:
         where = f"messages[{at}].content[{j}]"

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.recordings
 def test_every_request_can_be_asked_everywhere(size: Size, count: Count, pytestconfig: pytest.Config) -> None:
     """What is written for a provider and read again is the request, but for what was listed as dropped."""
     found, refused = Tally(), Counter[str]()
-    for case, target, data in requests(size(8, soak=1)):
+    for case, target, data in requests(size(16, soak=1)):
         source = case.op
         side = CLIENTS[case.op]
         try:

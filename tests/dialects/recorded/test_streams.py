@@ -27,7 +27,7 @@ def test_every_stream_says_the_same_in_every_dialect(size: Size, count: Count, p
     """Whole, byte by byte and cut at random: the same bytes, which the grammar takes, and the same facts."""
     skipped: Counter[str] = Counter()
     found = Tally()
-    for case, facts in answers(size(8, soak=1), skipped):
+    for case, facts in answers(size(16, soak=1), skipped):
         if not case.exchange.stream or case.op not in PROVIDERS:
             continue
         for route in TOLD:

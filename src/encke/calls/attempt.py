@@ -376,7 +376,7 @@ class Attempt:
         """Tell the target's breaker of a failure; also of one after praise, which counts no attempt twice."""
         if self._counted >= 0:
             self.target.spoil(fault, self._counted)
-        elif fault.code in OUR_BOUNDS and not self.sent:
+        elif not self.sent and (fault.code in OUR_BOUNDS or fault.kind.owner == "caller"):
             self.target.left()  # it is a bound of our own that was reached
         else:
             self.target.end(fault)

@@ -83,7 +83,7 @@ async def answer(desk: Desk, call: Call) -> None:
     if not targets:
         answer_count(call)
         return
-    if targets[0].op(call.route) != call.side.native:
+    if all(target.op(call.route) != call.side.native for target in targets):
         asked_in_full(call)  # what cannot be read at all needs no attempt
     grant = call.grant
     if grant is not None and grant.limits:
@@ -131,7 +131,7 @@ def read(desk: Desk, call: Call) -> None:
     if wish is not None:
         call.shows_cost = _flag(wish) and call.route in COSTED
     call.unsupported = policy(desk.on_unsupported, call.grant, request.headers.get(b"x-encke-unsupported"))
-    if parsed.stream:
+    if parsed.stream and not parsed.form:  # what is no stream of events has nothing that keeps it open
         call.next_keepalive = call.started + desk.care.early_keepalive
 
 
@@ -194,7 +194,9 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             attempt.settle(status, fault.code, final=final)
             if final:
                 # A credential that is no good must not hide that another one only has to wait.
-                if refused is not None and fault.code == "upstream_auth":
+                # Nor may what a fallback of another dialect cannot be asked, that the first one had failed.
+                ours = not attempt.sent and fault.kind.owner == "caller"
+                if refused is not None and (fault.code == "upstream_auth" or ours):
                     raise refused from None
                 raise
             if fault.code != "upstream_auth":

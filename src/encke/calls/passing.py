@@ -14,6 +14,7 @@ from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.faults import parse_fault, retry_advice
 from encke.dialects.fit import fit
+from encke.dialects.losses import is_idle
 from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
 from encke.dialects.table import PROVIDERS
@@ -44,7 +45,11 @@ class Passage:
         if self.native:
             return call.side.render(parsed, target.model, target.traits), parsed.fields
         assert self._provider is not None
-        hub = asked_in_full(call)
+        try:
+            hub = asked = asked_in_full(call)
+        except Fault as fault:
+            fault.verdict = "next"  # a target of the caller's own dialect need not read it
+            raise
         dropped: tuple[str, ...] = ()
         if isinstance(hub, ChatRequest):
             if parsed.output_limit:
@@ -54,6 +59,8 @@ class Passage:
         rendered = self._provider.render(hub, target.model, target.traits)
         if rendered.dropped:
             dropped = tuple(dict.fromkeys((*dropped, *rendered.dropped)))
+        if dropped and isinstance(asked, ChatRequest):
+            dropped = tuple([name for name in dropped if not is_idle(asked, name)])
         if dropped:
             if call.unsupported == REJECT:
                 raise _unsupported(call, target, dropped)

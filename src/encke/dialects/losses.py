@@ -44,6 +44,38 @@ class Losses:
         return tuple(self._names)
 
 
+# Values that ask for nothing but what is done without them, by the names of extra fields; null is one of each.
+_IDLE_EXTRA: Final[dict[str, tuple[bytes, ...]]] = {
+    "logit_bias": (b"{}",),
+    "metadata": (b"{}",),
+    "modalities": (b'["text"]',),
+    "service_tier": (b'"auto"', b'"default"'),
+    "store": (b"false",),
+    "truncation": (b'"disabled"',),
+    "verbosity": (b'"medium"',),
+}
+
+
+def is_idle(request: ChatRequest, name: str) -> bool:
+    """Whether what was left out asks for nothing but what is done without it: leaving it out is no loss."""
+    if name in request.extra:
+        return request.extra[name] == b"null" or request.extra[name] in _IDLE_EXTRA.get(name, ())
+    reasoning, choice = request.reasoning, request.tool_choice
+    if name == "reasoning.summary":
+        return reasoning is not None and reasoning.summary == "auto"
+    if name == "tool_choice":
+        return choice is not None and choice.mode == "auto" and not choice.names
+    if name == "logprobs":
+        return request.logprobs is False
+    if name == "top_logprobs":
+        return request.top_logprobs == 0
+    if name == "n":
+        return request.n == 1
+    if name in ("presence_penalty", "frequency_penalty"):
+        return (request.presence_penalty if name == "presence_penalty" else request.frequency_penalty) == 0
+    return False
+
+
 def own_extra(request: ChatRequest | EmbedRequest, origin: str, name: str) -> bytes:
     """The extra field `name` of dialect `origin`, b"" if there is none.
 

@@ -33,7 +33,10 @@ class Translator(Tap):
                 kind = delta.kind
                 if kind in CONTENT_KINDS:
                     text = delta.text
-                    self.content_bytes += len(text) if kind != MEDIA else MEDIA_BYTES
+                    if kind == MEDIA:
+                        self.content_bytes += MEDIA_BYTES
+                    else:
+                        self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
                     # White space alone is no content before there is some.
                     if self._began or kind not in _SPOKEN or text.strip(_BLANK):
                         self._began = True

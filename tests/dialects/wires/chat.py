@@ -37,12 +37,14 @@ def whole(body: bytes) -> Facts:
 
 
 def stream(body: bytes) -> Facts:
-    """Chunks. It is whole if each choice has finished."""
+    """Chunks. It is whole if each choice has finished, or its end mark is there."""
+    marked = False
     facts = Facts(usage=oracle.usage(True, body))
     found: dict[int, tuple[Answer, dict[Any, list[str]]]] = {}
     finishes: dict[int, str] = {}
     for event in events(body):
         if event == "[DONE]":
+            marked = True
             break
         if not isinstance(event, dict):
             continue
@@ -62,7 +64,7 @@ def stream(body: bytes) -> Facts:
     for index in sorted(found):
         answer, calls = found[index]
         facts.answers.append(_made(answer, calls, finishes.get(index), {}))
-    facts.whole = not facts.failed and bool(found) and found.keys() == finishes.keys()
+    facts.whole = not facts.failed and bool(found) and (marked or found.keys() == finishes.keys())
     return facts
 
 

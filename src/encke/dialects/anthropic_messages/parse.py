@@ -45,9 +45,8 @@ def max_tokens(raw: msgspec.Raw) -> int:
     try:
         value = _int.decode(raw)
     except msgspec.DecodeError:
-        raise Fault(
-            "invalid_type", f"`max_tokens` must be a whole number, not {bytes(raw)[:40]!r}.", param="max_tokens"
-        ) from None
+        shown = bytes(raw)[:40].decode("utf-8", "replace")
+        raise Fault("invalid_type", f"`max_tokens` must be a whole number, not {shown}.", param="max_tokens") from None
     if value < 0:
         raise Fault("invalid_value", f"`max_tokens` must be 0 or more, not {value}.", param="max_tokens")
     return min(value, MOST)

@@ -53,12 +53,16 @@ def snake(name: str) -> str:
 
 
 def field(body: Body, name: str) -> msgspec.Raw | None:
-    """A field of the top level by either spelling; None where it is absent or null."""
-    for key in (name, snake(name)):
+    """A field of the top level by either spelling; None where it is absent or null. Raises Fault invalid_value where
+    both are there: which of them a provider takes, nobody knows."""
+    found = None
+    for key in dict.fromkeys((name, snake(name))):
         raw = body.get(key)
         if raw is not None and raw != NULL:
-            return raw
-    return None
+            if found is not None:
+                raise Fault("invalid_value", f"`{name}` is given twice, also as `{key}`; leave one out.", param=name)
+            found = raw
+    return found
 
 
 def parse_request(route: str, data: bytes, target: str) -> Request:

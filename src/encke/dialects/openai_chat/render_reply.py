@@ -18,7 +18,6 @@ from encke.core.chat import (
     Thinking,
     ToolCall,
 )
-from encke.core.usage import NO_USAGE
 from encke.dialects import data_url
 from encke.dialects.openai_chat.fields import is_legacy, wants_thoughts
 from encke.dialects.openai_chat.finish import write_finish
@@ -41,8 +40,9 @@ def render_reply(reply: ChatReply, request: Request, call_id: str, created: int)
         "created": reply.created or created,
         "model": reply.model or request.model,
         "choices": [_choice(choice, at, legacy, thoughts) for at, choice in enumerate(reply.choices)],
-        "usage": msgspec.Raw(render_usage(reply.usage or NO_USAGE)),
     }
+    if reply.usage is not None:
+        made["usage"] = msgspec.Raw(render_usage(reply.usage))
     if reply.service_tier:
         made["service_tier"] = reply.service_tier
     if reply.fingerprint:

@@ -13,7 +13,7 @@ import msgspec
 
 from encke.core.delta import ARGUMENTS, CLOSE, START, TEXT, THINKING, USAGE, Delta
 from encke.core.faults import Fault
-from encke.core.usage import NO_USAGE, Usage
+from encke.core.usage import Usage
 from encke.dialects.openai_chat.faults import render_stream_fault
 from encke.dialects.openai_chat.fields import is_legacy, wants_thoughts
 from encke.dialects.openai_chat.render_reply import ID_PREFIX
@@ -82,8 +82,8 @@ class ChatWriter(Writer):
             self._choices[index].finish()
         if not self._choices or not all(writer.finished for writer in self._choices.values()):
             return
-        if self._include_usage:
-            self.out.append(self._head + b'],"usage":%b}\n\n' % render_usage(usage or NO_USAGE))
+        if self._include_usage and usage is not None:
+            self.out.append(self._head + b'],"usage":%b}\n\n' % render_usage(usage))
         self.out.append(DONE)
 
     def break_off(self, fault: Fault, request_id: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from encke.core.chat import ChatReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
@@ -16,6 +18,9 @@ from encke.dialects.openai_responses.tap import ResponsesTap
 from encke.dialects.openai_responses.writer import ResponsesWriter
 from encke.dialects.port import CHAT, LARGE_EVENT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
+
+# This wire's names for the hub's fields, for what callers are told was left out.
+_SHOWN: Final = {"max_tokens": "max_output_tokens", "format": "text.format", "verbosity": "text.verbosity"}
 
 
 class ResponsesClient(ClientSide):
@@ -65,6 +70,10 @@ class ResponsesClient(ClientSide):
     def writer(self, request: Request, call_id: str, created: int) -> Writer:
         """See `ClientSide`."""
         return ResponsesWriter(request, call_id, created)
+
+    def shown_name(self, name: str) -> str:
+        """See `ClientSide`. Places in `messages` stay the hub's: an item may be a part of a message."""
+        return _SHOWN.get(name) or name.removeprefix("openai_responses.")
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:
         """See `ClientSide`."""

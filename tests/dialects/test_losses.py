@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encke.core.chat import ChatRequest, Message, Reasoning, Text, ToolChoice
+from encke.core.chat import ChatRequest, Message, Reasoning, Text, Thinking, ToolChoice
 from encke.dialects.losses import Losses, is_idle
 
 IDLE = ChatRequest(
@@ -41,7 +41,7 @@ def test_what_asks_for_nothing_is_no_loss(name: str) -> None:
 
 def test_everything_else_is_a_loss() -> None:
     """Whatever stands in no table."""
-    assert not any(is_idle(ASKING, name) for name in ("seed", "messages[0].content[0]", "thinking", "stop"))
+    assert not any(is_idle(ASKING, name) for name in ("seed", "messages[0].content[0]", "stop"))
 
 
 def test_a_name_is_told_once() -> None:
@@ -50,3 +50,11 @@ def test_a_name_is_told_once() -> None:
     for name in ("b", "a", "b"):
         losses.add(name)
     assert losses.all() == ("b", "a")
+
+
+def test_a_thought_without_a_seal_is_no_loss() -> None:
+    """No model has to have the text again; what only its maker can read is lost to anybody else."""
+    plain = ChatRequest(model="m", messages=(Message("assistant", (Thinking("Hm."), Text("a"))),))
+    sealed = ChatRequest(model="m", messages=(Message("assistant", (Thinking("Hm.", "s", "google_generate"),)),))
+    assert is_idle(plain, "thinking") and is_idle(plain, "reasoning_content", "google_generate")
+    assert is_idle(sealed, "thinking", "google_generate") and not is_idle(sealed, "thinking", "anthropic_messages")

@@ -30,8 +30,8 @@ def allowed(catalogue: Catalogue, rules: tuple[Rules, ...], asked: str, model: M
     return model_allowed(rules, names)
 
 
-# Fields by which a provider that resells others takes another model than the one that is asked for (OpenRouter).
-OTHERS: Final = ("models", "preset")
+# Fields by which a provider takes another model than the one that is asked for (OpenRouter; Anthropic's `fallbacks`).
+OTHERS: Final = ("models", "preset", "fallbacks")
 
 
 def check_others(body: Body, limited: bool, charged: bool) -> None:

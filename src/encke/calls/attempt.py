@@ -50,7 +50,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_answer", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at", "_headers",
+        "_answer", "_begun", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at",
+        "_headers",
         "_idle_at", "_journal", "_looked_content", "_looked_size", "_meter", "_packed", "_passage", "_price", "_purse",
         "_reckoned", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened",
@@ -81,6 +82,7 @@ class Attempt:
         # Fails with the Fault of anything else.
         self.opened: Signal[None] = Signal()
         self.deadline = FOREVER
+        self._begun = False
         self._care = care
         self._counted = -1.0  # when its target was praised
         self._purse = purse
@@ -127,6 +129,7 @@ class Attempt:
                     retry_after=1.0,
                 )
         self.target.begin()
+        self._begun = True
         connection = upstream.pool.take() if not fresh else None
         if connection is None:
             connection = await upstream.pool.acquire(fresh=fresh)
@@ -376,7 +379,9 @@ class Attempt:
         """Tell the target's breaker of a failure; also of one after praise, which counts no attempt twice."""
         if self._counted >= 0:
             self.target.spoil(fault, self._counted)
-        elif not self.sent and (fault.code in OUR_BOUNDS or fault.kind.owner == "caller"):
+        elif not self._begun:
+            pass  # it could not be asked at all, which says nothing of the provider
+        elif not self.sent and fault.code in OUR_BOUNDS:
             self.target.left()  # it is a bound of our own that was reached
         else:
             self.target.end(fault)

@@ -61,10 +61,12 @@ async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
     call.respond(200, attempt.content_type, body, cost_field(attempt.cost))
 
 
-def answer_count(call: Call) -> None:
+async def answer_count(call: Call) -> None:
     """How many tokens a request has, for a model whose providers do not count: as an estimate would have them."""
     parsed = call.parsed
     assert parsed is not None
+    if call.once is not None:
+        await call.once.fail()  # what the same text gives again needs not be kept
     call.outcome = "complete"
     counted = CountReply(estimate_tokens(len(parsed.data)), estimated=True)
     body = call.side.render_reply(counted, parsed, call.id, call.started_ms // 1000)

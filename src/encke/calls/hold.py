@@ -81,7 +81,7 @@ class Purse:
         call.charges = charges
         self._size(call, strict)
         money = 0
-        if charges.budgets:
+        if charges.budgets and call.side.kind != COUNT:
             check_others(parsed.body, False, True)
             targets, money = _priced(call, targets, strict)
             if strict and money:

@@ -80,12 +80,14 @@ async def live(desk: Desk, call: Call) -> None:
 async def answer(desk: Desk, call: Call) -> None:
     """Phases 4 to 10, where routing plans before anything is held: targets without a price may drop out."""
     targets = await find_targets(desk, call)
+    grant = call.grant
     if not targets:
-        answer_count(call)
+        if grant is not None and grant.limits:
+            await desk.purse.hold(call, targets)
+        await answer_count(call)
         return
     if all(target.op(call.route) != call.side.native for target in targets):
         asked_in_full(call)  # what cannot be read at all needs no attempt
-    grant = call.grant
     if grant is not None and grant.limits:
         targets = await desk.purse.hold(call, targets)
     attempt = await open_answer(desk, call, targets)

@@ -12,17 +12,26 @@ from encke.calls.upstream import Target
 from encke.core.chat import ChatReply, ChatRequest, CountReply
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
+from encke.dialects.body import check_size
 from encke.dialects.faults import parse_fault, retry_advice
 from encke.dialects.fit import fit
 from encke.dialects.losses import is_idle
 from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
+from encke.dialects.results import moved_up
 from encke.dialects.table import PROVIDERS
 from encke.dialects.translate import Translator
 from encke.framing.json_lines import JsonLinesSplitter
 from encke.framing.sse import SseSplitter
 
 REJECT: Final = "reject"
+# What bounds an answer, by any dialect's name. Some take 0 for no bound, some answer nothing then.
+LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+ZERO: Final = msgspec.Raw(b"0")
+# The dialects whose opaque things an operation takes back.
+ORIGINS: Final = {
+    "messages": "anthropic_messages", "responses": "openai_responses", "generate": "google_generate",
+}  # fmt: skip
 
 
 class Passage:
@@ -54,13 +63,14 @@ class Passage:
         if isinstance(hub, ChatRequest):
             if parsed.output_limit:
                 hub = msgspec.structs.replace(hub, max_tokens=parsed.output_limit)
+            hub = msgspec.structs.replace(hub, messages=moved_up(hub.messages))
             hub, dropped = fit(hub, target.traits.capabilities)
         self._hub = hub
         rendered = self._provider.render(hub, target.model, target.traits)
         if rendered.dropped:
             dropped = tuple(dict.fromkeys((*dropped, *rendered.dropped)))
         if dropped and isinstance(asked, ChatRequest):
-            dropped = tuple([name for name in dropped if not is_idle(asked, name)])
+            dropped = tuple([name for name in dropped if not is_idle(asked, name, ORIGINS.get(self.op, ""))])
         if dropped:
             if call.unsupported == REJECT:
                 raise _unsupported(call, target, dropped)
@@ -116,8 +126,16 @@ class Passage:
 def asked_in_full(call: Call) -> Hub:
     """What is asked in no dialect's words, read once. Raises Fault."""
     if call.hub is None:
-        assert call.parsed is not None
-        call.hub = call.side.to_hub(call.parsed)
+        parsed = call.parsed
+        assert parsed is not None
+        check_size(parsed.data)
+        for name in LIMITS:
+            if parsed.body.get(name) == ZERO:
+                raise Fault("invalid_value", f"`{name}` must be 1 or more for this model.", param=name)
+        hub = call.side.to_hub(parsed)
+        if isinstance(hub, ChatRequest) and not hub.messages:
+            raise Fault("invalid_value", "There must be at least one message.", param="messages")
+        call.hub = hub
     return call.hub
 
 

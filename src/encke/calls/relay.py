@@ -207,7 +207,8 @@ class StreamRelay:
             for event in self._splitter.feed(b"\n\n"):
                 self._see(event)
         if clean and self._goes_on() and self.tap.finished:
-            self.finish = StreamEnd(self.tap.close(), None)
+            tail = self.tap.close()
+            self.finish = StreamEnd(tail, None) if self.tap.fault is None else StreamEnd(b"", self.tap.fault)
         if self._goes_on():
             self.finish = StreamEnd(b"", fault)
         self.flush()

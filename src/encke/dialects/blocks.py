@@ -30,7 +30,7 @@ _any: Final = msgspec.json.Decoder()
 
 # What a block is, by the kind of the delta that opens it.
 _OPENERS: Final = frozenset({TEXT, THINKING, REDACTED, TOOL, REFUSAL, MEDIA})
-MAX_WAITING: Final = 1 << 20  # bytes of arguments that wait, of all blocks together
+MAX_WAITING: Final = 16 << 20  # bytes of arguments that wait, of all blocks together
 
 
 class BlockSink:

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Collection
 from typing import Final
 
-from encke.core.chat import ChatRequest, File, Image, Text, Tool, ToolCall, ToolResult
+from encke.core.chat import ChatRequest, File, Image, Part, Text, Thinking, Tool, ToolCall, ToolResult
 from encke.core.embed import EmbedRequest
 
 _CALLERS: Final = "openai_chat"
@@ -56,8 +56,11 @@ _IDLE_EXTRA: Final[dict[str, tuple[bytes, ...]]] = {
 }
 
 
-def is_idle(request: ChatRequest, name: str) -> bool:
-    """Whether what was left out asks for nothing but what is done without it: leaving it out is no loss."""
+def is_idle(request: ChatRequest, name: str, origin: str = "") -> bool:
+    """Whether what was left out asks for nothing but what is done without it: leaving it out is no loss. `origin` is
+    the dialect that the target takes opaque things of."""
+    if name in ("thinking", "reasoning_content"):
+        return not any(_is_sealed(part, origin) for message in request.messages for part in message.parts)
     if name in request.extra:
         return request.extra[name] == b"null" or request.extra[name] in _IDLE_EXTRA.get(name, ())
     reasoning, choice = request.reasoning, request.tool_choice
@@ -74,6 +77,14 @@ def is_idle(request: ChatRequest, name: str) -> bool:
     if name in ("presence_penalty", "frequency_penalty"):
         return (request.presence_penalty if name == "presence_penalty" else request.frequency_penalty) == 0
     return False
+
+
+def _is_sealed(part: Part, origin: str) -> bool:
+    """Whether there is something in it that only another dialect than `origin` can take back. A thought without is a
+    text that no model has to have again."""
+    if isinstance(part, Thinking):
+        return (bool(part.signature) or part.redacted) and part.origin != origin
+    return isinstance(part, Text | Image | ToolCall) and bool(part.signature) and part.origin != origin
 
 
 def own_extra(request: ChatRequest | EmbedRequest, origin: str, name: str) -> bytes:

@@ -80,8 +80,11 @@ class Translator(Tap):
         return made
 
     def close(self) -> bytes:
-        """The end, where upstream has no end mark."""
-        self._end()
+        """The end, where upstream has no end mark; `fault` if there can be none."""
+        try:
+            self._end()
+        except Fault as fault:
+            self.fault = fault
         return self.take()
 
     def is_whole(self, rest: bytes) -> bool:

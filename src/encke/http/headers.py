@@ -37,7 +37,7 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
 )
 
 # Lists: sent in several fields, they are one list (RFC 9110, section 5.3).
-LIST_REQUEST_HEADERS: Final = frozenset({b"x-forwarded-for"})
+LIST_REQUEST_HEADERS: Final = frozenset({b"x-forwarded-for", b"anthropic-beta"})
 
 # These say who asks, how long the body is, where it goes, or whether it was sent before: twice, with different values,
 # is an attack or a broken client.

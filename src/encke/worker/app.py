@@ -27,7 +27,7 @@ from encke.worker.admission import Admission
 from encke.worker.models import Discovery
 from encke.worker.own_key import OwnKey
 from encke.worker.proxies import Proxies
-from encke.worker.routes import METRICS, METRICS_PATH, Match, match
+from encke.worker.routes import METHODS, METRICS, METRICS_PATH, Match, match
 
 _JSON: Final = "application/json"
 _encode: Final = msgspec.json.Encoder().encode
@@ -111,6 +111,9 @@ class WorkerApp:
         route = found.route
         method = request.method
         if method != route.method and not (method == "OPTIONS" or (method == "HEAD" and route.method == "GET")):
+            if method == "POST" and ":" in found.model and route.kind == "model":
+                asked = visible(found.model.rpartition(":")[2], 40)
+                return Fault("not_found", f"There is no method `{asked}` of a model; there are {', '.join(METHODS)}.")
             return Fault(
                 "method_not_allowed",
                 f"{method} is not allowed here; use {route.method}.",

@@ -47,6 +47,7 @@ from encke.core.delta import (
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects import carrier
+from encke.dialects.anthropic_messages.client import AnthropicClient
 from encke.dialects.request import Request
 from encke.dialects.table import CLIENTS, PROVIDERS
 from encke.dialects.translate import Translator
@@ -478,3 +479,19 @@ def put_together(found: list[dict[str, Any]]) -> list[Any]:
         if block[0].endswith("_use"):
             block[2] = json.loads(block[2] or "{}")
     return [reason, *(one for one in blocks.values() if one[2] or one[0] not in ("text", "thinking"))]
+
+
+def test_the_sole_stop_sequence_is_told_when_the_body_is_let_go_of() -> None:
+    """A call lets go of its body with the first content: what the end needs of it is known before."""
+    client = AnthropicClient("messages")
+    request = client.read(
+        b'{"model":"m","max_tokens":9,"stop_sequences":["END"],"stream":true,"messages":[{"role":"user","content":"a"}]}',
+        "",
+        {},
+    )
+    writer = client.writer(request, "0192-7e", 7)
+    request.body = {}
+    writer.feed(Delta(TEXT, text="a"))
+    writer.feed(Delta(FINISH, name="stop_sequence"))
+    writer.finish(None)
+    assert b'"stop_sequence":"END"' in b"".join(writer.out)

@@ -13,6 +13,7 @@ from encke.dialects.anthropic_messages.names import ORIGIN, TIERS
 from encke.dialects.anthropic_messages.parse import max_tokens
 from encke.dialects.anthropic_messages.parse_blocks import Blocks, ttl
 from encke.dialects.request import Request
+from encke.dialects.results import joined
 from encke.dialects.typed import check_depth, invalid, is_set, missing, read, read_list, read_map, read_string
 
 _messages: Final = msgspec.json.Decoder(list[MessageIn])
@@ -57,7 +58,7 @@ def parse_hub(request: Request) -> ChatRequest:
     extra.update(blocks.lost)
     return ChatRequest(
         model=request.model,
-        messages=tuple(messages),
+        messages=tuple(joined(messages)),
         tools=tools,
         tool_choice=choice,
         parallel_tools=parallel,
@@ -118,10 +119,7 @@ def _add_message(messages: list[Message], one: MessageIn, path: str, blocks: Blo
         if said:
             messages.append(Message("user", tuple(said)))
             said = []
-        if messages and messages[-1].role == "tool":
-            messages[-1] = Message("tool", (*messages[-1].parts, part))
-        else:
-            messages.append(Message("tool", (part,)))
+        messages.append(Message("tool", (part,)))
     if said or not parts:
         messages.append(Message("user", tuple(said)))
 

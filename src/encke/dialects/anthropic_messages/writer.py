@@ -74,13 +74,13 @@ class MessagesWriter(Writer):
 
     def __init__(self, request: Request, call_id: str) -> None:
         super().__init__()
-        self._request = request
         self._model = request.model
         self._id = message_id(call_id)
         self._began = False
         self._usage: Usage | None = None
         self._finish = ""
         self._stopped_by: str | None = None
+        self._sole = stopped_by(request, "stop_sequence", "")  # now: the request's body is let go of meanwhile
         self._sink = _Sink(self.out, shows_thoughts(request))
         self._blocks = Blocks(self._sink)
 
@@ -99,7 +99,7 @@ class MessagesWriter(Writer):
             self._begin()
         if kind == FINISH:
             self._finish = delta.name
-            self._stopped_by = stopped_by(self._request, delta.name, delta.text)
+            self._stopped_by = delta.text or (self._sole if delta.name == "stop_sequence" else None)
         elif kind == FOREIGN:
             foreign = delta.data
             if isinstance(foreign, Foreign) and foreign.origin == ORIGIN:

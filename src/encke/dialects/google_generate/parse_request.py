@@ -15,6 +15,7 @@ from encke.core.chat import (
     Reasoning,
     Role,
     Text,
+    Thinking,
     Tool,
     ToolChoice,
     ToolResult,
@@ -27,6 +28,7 @@ from encke.dialects.google_generate.parse_parts import read_parts
 from encke.dialects.google_generate.schema import read_schema
 from encke.dialects.google_generate.signature import ORIGIN
 from encke.dialects.request import Request
+from encke.dialects.results import joined
 from encke.dialects.typed import check_depth
 
 _MODES: Final = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
@@ -123,10 +125,44 @@ def _messages(body: Fields) -> list[Message]:
             raise Fault("invalid_value", f"`{path}.role` must be `user` or `model`.", param=f"{path}.role")
         parts = read_parts(content, calls, model=role == "model")
         if role == "model":
-            messages.append(Message("assistant", tuple(parts)))
+            messages.append(Message("assistant", _sealed(messages, parts)))
         else:
             _add_user(messages, parts)
-    return messages
+    return joined(messages)
+
+
+def _sealed(messages: list[Message], parts: list[Part]) -> tuple[Part, ...]:
+    """A model's parts. A thought that came in pieces, as in a stream, has its signature on an empty last one, maybe of
+    a content of its own: the pieces before it are one thought with it."""
+    made: list[Part] = []
+    for part in parts:
+        if isinstance(part, Thinking) and part.signature and not part.text and not part.redacted:
+            text = _taken(made)
+            while not made and messages and messages[-1].role == "assistant" and _open(messages[-1].parts):
+                before = list(messages.pop().parts)
+                text = _taken(before) + text
+                if before:
+                    messages.append(Message("assistant", tuple(before)))
+                    break
+            part = msgspec.structs.replace(part, text=text)
+        made.append(part)
+    return tuple(made)
+
+
+def _open(parts: tuple[Part, ...]) -> bool:
+    """Whether the last part is a thought without a signature."""
+    last = parts[-1] if parts else None
+    return isinstance(last, Thinking) and not last.signature and not last.redacted
+
+
+def _taken(parts: list[Part]) -> str:
+    """The text of the thoughts without a signature at the end, which are taken out."""
+    texts: list[str] = []
+    while _open(tuple(parts[-1:])):
+        last = parts.pop()
+        assert isinstance(last, Thinking)
+        texts.append(last.text)
+    return "".join(reversed(texts))
 
 
 def _add_user(messages: list[Message], parts: list[Part]) -> None:
@@ -136,17 +172,11 @@ def _add_user(messages: list[Message], parts: list[Part]) -> None:
     for part in parts:
         kind: Role = "tool" if isinstance(part, ToolResult) else "user"
         if run and kind != role:
-            _append(messages, role, run)
+            messages.append(Message(role, tuple(run)))
             run = []
         role = kind
         run.append(part)
-    _append(messages, role, run)
-
-
-def _append(messages: list[Message], role: Role, parts: list[Part]) -> None:
-    if role == "tool" and messages and messages[-1].role == "tool":
-        parts = [*messages.pop().parts, *parts]
-    messages.append(Message(role, tuple(parts)))
+    messages.append(Message(role, tuple(run)))
 
 
 def _tools(body: Fields, extra: dict[str, bytes]) -> tuple[Tool | Foreign, ...]:

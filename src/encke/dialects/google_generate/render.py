@@ -57,7 +57,7 @@ def _name_model(body: Body, model: str) -> bool:
 def _name_models(body: Body, model: str) -> bool:
     """The same for each of `requests`."""
     raw = body.get("requests")
-    if raw is None or bytes(raw).find(b'"model"') < 0:
+    if raw is None or (b'"model"' not in bytes(raw) and b"\\" not in bytes(raw)):  # a name may have escapes
         return False
     try:
         requests = _maps.decode(raw) if opener(raw) == b"[" else [_map.decode(raw)]

@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
-from encke.core.chat import File, Image, Message, Part, Role, Text, ToolCall, ToolResult
+from encke.core.chat import File, Image, Message, Role, Text, ToolCall, ToolResult
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.assistant import said_in
 from encke.dialects.openai_chat.parts import read_content
+from encke.dialects.results import joined
 from encke.dialects.typed import invalid, is_set, missing, read, read_list
 
 _message: Final = msgspec.json.Decoder(wire.Message)
@@ -67,12 +68,8 @@ class Conversation:
             if not isinstance(part, (Text, Image, File)):
                 raise invalid(f"{path}.content[{at}].type", "must be text, image_url or file in a tool's result")
             parts.append(part)
-        found: Part = ToolResult(id, tuple(parts), message.name or "", custom=id in self._custom)
-        last = self.messages[-1] if self.messages else None
-        if last is not None and last.role == "tool":
-            self.messages[-1] = Message("tool", (*last.parts, found))
-        else:
-            self.messages.append(Message("tool", (found,)))
+        found = ToolResult(id, tuple(parts), message.name or "", custom=id in self._custom)
+        self.messages.append(Message("tool", (found,)))
 
     def _new_id(self) -> str:
         self._made += 1
@@ -86,4 +83,4 @@ def read_messages(raw: msgspec.Raw) -> tuple[Message, ...]:
         conversation.read(item, f"messages[{at}]")
     if not conversation.messages:
         raise invalid("messages", "must have at least one message")
-    return tuple(conversation.messages)
+    return tuple(joined(conversation.messages))

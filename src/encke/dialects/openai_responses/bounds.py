@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from encke.dialects.openai_chat.bounds import HARMLESS, costly_part, server_tool, whole
 from encke.dialects.request import Body
 
@@ -22,6 +24,7 @@ _FIELDS: Final = (
     "previous_response_id", "conversation", "prompt", "background", "context_management", "service_tier", "modalities",
     "search_parameters", "enable_search", "plugins", "models", "preset",
 )  # fmt: skip
+_items: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _MODE: Final = re.compile(rb'"mode"\s*+:\s*+"(?!standard")')
 
 
@@ -38,5 +41,15 @@ def unbounded(body: Body) -> str | None:
     if "reasoning" in body and _MODE.search(bytes(body["reasoning"])):
         return "reasoning"
     raw = bytes(body.get("input", b""))
-    found = costly_part(raw, _PARTS) if raw[:1] == b"[" else None
-    return found or server_tool(body)
+    if raw[:1] != b"[":
+        return server_tool(body)
+    return costly_part(raw, _PARTS) or _reference(raw) or server_tool(body)
+
+
+def _reference(raw: bytes) -> str | None:
+    """An item that is kept elsewhere may come without a type, and without a role then."""
+    try:
+        items = _items.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return "input"
+    return None if all("type" in item or "role" in item for item in items) else "item_reference"

@@ -163,7 +163,8 @@ def test_a_client_that_leaves_frees_its_slot(engine: Any) -> None:
         assert connection.recv(20).startswith(b"HTTP/1.1 200")
     status, _ = ask(engine, "/v1/chat/completions", {"messages": CAPITAL, "max_tokens": 2})
     assert status == 200
-    assert log.read_text().count("cancel task") == before + 1
+    # Of an earlier call the line may come late, too.
+    assert log.read_text().count("cancel task") > before
 
 
 @pytest.mark.model

@@ -247,3 +247,12 @@ def test_developer_is_system_without_a_loss(count: int) -> None:
     messages = tuple(Message("developer", (Text(str(at)),)) for at in range(count))
     found, names = fitted(Capabilities(developer=False), messages=messages)
     assert names == () and {message.role for message in found.messages} == {"system"}
+
+
+def test_who_cannot_stop_thinking_is_not_asked_for_sampling() -> None:
+    """A model that takes no sampling while it thinks, and knows no word for not thinking."""
+    capabilities = Capabilities(sampling_thinking=False, efforts=("minimal",))
+    request = ChatRequest(model="m", messages=(), reasoning=Reasoning("none"), top_k=40)
+    fitted, dropped = fit(request, capabilities)
+    assert fitted.top_k is None and set(dropped) == {"reasoning", "top_k"}
+    assert fit(fitted, capabilities) == (fitted, ())

@@ -1,7 +1,8 @@
 """What schemathesis is told about this gateway beyond the description; it imports this file by itself.
 
 Generated model names are unknown here, so that every call would end with `model_not_found`: three of four get the name
-of a model that there is. With a key, the other headers for keys stay empty, since two different keys are refused. And
+of a model that there is. A conversation of another dialect is made one. With a key, the other headers for keys stay
+empty, since two different keys are refused. And
 two more checks: an error that the gateway made has the status of its code's row, and a stream has its end.
 """
 
@@ -20,6 +21,11 @@ from encke.worker.admission import KEY_HEADERS
 from tests.surface.upstream import MODEL
 
 NAME = f"lab/{MODEL}"
+CONVERSATIONS = (
+    ("/v1/messages", "messages", {"role": "user", "content": "Hello"}),
+    ("/v1/messages/count_tokens", "messages", {"role": "user", "content": "Hello"}),
+    ("/v1/responses", "input", {"role": "user", "content": "Hello"}),
+)
 
 
 def draw(value: object, sides: int) -> int:
@@ -33,6 +39,12 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     body = case.body
     if isinstance(body, dict) and _is_name(body.get("model")) and draw(sorted(map(repr, body.items())), 4):
         case.body = {**body, "model": NAME}
+    for path, field, good in CONVERSATIONS:
+        # Whatever stands in a conversation that is translated is read: only what it is made of is the description's.
+        if case.path == path and isinstance(case.body, dict) and isinstance(case.body.get(field), list):
+            case.body = {**case.body, field: [good]}
+    if case.path.startswith("/v1/messages") and isinstance(case.body, dict) and case.body.get("max_tokens") == 0:
+        case.body = {**case.body, "max_tokens": 1}  # only Anthropic has a meaning for 0
     if "id" in case.path_parameters and draw(case.path_parameters, 2):
         case.path_parameters = {**case.path_parameters, "id": NAME}
     if "Authorization" in case.headers:

@@ -47,21 +47,29 @@ def fit(request: ChatRequest, capabilities: Capabilities) -> tuple[ChatRequest, 
         messages = _format(request.format, messages, capabilities, changes, losses)
     if messages is not request.messages:
         changes["messages"] = messages
-    _fields(request, capabilities, changes, losses)
-    _tools(request, capabilities, changes, losses)
-    if request.reasoning is not None:
-        reasoning = _reasoning(request.reasoning, capabilities, losses)
+    reasoning = request.reasoning
+    if reasoning is not None:
+        reasoning = _reasoning(reasoning, capabilities, losses)
         if reasoning != request.reasoning:
             changes["reasoning"] = reasoning
+    _fields(request, reasoning, capabilities, changes, losses)
+    _tools(request, capabilities, changes, losses)
     most = capabilities.max_output
     if most and request.max_tokens is not None and request.max_tokens > most:
         changes["max_tokens"] = most
     return (msgspec.structs.replace(request, **changes) if changes else request), losses.all()
 
 
-def _fields(request: ChatRequest, capabilities: Capabilities, changes: dict[str, Any], losses: Losses) -> None:
+def _fields(
+    request: ChatRequest,
+    reasoning: Reasoning | None,
+    capabilities: Capabilities,
+    changes: dict[str, Any],
+    losses: Losses,
+) -> None:
+    """`reasoning` is what has become of the wish: a model that cannot be told not to think thinks all the same."""
     for capability, fields in _FIELDS:
-        if getattr(capabilities, capability) and (capability != "sampling" or _may_sample(request, capabilities)):
+        if getattr(capabilities, capability) and (capability != "sampling" or _may_sample(reasoning, capabilities)):
             continue
         for name, nothing in fields:
             value = getattr(request, name)
@@ -77,8 +85,7 @@ def _fields(request: ChatRequest, capabilities: Capabilities, changes: dict[str,
         changes["extra"] = {name: raw for name, raw in request.extra.items() if name not in gone}
 
 
-def _may_sample(request: ChatRequest, capabilities: Capabilities) -> bool:
-    wish = request.reasoning
+def _may_sample(wish: Reasoning | None, capabilities: Capabilities) -> bool:
     thinks = wish is not None and not _is_off(wish) and bool(capabilities.thinking)
     return capabilities.sampling_thinking or not thinks
 

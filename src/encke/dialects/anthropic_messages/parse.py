@@ -19,7 +19,7 @@ MAX_FIELD: Final = 4096
 MOST: Final = 1 << 26
 LONGEST_STOP: Final = 256
 
-_int: Final = msgspec.json.Decoder(int)
+_number: Final = msgspec.json.Decoder(int | float)
 _string: Final = msgspec.json.Decoder(str)
 _reply: Final = msgspec.json.Decoder(TapReply)
 _count: Final = msgspec.json.Decoder(CountBody)
@@ -43,8 +43,11 @@ def parse_request(route: str, data: bytes, headers: dict[bytes, bytes]) -> Reque
 def max_tokens(raw: msgspec.Raw) -> int:
     """The bound on an answer, in tokens; 0 is one, too. Raises Fault invalid_type or invalid_value."""
     try:
-        value = _int.decode(raw)
-    except msgspec.DecodeError:
+        told = _number.decode(raw)
+        value = int(told)  # 16.0 is a whole number, too
+        if value != told:
+            raise msgspec.ValidationError("a fraction")
+    except (msgspec.DecodeError, OverflowError):
         shown = bytes(raw)[:40].decode("utf-8", "replace")
         raise Fault("invalid_type", f"`max_tokens` must be a whole number, not {shown}.", param="max_tokens") from None
     if value < 0:

@@ -21,7 +21,7 @@ from encke.worker.admission import KEY_HEADERS
 from tests.surface.upstream import MODEL
 
 NAME = f"lab/{MODEL}"
-CONVERSATIONS = (
+CONVERSATIONS: tuple[tuple[str, str, Any], ...] = (
     ("/v1/messages", "messages", {"role": "user", "content": "Hello"}),
     ("/v1/messages/count_tokens", "messages", {"role": "user", "content": "Hello"}),
     ("/v1/responses", "input", {"role": "user", "content": "Hello"}),

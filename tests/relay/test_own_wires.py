@@ -9,6 +9,9 @@ from typing import Any
 import openai
 import pytest
 
+from encke.testing import wire
+from encke.testing.request import Request
+from encke.testing.script import Script, Send
 from encke.testing.upstream import FakeUpstream
 from encke.testing.wires.side import vector
 from tests.relay.conftest import Start, provider
@@ -143,3 +146,18 @@ def test_what_the_vectors_are_for(client: openai.OpenAI, upstream: FakeUpstream,
     said = {"cohere": "search_query", "voyage": "query"}.get(name)
     assert asked.get("input_type") == said
     assert made.headers.get("x-encke-dropped") == (None if said else "input_type")
+
+
+def test_vectors_without_usage_are_counted_by_their_texts(start: Start) -> None:
+    """A provider that tells no usage: the estimate is of what was to be embedded, not of the JSON around it, and the
+    caller is told the same."""
+
+    def answer(request: Request) -> Script:
+        vectors = [{"values": [0.5, 1.0]} for _ in json.loads(request.body)["requests"]]
+        return Script([Send(wire.json_response(200, {"embeddings": vectors}))], "vectors")
+
+    with FakeUpstream(answer) as upstream:
+        gateway = start({"providers": {"google": provider(upstream.url, base_url=f"{upstream.url}/v1beta")}})
+        with openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0) as client:
+            made = client.embeddings.create(model="google/fake", input=["hello!"] * 5)
+    assert made.usage.prompt_tokens == made.usage.total_tokens == 10

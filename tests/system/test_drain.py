@@ -52,7 +52,8 @@ def test_two_hundred_streams(tmp_path: Path, upstream: UpstreamProcess) -> None:
 def test_connections_that_are_open_already(tmp_path: Path, upstream: UpstreamProcess) -> None:
     """A request that was on its way is answered and its connection closed, a probe with 503 and Retry-After; one
     without a request ends."""
-    gateway = Gateway(tmp_path / "g", settings(upstream, grace=20))
+    # One worker: that one connection has ended tells that the worker of all has begun to drain.
+    gateway = Gateway(tmp_path / "g", settings(upstream, grace=20, workers=1))
     with (
         gateway.client(timeout=30) as stream,
         gateway.client() as halfway,

@@ -18,13 +18,13 @@ from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.openai_chat.wire import shown_finish
-from encke.dialects.port import COUNT, Tap
+from encke.dialects.port import Tap
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
 from encke.http.headers import visible, with_fields
 from encke.ledger.entry import NOTHING, Entry, Intent, Status
 from encke.ledger.journal import Journal
-from encke.ledger.settlement import estimate_tokens, used, with_rest
+from encke.ledger.settlement import used, with_rest
 
 MAX_ANSWER: Final = 32 << 20
 MAX_ERROR: Final = 64 << 10
@@ -118,7 +118,7 @@ class Attempt:
         size = 0
         for piece in body:
             size += len(piece)
-        self.input_estimate = estimate_tokens(size) if call.side.kind != COUNT else 0
+        self.input_estimate = passage.estimate(call, size)
         if upstream.seats is not None:
             self._seat = upstream.seats.take()
             if self._seat is None:

@@ -10,6 +10,7 @@ import msgspec
 from encke.calls.call import Call
 from encke.calls.upstream import Target
 from encke.core.chat import ChatReply, ChatRequest, CountReply
+from encke.core.embed import EmbedReply, EmbedRequest
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.body import check_size
@@ -23,6 +24,7 @@ from encke.dialects.table import PROVIDERS
 from encke.dialects.translate import Translator
 from encke.framing.json_lines import JsonLinesSplitter
 from encke.framing.sse import SseSplitter
+from encke.ledger.settlement import BYTES_PER_TOKEN, estimate_tokens
 
 REJECT: Final = "reject"
 # What bounds an answer, by any dialect's name. Some take 0 for no bound, some answer nothing then.
@@ -37,13 +39,14 @@ ORIGINS: Final = {
 class Passage:
     """One attempt's. `native`: nothing is translated."""
 
-    __slots__ = ("_hub", "_max_event", "_provider", "native", "op")
+    __slots__ = ("_estimate", "_hub", "_max_event", "_provider", "native", "op")
 
     def __init__(self, call: Call, target: Target) -> None:
         self.op = op = target.op(call.route)
         self.native = op == call.side.native
         self._provider: ProviderSide | None = PROVIDERS.get(op)
         self._hub: Hub | None = None
+        self._estimate = 0
         self._max_event = call.side.max_event if self.native or self._provider is None else self._provider.max_event
 
     def request(self, call: Call, target: Target) -> tuple[list[bytes | memoryview], bytes]:
@@ -77,6 +80,21 @@ class Passage:
             call.dropped = dropped
         return [rendered.body], rendered.fields
 
+    def estimate(self, call: Call, size: int) -> int:
+        """Tokens of the request, `size` bytes of which went out, in case nobody tells: nobody charges for counts, and
+        of what is to be embedded only the texts are read."""
+        if call.side.kind == COUNT:
+            return 0
+        if isinstance(self._hub, EmbedRequest):
+            size = sum(
+                [
+                    len(one.encode("utf-8", "replace")) if isinstance(one, str) else BYTES_PER_TOKEN * len(one)
+                    for one in self._hub.inputs
+                ]
+            )
+        self._estimate = estimate_tokens(size)
+        return self._estimate
+
     @property
     def lines(self) -> bool:
         """Whether streams come as lines of JSON, not as events."""
@@ -108,6 +126,8 @@ class Passage:
             return body, usage, reply.finish_reason
         assert self._provider is not None and self._hub is not None
         found = self._provider.read_reply(body, self._hub, call.id)
+        if isinstance(found, EmbedReply) and found.usage is None:
+            found = msgspec.structs.replace(found, usage=Usage(input=self._estimate, estimated=True))
         usage, finish = _told(found)
         return call.side.render_reply(found, parsed, call.id, call.started_ms // 1000), usage, finish
 

@@ -250,4 +250,4 @@ def said(command: list[str]) -> str:
     return done.stdout.strip()
 
 
-CANDIDATES: dict[str, type[Candidate]] = {c.name: c for c in (Direct, Nginx, Encke)}
+CANDIDATES: dict[str, type[Candidate]] = {c.name: c for c in (Direct, Nginx, Encke, Translated)}

@@ -20,13 +20,13 @@ from pathlib import Path
 
 import procs
 import where
-from candidates import CANDIDATES, Candidate, Encke, Limited, StartError, Translated, TwoWorkers, nginx_path
+from candidates import CANDIDATES, Candidate, Encke, Limited, StartError, TwoWorkers, nginx_path
 from cases import Setting, Window, begin, cases, measure, measure_idle
 from peers import PEERS
 from report import Results, against, last_line, rows, table
 from rig import BenchError, MissingTool, Upstream, build
 
-OTHERS: tuple[type[Candidate], ...] = (TwoWorkers, Limited, Translated)  # Encke as it is not by default
+OTHERS: tuple[type[Candidate], ...] = (TwoWorkers, Limited)  # Encke as it is not by default
 KNOWN = CANDIDATES | {other.name: other for other in OTHERS} | PEERS
 GENTLE = "gentle"  # the case for those that cannot do 500 requests/s; left out when there are none
 

@@ -6,7 +6,18 @@ import msgspec
 import pytest
 
 from encke.core.faults import Fault
-from encke.dialects.typed import check_depth, depth, is_set, read, read_any, read_list, read_map, read_string
+from encke.dialects.typed import (
+    MOST_VALUES,
+    check_depth,
+    check_size,
+    depth,
+    is_set,
+    read,
+    read_any,
+    read_list,
+    read_map,
+    read_string,
+)
 
 
 class Inner(msgspec.Struct):
@@ -66,3 +77,11 @@ def test_deep_nesting_is_no_error_of_ours() -> None:
     with pytest.raises(Fault) as raised:
         read_any(b"[" * 100_000 + b"]" * 100_000, "x")
     assert raised.value.code == "invalid_value" and raised.value.param == "x"
+
+
+def test_a_body_of_millions_of_values_is_refused_and_a_long_text_is_not() -> None:
+    """Each value that is translated becomes an object; commas in a text cost nothing."""
+    check_size(b'{"text":"' + b'a, \\" b,' * MOST_VALUES + b'"}')
+    check_size(b"[" + b"1," * MOST_VALUES + b"1]")
+    with pytest.raises(Fault, match="invalid_value"):
+        check_size(b"[" + b"1," * (MOST_VALUES + 1) + b"1]")

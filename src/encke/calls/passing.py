@@ -13,7 +13,6 @@ from encke.core.chat import ChatReply, ChatRequest, CountReply
 from encke.core.embed import EmbedReply, EmbedRequest
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
-from encke.dialects.body import check_size
 from encke.dialects.faults import parse_fault, retry_advice
 from encke.dialects.fit import fit
 from encke.dialects.losses import is_idle
@@ -22,6 +21,7 @@ from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
 from encke.dialects.results import moved_up
 from encke.dialects.table import PROVIDERS
 from encke.dialects.translate import Translator
+from encke.dialects.typed import check_size
 from encke.framing.json_lines import JsonLinesSplitter
 from encke.framing.sse import SseSplitter
 from encke.ledger.settlement import BYTES_PER_TOKEN, estimate_tokens
@@ -66,7 +66,9 @@ class Passage:
         if isinstance(hub, ChatRequest):
             if parsed.output_limit:
                 hub = msgspec.structs.replace(hub, max_tokens=parsed.output_limit)
-            hub = msgspec.structs.replace(hub, messages=moved_up(hub.messages))
+            moved = moved_up(hub.messages)
+            if moved is not hub.messages:
+                hub = msgspec.structs.replace(hub, messages=moved)
             hub, dropped = fit(hub, target.traits.capabilities)
         self._hub = hub
         rendered = self._provider.render(hub, target.model, target.traits)

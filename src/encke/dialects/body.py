@@ -15,9 +15,6 @@ NULL: Final = msgspec.Raw(b"null")
 MAX_MODEL_NAME: Final = 256
 LARGE: Final = 1 << 20
 MOST_FIELDS: Final = 100_000
-# Of a body that is translated: each becomes an object of its own.
-MOST_VALUES: Final = 500_000
-_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 _SPACED: Final = re.compile(rb'"[ \t\r\n]+:')
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -153,12 +150,3 @@ def wrong_type(name: str, raw: msgspec.Raw, openers: bytes) -> Fault:
     """The Fault of a value that begins with none of `openers`."""
     expected = " or ".join(dict.fromkeys(type_name(bytes([opener])) for opener in openers))
     return Fault("invalid_type", f"`{name}` must be {expected}, not {type_name(raw)}.", param=name)
-
-
-def check_size(data: bytes) -> None:
-    """A body that is to be read in full has no more values than any request has: millions of them would stop everybody
-    else for seconds. Raises Fault invalid_value."""
-    if data.count(b",") > MOST_VALUES and _STRINGS.sub(b"", data).count(b",") > MOST_VALUES:
-        raise Fault(
-            "invalid_value", f"The body has more than {MOST_VALUES} values, too many for a model of another dialect."
-        )

@@ -17,6 +17,7 @@ from encke.core.embed import EmbedReply, EmbedRequest
 from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.core.usage import Usage
+from encke.dialects.faults import parse_fault
 
 if TYPE_CHECKING:
     from encke.dialects.request import Request
@@ -239,8 +240,9 @@ class ProviderSide:
 
     def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
         """The Fault of an answer that is not a success."""
-        raise NotImplementedError
+        return parse_fault(status, body, retry_after)
 
     def content_bytes(self, body: bytes) -> int:
-        """How much of an answer there is in a body that is no stream, or a part of one, in bytes of text."""
-        raise NotImplementedError
+        """How much of an answer there is in a body that is no stream, or a part of one, in bytes of text. Vectors and
+        counts are none: what they cost follows from what was asked."""
+        return 0

@@ -26,6 +26,8 @@ _WORDS: Final = {
 }  # fmt: skip
 _WRONG: Final = re.compile(r"Expected `([^`]*)`(?:, got `([^`]*)`)?([^`]*?)(?: - at `\$([^`]*)`)?$")
 _MISSING: Final = re.compile(r"Object missing required field `([^`]*)`(?: - at `\$([^`]*)`)?$")
+# Of a body that is translated: each becomes an object of its own.
+MOST_VALUES: Final = 500_000
 _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -82,6 +84,15 @@ def invalid(path: str, why: str) -> Fault:
 def too_deep_at(path: str) -> Fault:
     """The Fault of a value that is nested too deeply."""
     return invalid(path, f"is nested more than {MAX_DEPTH} levels deep")
+
+
+def check_size(data: bytes) -> None:
+    """A body that is to be read in full has no more values than any request has: millions of them would stop everybody
+    else for seconds. Raises Fault invalid_value."""
+    if data.count(b",") > MOST_VALUES and _STRINGS.sub(b"", data).count(b",") > MOST_VALUES:
+        raise Fault(
+            "invalid_value", f"The body has more than {MOST_VALUES} values, too many for a model of another dialect."
+        )
 
 
 def check_depth(data: bytes) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from encke.core.chat import ChatRequest, CountReply
-from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.anthropic_messages.parse import parse_count
 from encke.dialects.anthropic_messages.parse_reply import parse_reply
 from encke.dialects.anthropic_messages.reader import MessagesReader
 from encke.dialects.anthropic_messages.render_request import render_request
-from encke.dialects.faults import parse_fault
 from encke.dialects.measure import text_bytes, texts_of
 from encke.dialects.port import CHAT, COUNT, Hub, HubReply, ProviderSide, Reader, Rendered
 
@@ -38,10 +36,6 @@ class MessagesProvider(ProviderSide):
         """See `ProviderSide`."""
         assert isinstance(request, ChatRequest)
         return MessagesReader(request)
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
 
     def content_bytes(self, body: bytes) -> int:
         """See `ProviderSide`."""

@@ -11,11 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.embed import EmbedRequest
-from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.cohere_chat.wire import EmbedAnswer
 from encke.dialects.embedding import bad_answer, note_unsaid, reply_of, texts_of, usage_of
-from encke.dialects.faults import parse_fault
 from encke.dialects.losses import Losses, own_extra
 from encke.dialects.port import EMBED, Hub, HubReply, ProviderSide, Rendered
 
@@ -73,11 +71,3 @@ class CohereEmbed(ProviderSide):
         units = answer.meta.billed_units if answer.meta is not None else None
         usage = usage_of(units.input_tokens) if units is not None else None
         return reply_of(request, answer.embeddings.floats or (), "", usage)
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
-
-    def content_bytes(self, body: bytes) -> int:
-        """Vectors are no text: what they cost follows from what was asked."""
-        return 0

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from encke.core.chat import ChatRequest
-from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.cohere_chat.parse import parse_reply
 from encke.dialects.cohere_chat.reader import CohereReader
 from encke.dialects.cohere_chat.render import render_request
-from encke.dialects.faults import parse_fault
 from encke.dialects.measure import text_bytes, texts_of
 from encke.dialects.port import CHAT, Hub, HubReply, ProviderSide, Reader, Rendered
 
@@ -35,10 +33,6 @@ class CohereChat(ProviderSide):
     def reader(self, request: Hub, call_id: str) -> Reader:
         """See `ProviderSide`."""
         return CohereReader(call_id)
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
 
     def content_bytes(self, body: bytes) -> int:
         """See `ProviderSide`."""

@@ -9,17 +9,13 @@ import msgspec
 
 from encke.dialects.body import opener
 from encke.dialects.google_generate.parse import field, snake
+from encke.dialects.openai_chat.bounds import MOST, MOST_COPIES, costly_part
 from encke.dialects.request import Body
-
-MOST: Final = 1 << 26
-MOST_COPIES: Final = 1 << 16
 
 # Parts that cost more than their own bytes: fetched, kept elsewhere, or counted by their size on a screen.
 _PARTS: Final = re.compile(
     rb'"(inline_?[dD]ata|file_?[dD]ata|video_?[mM]etadata|tool_?[cC]all|executable_?[cC]ode)"\s*+:'
 )
-# Letters may be written so, in keys too: a search for words would not find them.
-_ESCAPED: Final = re.compile(rb"\\u00[2-7]")
 _FIELDS: Final = ("cachedContent", "serviceTier", "modelArmorConfig")
 # Other outputs than text, and what costs by something else than tokens.
 _SETTINGS: Final = ("speechConfig", "imageConfig", "routingConfig", "modelSelectionConfig", "translationConfig")
@@ -31,7 +27,6 @@ _OURS: Final = frozenset({"functionDeclarations", "function_declarations"})
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _maps: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _any: Final = msgspec.json.Decoder()
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def settings(body: Body) -> Body:
@@ -93,20 +88,10 @@ def unbounded(body: Body) -> str | None:
         return "candidateCount"
     for name in _PARTED:
         raw = field(body, name)
-        found = _part(bytes(raw)) if raw is not None else None
+        found = costly_part(bytes(raw), _PARTS, "contents") if raw is not None else None
         if found is not None:
             return found
     return _server_tool(body)
-
-
-def _part(raw: bytes) -> str | None:
-    if _ESCAPED.search(raw):
-        try:
-            raw = _encode(_any.decode(raw))
-        except (msgspec.DecodeError, RecursionError):
-            return "contents"
-    found = _PARTS.search(raw)
-    return None if found is None else found[1].decode()
 
 
 def _server_tool(body: Body) -> str | None:

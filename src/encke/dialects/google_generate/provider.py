@@ -20,7 +20,15 @@ from encke.dialects.port import CHAT, COUNT, EMBED, LARGE_EVENT, Hub, ProviderSi
 _TEXTS: Final = texts_of("text", "code", "output", "data")
 
 
-class GoogleChat(ProviderSide):
+class GoogleProvider(ProviderSide):
+    """What they have in common: how Google says no."""
+
+    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
+        """See `ProviderSide`."""
+        return read_fault(status, body, retry_after)
+
+
+class GoogleChat(GoogleProvider):
     """`:generateContent` and `:streamGenerateContent?alt=sse`."""
 
     op = "generate"
@@ -42,16 +50,12 @@ class GoogleChat(ProviderSide):
         assert isinstance(request, ChatRequest)
         return GenerateReader(request, call_id)
 
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return read_fault(status, body, retry_after)
-
     def content_bytes(self, body: bytes) -> int:
         """See `ProviderSide`."""
         return text_bytes(_TEXTS, body)
 
 
-class GoogleCount(ProviderSide):
+class GoogleCount(GoogleProvider):
     """`:countTokens`."""
 
     op = "google_count"
@@ -66,16 +70,8 @@ class GoogleCount(ProviderSide):
         """See `ProviderSide`."""
         return read_count_reply(data)
 
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return read_fault(status, body, retry_after)
 
-    def content_bytes(self, body: bytes) -> int:
-        """See `ProviderSide`."""
-        return 0
-
-
-class GoogleEmbed(ProviderSide):
+class GoogleEmbed(GoogleProvider):
     """`:batchEmbedContents`, or `:embedContent` for one input."""
 
     kind = EMBED
@@ -92,11 +88,3 @@ class GoogleEmbed(ProviderSide):
         """See `ProviderSide`."""
         assert isinstance(request, EmbedRequest)
         return read_embed_reply(data, request)
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return read_fault(status, body, retry_after)
-
-    def content_bytes(self, body: bytes) -> int:
-        """See `ProviderSide`."""
-        return 0

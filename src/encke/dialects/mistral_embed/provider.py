@@ -11,10 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.embed import EmbedRequest
-from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.embedding import note_unsaid, parse_list, texts_of
-from encke.dialects.faults import parse_fault
 from encke.dialects.losses import Losses, own_extra
 from encke.dialects.port import EMBED, Hub, HubReply, ProviderSide, Rendered
 
@@ -52,11 +50,3 @@ class MistralEmbed(ProviderSide):
         """See `ProviderSide`."""
         assert isinstance(request, EmbedRequest)
         return parse_list(data, request)
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
-
-    def content_bytes(self, body: bytes) -> int:
-        """Vectors are no text: what they cost follows from what was asked."""
-        return 0

@@ -10,10 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.embed import EmbedRequest
-from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.embedding import bad_answer, note_unsaid, reply_of, texts_of, usage_of
-from encke.dialects.faults import parse_fault
 from encke.dialects.losses import Losses, own_extra
 from encke.dialects.ollama_chat.wire import EmbedAnswer
 from encke.dialects.port import EMBED, Hub, HubReply, ProviderSide, Rendered
@@ -56,11 +54,3 @@ class OllamaEmbed(ProviderSide):
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise bad_answer("it is not one of Ollama's") from error
         return reply_of(request, answer.embeddings, answer.model or "", usage_of(answer.prompt_eval_count))
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
-
-    def content_bytes(self, body: bytes) -> int:
-        """Vectors are no text: what they cost follows from what was asked."""
-        return 0

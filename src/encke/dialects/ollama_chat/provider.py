@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from encke.core.chat import ChatRequest
-from encke.core.faults import Fault
 from encke.core.traits import Traits
-from encke.dialects.faults import parse_fault
 from encke.dialects.measure import text_bytes, texts_of
 from encke.dialects.ollama_chat.parse import parse_reply
 from encke.dialects.ollama_chat.reader import OllamaReader
@@ -36,10 +34,6 @@ class OllamaChat(ProviderSide):
     def reader(self, request: Hub, call_id: str) -> Reader:
         """See `ProviderSide`."""
         return OllamaReader(call_id)
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
 
     def content_bytes(self, body: bytes) -> int:
         """See `ProviderSide`."""

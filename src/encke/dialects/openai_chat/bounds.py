@@ -98,15 +98,16 @@ def unbounded(body: Body) -> str | None:
     return server_tool(body)
 
 
-def costly_part(raw: bytes, parts: re.Pattern[bytes]) -> str | None:
-    """What in a list of messages is one of `parts`, which costs more than its bytes, by name."""
+def costly_part(raw: bytes, parts: re.Pattern[bytes], whole: str = "messages") -> str | None:
+    """What in a list of messages is one of `parts`, which costs more than its bytes, by name: that of the group that
+    was found, or `whole` for what cannot be read."""
     if _ESCAPED.search(raw):
         try:
             raw = _encode(_any.decode(raw))
         except (msgspec.DecodeError, RecursionError):
-            return "messages"
+            return whole
     found = parts.search(raw)
-    return None if found is None else (found[1] or found[2]).decode("utf-8", "replace")
+    return None if found is None else found[found.lastindex or 0].decode("utf-8", "replace")
 
 
 def server_tool(body: Body) -> str | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from encke.core.chat import ChatReply, ChatRequest
 from encke.core.embed import EmbedReply, EmbedRequest
-from encke.core.faults import Fault
 from encke.core.traits import Traits
-from encke.dialects.faults import parse_fault
 from encke.dialects.openai_chat.embeddings import read_embed_reply, render_embed
 from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.openai_chat.reader import ChatReader
@@ -17,10 +15,6 @@ from encke.dialects.port import CHAT, EMBED, Hub, ProviderSide, Reader, Rendered
 
 class OpenAIProvider(ProviderSide):
     """What both have."""
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
 
     def content_bytes(self, body: bytes) -> int:
         """See `ProviderSide`."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from encke.core.chat import ChatReply, ChatRequest
-from encke.core.faults import Fault
 from encke.core.traits import Traits
-from encke.dialects.faults import parse_fault
 from encke.dialects.measure import text_bytes, texts_of
 from encke.dialects.openai_responses.output import parse_response
 from encke.dialects.openai_responses.reader import ResponsesReader
@@ -36,10 +34,6 @@ class ResponsesProvider(ProviderSide):
     def reader(self, request: Hub, call_id: str) -> Reader:
         """See `ProviderSide`."""
         return ResponsesReader(call_id)
-
-    def read_fault(self, status: int, body: bytes, retry_after: float | None) -> Fault:
-        """See `ProviderSide`."""
-        return parse_fault(status, body, retry_after)
 
     def content_bytes(self, body: bytes) -> int:
         """See `ProviderSide`."""

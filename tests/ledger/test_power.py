@@ -87,7 +87,9 @@ class Writing:
         for file, path in zip(self._open, self.paths, strict=True):
             file.seek(0)
             files.append(file.read(SLOTS_SEEN if path.suffix == ".slots" else SEGMENT_SIZE))
-        self.moments.append(Moment(files, 0))
+        # A step changes one file, seldom two: the others are the same objects as before.
+        before = self.moments[-1].files if self.moments else files
+        self.moments.append(Moment([old if old == new else new for old, new in zip(before, files, strict=True)], 0))
 
     def _learn(self) -> None:
         """What was written, read from the files as they are at the end, and how much of it at each moment."""

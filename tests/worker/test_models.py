@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from encke.worker.listing import Listed
 from encke.worker.models import Discovery
 from tests.support.client import chat
 from tests.support.gateway import KEY, Gateway, lab
+from tests.support.weights import share_weights
 
 BARE = [{"id": "m1", "created": 5}, {"name": "no id"}, {"id": 7}, {"id": ""}, {"id": "org/m2"}]
 LISTED = {"object": "list", "data": [{"id": "m1", "created": 5, "owned_by": "x"}, {"id": "org/m2"}]}
@@ -191,3 +193,20 @@ def test_prices_are_told_when_asked_for(tmp_path: Path, provider: Provider) -> N
     assert version.startswith("set-") and price == {"provider": "lab", "model": "m1", "price": own}
     assert by_id["lab/org/m2"] == [{"provider": "lab", "model": "org/m2", "price": None}]
     assert one["prices"] == by_id["fast"] == [{**price, "price": {"version": version, **own}}]
+
+
+@pytest.mark.model
+def test_an_engine_that_is_busy_is_listed(tmp_path: Path) -> None:
+    """The embedded model is in the list while its engine has no time to answer, and not while there is no engine."""
+    share_weights(tmp_path / "data")
+    with Gateway(tmp_path, {"server": {"workers": 1}}, ready_within=60) as running, running.client() as client:
+
+        def listed() -> list[str]:
+            return [one["id"] for one in client.call("GET", "/v1/models", key=running.key).json()["data"]]
+
+        running.wait_for(lambda: running.run.get("engine"), 120, "the engine did not start")
+        os.kill(running.pids("engine")[0], signal.SIGSTOP)
+        assert listed() == ["local"]
+        os.kill(running.pids("engine")[0], signal.SIGKILL)
+        running.wait_for(lambda: listed() == [], 30, "it is listed although it is gone")
+        running.wait_for(lambda: listed() == ["local"], 60, "it is not listed although it is back")

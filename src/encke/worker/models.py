@@ -51,6 +51,7 @@ class Discovery:
         self._answered: set[str] = set()
         self._slow: set[str] = set()  # those that a caller has waited for in vain
         self._details: dict[tuple[str, str], Listed] = {}
+        self._engine_away = False  # it was asked, and nobody answers; one that is only slow is there
 
     def inherit(self, old: Discovery) -> None:
         """Know what `old` has found out, of the upstreams that are still the same."""
@@ -65,6 +66,7 @@ class Discovery:
             if name in old._catalogue.offered:
                 self._catalogue.offer(name, old._catalogue.offered[name])
         self._details = {key: item for key, item in old._details.items() if key[0] in self._gets}
+        self._engine_away = old._engine_away
 
     async def discover(self) -> None:
         """Ask whoever has not been asked lately, and wait a moment for those that have not answered yet.
@@ -104,14 +106,17 @@ class Discovery:
 
     async def _ask(self, name: str, deadline: float) -> None:
         try:
+            listed = None
             for get in self._gets[name]:
                 listed = await self._pages(self._upstreams[name], get, deadline)
                 if listed is not None:
                     self._take(name, listed)
                     break
-        except (Fault, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             if name == LOCAL:
-                self._catalogue.offered.pop(LOCAL, None)
+                self._engine_away = listed is None
+        except (Fault, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            if name == LOCAL:
+                self._engine_away = not (isinstance(error, Fault) and error.code == "upstream_timeout")
         finally:
             self._asking.pop(name, None)
             if not self._awaited():
@@ -178,7 +183,7 @@ class Discovery:
         return Shown(model.name, item.created, item.title, said, CHAT in kinds, EMBED in kinds)
 
     def list(self, rules: tuple[Rules, ...] = (), now_ms: int = 0) -> dict[str, object]:
-        """All models that these rules allow, as `record` has them; the embedded one only while its engine answers."""
+        """All models that these rules allow, as `record` has them; the embedded one unless its engine is away."""
         return {"object": "list", "data": [self.record(model, now_ms) for model in self._allowed(rules)]}
 
     def page(self, shape: str, query: bytes, rules: tuple[Rules, ...] = ()) -> dict[str, Any]:
@@ -215,7 +220,7 @@ class Discovery:
         return {**self.record(model, now_ms), **details(shown)}
 
     def _shown(self, model: Model) -> bool:
-        return model.name != LOCAL or LOCAL in self._catalogue.offered
+        return model.name != LOCAL or not self._engine_away
 
 
 def _ignore(error: BaseException | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -36,6 +38,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LINES] = []
 
 
+def note_failure(what: str) -> None:
+    """A line for the file that ENCKE_FAILED names, if it does: a test's id, or what no test is to blame for."""
+    if path := os.environ.get("ENCKE_FAILED"):
+        with Path(path).open("a") as file:
+            file.write(f"{what}\n")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What failed is named for whoever wants to run it again."""
+    if report.failed:
+        note_failure(report.nodeid)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Whatever ran: no secret may lie in what it has left. One that does fails the run."""
     config = session.config
@@ -47,6 +62,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         seen = ", ".join(f"{count} {name}" for name, count in counts.items())
         lines.append(f"secrets: {len(PLANTED)} canaries, {len(leaks)} found in {seen}")
     for leak in leaks:
+        note_failure(f"LEAK of {leak.secret}")
         lines.append(f"LEAK of {leak.secret} ({leak.disguise}) in {leak.where}: {leak.excerpt}")
     if leaks and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

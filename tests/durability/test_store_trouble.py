@@ -41,7 +41,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def mounted(folder: Path, how: str) -> None:
-    """Mount it again, `ro` or `rw`; once those who had it open and are dead have let go of it, which may take a while."""
+    """Mount it again, `ro` or `rw`; when the dead who had it open have let go of it, which may take a while."""
     ends = time.monotonic() + 20
     while (made := subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], capture_output=True)).returncode:
         assert time.monotonic() < ends, made.stderr.decode()

@@ -14,9 +14,10 @@ from tools.openapi_parts import AFTER, ALWAYS, CALLED, LEFT, Json, refs
 
 from encke import __version__
 from encke.calls.replies import MAX_NAME
-from encke.core.faults import FAULTS
+from encke.core.faults import FAULTS, Fault
 from encke.dialects.body import MAX_MODEL_NAME
 from encke.dialects.openai_chat.wire import ROUTES as SHAPES
+from encke.dialects.table import CLIENTS
 from encke.worker.routes import METHODS, MODEL_PATH, MODEL_PATHS, MODEL_ROUTE, ROUTES, Route
 from tools import openapi_parts as parts
 
@@ -323,7 +324,9 @@ def _bad(route: Route) -> Json:
     """An answer for each status, with the codes it may carry."""
     grouped: dict[int, list[str]] = {}
     for code in codes(route):
-        grouped.setdefault(FAULTS[code].status, []).append(code)
+        side = CLIENTS.get(route.name)
+        status = FAULTS[code].status if side is None else side.fault_status(Fault(code, ""))
+        grouped.setdefault(status, []).append(code)
     if route.method == "POST":
         envelope = _WIRES[route.name].error
         found: Json = {str(status): _error(status, of, envelope) for status, of in sorted(grouped.items())}
@@ -342,7 +345,7 @@ def _error(status: int, of: Iterable[str], envelope: str = "Error") -> Json:
     elif envelope == "Error":
         code = {"code": {"enum": list(of)}, "type": {"enum": sorted({FAULTS[one].type for one in of})}}
         schema = {"allOf": [schema, {"properties": {"error": {"properties": code}}}]}
-    headers = refs(ALWAYS) | refs(("x-should-retry",)) | refs(AFTER, required=status == 503)
+    headers = refs(ALWAYS) | refs(("x-encke-error-code", "x-should-retry")) | refs(AFTER, required=status in (503, 529))
     if status == 429:
         headers |= refs(LEFT)
     return {"description": " ".join(lines), "headers": headers, "content": {"application/json": {"schema": schema}}}

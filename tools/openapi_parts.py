@@ -52,12 +52,13 @@ def headers() -> Json:
         ),
         **{name: _rate(name) for name in LEFT},
         "x-encke-models-missing": ({"type": "string"}, "The providers whose list of models is not there."),
+        "x-encke-error-code": ({"enum": sorted(FAULTS)}, "The error's code, whatever the dialect of the body."),
         "x-should-retry": ({"enum": ["true", "false"]}, "Whether the same request may be sent again."),
         "retry-after": ({"type": "integer", "minimum": 1, "maximum": 600}, "Seconds to wait first."),
         "retry-after-ms": ({"type": "integer", "minimum": 1000, "maximum": 600_000}, "The same in milliseconds."),
     }
     # An early head of a stream, sent to keep the connection open, has only the id: see the chat reference.
-    sure = ("x-request-id", "x-should-retry")
+    sure = ("x-request-id", "x-should-retry", "x-encke-error-code")
     made: Json = {
         name: {"required": name in sure, "schema": schema, "description": text}
         for name, (schema, text) in table.items()

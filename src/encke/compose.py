@@ -36,7 +36,7 @@ from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
 from encke.local.seats import Seats
 from encke.providers.capabilities import traits_of
-from encke.providers.heads import heads, heads_of, list_requests
+from encke.providers.heads import collections, heads, heads_of, list_requests
 from encke.providers.presets import Preset, read_presets, usual_variables
 from encke.providers.prices import ProviderPrices, own_pricing
 from encke.providers.provider import Credential, Provider
@@ -157,7 +157,11 @@ def worker_providers(
     providers = dict(resolve(config, presets, dict(provider_keys), DIALECT_OPS))
     if engine is not None:
         providers[LOCAL] = engine_provider(
-            presets[LOCAL], config.timeouts, unix_socket=engine.socket, api_key=Secret(engine.api_key)
+            presets[LOCAL],
+            config.timeouts,
+            unix_socket=engine.socket,
+            api_key=Secret(engine.api_key),
+            context=config.local.context,
         )
     return providers
 
@@ -180,7 +184,7 @@ def make_catalogue(config: Config, providers: Mapping[str, Provider]) -> Catalog
     for name, settings in config.models.items():
         fallback = tuple(target for other in settings.fallback for target in targets_of(other))
         aliases[name] = Model(name, targets_of(name), fallback)
-    catalogue = Catalogue(frozenset(providers), aliases)
+    catalogue = Catalogue(frozenset(providers), aliases, collections=collections(providers))
     for name, provider in providers.items():
         if provider.models and name != LOCAL:
             catalogue.offer(name, provider.models)

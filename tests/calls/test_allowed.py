@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from encke.calls.allowed import allowed, check_model, check_others, policy
@@ -59,15 +58,14 @@ def test_the_refusal() -> None:
     check_model(catalogue(), (), "dear", None)
 
 
-@pytest.mark.parametrize("name", ["models", "preset"])
-def test_a_key_of_some_models_chooses_the_model(name: str) -> None:
-    """The provider may not, whatever stands there; other keys may leave it to the provider."""
-    body = {name: msgspec.Raw(b'["b"]')}
-    with pytest.raises(Fault) as caught:
-        check_others(body, True, False)
-    assert (caught.value.code, caught.value.param) == ("model_not_allowed", name)
-    check_others(body, False, False)
-    check_others({name: msgspec.Raw(b"null")}, True, True)
+def test_a_key_of_some_models_chooses_the_model() -> None:
+    """The provider may not; other keys may leave it to the provider, unless somebody has to know the price."""
+    for limited, charged, code in ((True, False, "model_not_allowed"), (False, True, "invalid_value")):
+        with pytest.raises(Fault) as caught:
+            check_others("tools[0].model", limited, charged)
+        assert (caught.value.code, caught.value.param) == (code, "tools[0].model")
+    check_others("models", False, False)
+    check_others(None, True, True)
 
 
 @pytest.mark.parametrize(

@@ -21,17 +21,20 @@ from encke.core.faults import FAULTS, Fault
 )
 def test_when_to_try_again(after: float | None, fields: str) -> None:
     """1 to 600 s; beyond a minute a client need not wait."""
-    assert retry_fields(Fault("upstream_rate_limited", "Slow down.", retry_after=after)) == fields
+    code = "x-encke-error-code: upstream_rate_limited\r\n"
+    assert retry_fields(Fault("upstream_rate_limited", "Slow down.", retry_after=after)) == code + fields
 
 
 @pytest.mark.parametrize("code", sorted(code for code, kind in FAULTS.items() if kind.status == 503))
 def test_503_always_says_when(code: str) -> None:
     """Also where nobody has given a time."""
-    assert retry_fields(Fault(code, "Not now.")).startswith("retry-after: 1\r\n")
+    assert "\r\nretry-after: 1\r\n" in retry_fields(Fault(code, "Not now."))
 
 
 @pytest.mark.parametrize("code", sorted(FAULTS))
 def test_every_error_says_whether(code: str) -> None:
-    """As its row of the table has it; what it brings of its own goes out with it."""
+    """As its row of the table has it; what it brings of its own goes out with it. The code is said to callers of all
+    dialects alike."""
     fields = retry_fields(Fault(code, "No.", headers=(("allow", "GET"),)))
     assert f"x-should-retry: {'true' if FAULTS[code].retry else 'false'}\r\nallow: GET\r\n" in fields
+    assert fields.startswith(f"x-encke-error-code: {code}\r\n")

@@ -69,7 +69,7 @@ def test_a_budget_says_whose_how_much_and_until_when(limit: Limit, facts: dict[s
     fault = refusal(limit, _no(**facts))
     assert (fault.status, fault.code, fault.kind.type) == (429, "insufficient_quota", "insufficient_quota")
     assert fault.message == text
-    assert retry_fields(fault) == "x-should-retry: false\r\n"
+    assert retry_fields(fault) == "x-encke-error-code: insufficient_quota\r\nx-should-retry: false\r\n"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_rate_says_which_and_when(limit: Limit, facts: dict[str, Any], text: s
     fault = refusal(limit, _no(**facts))
     assert (fault.status, fault.code, fault.kind.type) == (429, "rate_limit_exceeded", "rate_limit_error")
     assert fault.message == text
-    assert retry_fields(fault) == fields
+    assert retry_fields(fault) == f"x-encke-error-code: {fault.code}\r\n{fields}"
 
 
 def test_a_keeper_that_cannot_tell_is_no_refusal() -> None:

@@ -37,6 +37,15 @@ def test_names(catalogue: Catalogue, name: str, target: TargetName) -> None:
     assert catalogue.resolve(name).targets == (target,)
 
 
+def test_a_collection_of_one_provider(catalogue: Catalogue) -> None:
+    """Ids that no list has begin with their collection's name, which stays a part of them."""
+    catalogue.collections = {"tunedModels": "two"}
+    found = catalogue.resolve("tunedModels/mine")
+    assert (found.name, found.targets) == ("two/tunedModels/mine", (TargetName("two", "tunedModels/mine"),))
+    for name in ("tunedModels/", "tunedModels", "others/mine"):
+        assert catalogue.find(name) is None
+
+
 def test_alias(catalogue: Catalogue) -> None:
     """An alias has its targets and fallbacks as configured."""
     assert catalogue.resolve("fast") is FAST

@@ -58,4 +58,18 @@ USUAL = b"POST /x HTTP/1.1\r\nHost: h\r\nanthropic-version: 2023-06-01\r\nConten
 )
 def test_fields_in_place_of_others(fields: bytes, head: bytes) -> None:
     """What a call has of its own stands in place of what all calls have, whatever the case; never twice."""
-    assert with_fields(USUAL, fields) == head
+    assert with_fields(USUAL, fields) == (head, fields)
+
+
+@pytest.mark.parametrize(
+    ("own", "callers", "joined"),
+    [
+        (b"anthropic-beta: a-1\r\n", b"anthropic-beta: b-2\r\n", b"anthropic-beta: a-1, b-2\r\n"),
+        (b"Anthropic-Beta: a-1,b-2 \r\n", b"anthropic-beta: b-2, ,c-3\r\n", b"anthropic-beta: a-1, b-2, c-3\r\n"),
+        (b"anthropic-beta:\r\n", b"anthropic-beta: b-2\r\n", b"anthropic-beta: b-2\r\n"),
+    ],
+)
+def test_lists_are_joined(own: bytes, callers: bytes, joined: bytes) -> None:
+    """What all calls ask for holds beside what a call asks for; each once, in one field, and other fields stay."""
+    head, fields = with_fields(b"POST /x HTTP/1.1\r\n" + own + b"content-length: ", callers + b"x-a: b, b\r\n")
+    assert (head, fields) == (b"POST /x HTTP/1.1\r\ncontent-length: ", joined + b"x-a: b, b\r\n")

@@ -11,7 +11,7 @@ from encke.config.secret import Secret
 from encke.config.settings import Config, ProviderSettings
 from encke.core.faults import Fault
 from encke.dialects.table import DIALECT_OPS
-from encke.providers.heads import heads, heads_of, list_requests
+from encke.providers.heads import collections, heads, heads_of, list_requests
 from encke.providers.presets import read_presets
 from encke.providers.provider import Provider
 from encke.providers.resolve import resolve
@@ -95,6 +95,13 @@ def test_the_model_in_the_path() -> None:
     tuned = of_model(provider, "tunedModels/mine-1")["generate"]
     assert line(tuned) == "POST /v1beta/tunedModels/mine-1:generateContent"
     assert list(found) == list(heads(provider, None))
+
+
+def test_a_collection_that_one_provider_has() -> None:
+    """Whose models stand in paths below their collection; of two nobody knows which is meant."""
+    google, other = known("google"), known("openai")
+    assert collections({"openai": other, "g": google}) == {"tunedModels": "g"}
+    assert collections({"openai": other}) == collections({"g": google, "h": google}) == {}
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from encke.catalogue.prices import PriceBook
+from encke.compose import price_file
 from encke.config.load import load, read_environment
 from encke.config.problems import ConfigError
 from encke.config.secret import Secret
 from encke.config.settings import Timeouts
 from encke.dialects.table import DIALECT_OPS
+from encke.providers.capabilities import traits_of
 from encke.providers.describe import describe
 from encke.providers.presets import read_presets, usual_variables
 from encke.providers.provider import Credential, Provider
@@ -225,6 +228,14 @@ def test_the_engine_as_a_provider() -> None:
         True,
     )
     assert engine_provider(PRESETS["local"], Timeouts(), unix_socket="/run/e.sock").unix_socket == "/run/e.sock"
+
+
+def test_what_the_engine_is_known_to_read() -> None:
+    """Its settings say it; nobody has to ask the engine."""
+    for context in (4096, 0):
+        engine = engine_provider(PRESETS["local"], Timeouts(), context=context)
+        said = traits_of(engine, PriceBook(price_file))("local").capabilities
+        assert (said.context, said.images) == (context, False)
 
 
 def test_credentials() -> None:

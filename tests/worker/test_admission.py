@@ -104,6 +104,25 @@ def test_refusals(admission: Admission, asked: Request, expected: str) -> None:
     assert code(admission, asked) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "in_query", "how"),
+    [
+        ("/v1/chat/completions", {}, False, "`Authorization: Bearer sk-…`."),
+        ("/v1/messages", {}, False, "`x-api-key: sk-…` or"),
+        ("/v1/v1/messages/count_tokens", {}, False, "`x-api-key: sk-…` or"),
+        ("/v1/models", {"anthropic_version": "2023-06-01"}, False, "`x-api-key: sk-…` or"),
+        ("/v1beta/models/m:generateContent", {}, True, "`x-goog-api-key: sk-…`."),
+    ],
+)
+def test_how_a_key_is_sent(admission: Admission, path: str, headers: dict[str, str], in_query: bool, how: str) -> None:
+    """In the header of the caller's own dialect."""
+    asked = request(b"", **headers)
+    asked.path = path
+    with pytest.raises(Fault) as raised:
+        admission.admit(asked, in_query)
+    assert raised.value.code == "missing_api_key" and f"Send it as {how}" in raised.value.message
+
+
 def test_a_remembered_key_does_not_hide_a_second_one(admission: Admission) -> None:
     """What is remembered for a header counts only while that header is all there is."""
     assert admission.admit(request(authorization=f"Bearer {GOOD}")).public_id == "good"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from encke.worker.routes import METHODS
 from tests.support.gateway import Gateway
 
 ORIGIN = "https://app.example"
@@ -84,3 +85,40 @@ def test_a_wish_for_another_protocol_changes_nothing_else(
         answer = client.read("GET")
         assert (answer.status, answer.header("connection")) == (200, "close")
         assert client.wait_ended()
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/v1/nothing", "under /v1, such as /v1/chat/completions, and those with the model in the path under /v1beta"),
+        ("/v1beta", "/v1beta/models/MODEL:generateContent"),
+        ("/v1/v1beta/models/m:generateContent", "take it off the base URL"),
+        ("/v1/responses/resp_1", "Answers are not kept here"),
+        ("/v1/responses/input_tokens", "Answers are not kept here"),
+    ],
+)
+def test_a_path_that_is_none(gateway: Gateway, path: str, says: str) -> None:
+    """404, which says where the routes of each dialect are, and what there is in place of what was asked for."""
+    with gateway.client() as client:
+        answer = client.call("POST", path, {}, key=gateway.key)
+    assert (answer.status, answer.header("x-encke-error-code")) == (404, "not_found")
+    assert says in answer.json()["error"]["message"]
+
+
+def test_a_method_that_is_none(gateway: Gateway) -> None:
+    """404 with those that there are, in the dialect that was meant."""
+    with gateway.client() as client:
+        answer = client.call("POST", "/v1beta/models/m:frobnicate", {}, key=gateway.key)
+    assert (answer.status, answer.json()["error"]["status"]) == (404, "NOT_FOUND")
+    message = answer.json()["error"]["message"]
+    assert "`frobnicate`" in message and all(name in message for name in METHODS)
+
+
+def test_no_key_in_each_dialect(gateway: Gateway) -> None:
+    """The envelope and the header are the caller's own; the code is in a header for those that have no place for it."""
+    with gateway.client() as client:
+        anthropic = client.call("POST", "/v1/messages", {})
+        google = client.call("POST", "/v1beta/models/m:generateContent", {})
+    assert anthropic.json()["error"]["type"] == "authentication_error" and "x-api-key" in anthropic.body.decode()
+    assert google.json()["error"]["status"] == "UNAUTHENTICATED" and "x-goog-api-key" in google.body.decode()
+    assert {one.header("x-encke-error-code") for one in (anthropic, google)} == {"missing_api_key"}

@@ -43,6 +43,7 @@ def test_one_model(path: str, model: str) -> None:
     [
         ("/v1beta/models/gemini-2.5-pro:generateContent", "gemini-2.5-pro"),
         ("/v1beta/models/lab/m:8b:streamGenerateContent", "lab/m:8b"),
+        ("/v1beta/tunedModels/mine:generateContent", "tunedModels/mine"),
         ("/v1beta/lab/m:generateContent", "lab/m"),  # Vercel's SDK, where an id has a slash
     ],
 )

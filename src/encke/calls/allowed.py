@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from encke.catalogue.catalogue import Catalogue, Model
 from encke.core.faults import Fault
 from encke.core.redact import without_keys
 from encke.core.traits import POLICIES, Unsupported, strictest
-from encke.dialects.openai_chat.wire import NULL
-from encke.dialects.request import Body
 from encke.http.headers import visible
 from encke.keys.grant import Grant, Rules
 from encke.keys.rules import model_allowed
@@ -30,28 +26,25 @@ def allowed(catalogue: Catalogue, rules: tuple[Rules, ...], asked: str, model: M
     return model_allowed(rules, names)
 
 
-# Fields by which a provider takes another model than the one that is asked for (OpenRouter; Anthropic's `fallbacks`).
-OTHERS: Final = ("models", "preset", "fallbacks")
-
-
-def check_others(body: Body, limited: bool, charged: bool) -> None:
-    """Whether the request leaves it to the provider which model answers. Raises Fault model_not_allowed where the key's
-    rules name models (`limited`), invalid_value where a budget applies (`charged`): nobody could tell the price."""
-    for name in OTHERS:
-        if name in body and body[name] != NULL:
-            if limited:
-                raise Fault(
-                    "model_not_allowed",
-                    f"This key may use some models only, and `{name}` leaves it to the provider which one answers.",
-                    param=name,
-                )
-            if charged:
-                raise Fault(
-                    "invalid_value",
-                    f"A budget applies to this key, and with `{name}` nobody can tell which model's price to charge. "
-                    "Leave it out; an alias with a fallback in the gateway's settings does the same.",
-                    param=name,
-                )
+def check_others(name: str | None, limited: bool, charged: bool) -> None:
+    """Whether another model may answer, or work for the answer, than the one that is asked for: `name` is what in the
+    request says so (`ClientSide.others`). Raises Fault model_not_allowed where the key's rules name models (`limited`),
+    invalid_value where a budget applies (`charged`): nobody could tell the price."""
+    if name is None:
+        return
+    if limited:
+        raise Fault(
+            "model_not_allowed",
+            f"This key may use some models only, and with `{name}` another may answer.",
+            param=name,
+        )
+    if charged:
+        raise Fault(
+            "invalid_value",
+            f"A budget applies to this key, and with `{name}` nobody can tell which model's price to charge. "
+            "Leave it out; an alias with a fallback in the gateway's settings does the same.",
+            param=name,
+        )
 
 
 def check_model(catalogue: Catalogue, rules: tuple[Rules, ...], asked: str, model: Model | None) -> None:

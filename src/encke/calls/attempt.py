@@ -149,7 +149,7 @@ class Attempt:
         heads, op = self.target.heads, passage.op
         head = heads[op] if not parsed.stream else heads.get(op + ".stream", heads[op])
         if fields:
-            head = with_fields(head, fields)
+            head, fields = with_fields(head, fields)
         connection.send(self, b"%b%d\r\n%b\r\n" % (head, size, fields), body, size)
 
     def _open_journal(self) -> None:

@@ -183,7 +183,10 @@ class Call:
             # Attempts that failed may have cost something all the same.
             cost = cost_field(self.cost) if self.cost and not self.unpriced else ""
             self.respond(
-                fault.status, "application/json", self.side.render_fault(fault, self.id), retry_fields(fault) + cost
+                self.side.fault_status(fault),
+                "application/json",
+                self.side.render_fault(fault, self.id),
+                retry_fields(fault) + cost,
             )
 
     def _fields(self) -> str:
@@ -219,16 +222,17 @@ def named(call: Call) -> str:
 
 
 def retry_fields(fault: Fault) -> str:
-    """Headers of an error: whether to try again, when, and what the fault brings of its own."""
+    """Headers of an error: its code, which not every dialect's envelope has a place for; whether to try again, when,
+    and what the fault brings of its own."""
     retry = fault.kind.retry
-    fields = ""
+    fields = f"x-encke-error-code: {fault.code}\r\n"
     after = fault.retry_after
     if after is None and fault.status == 503:
         after = 1.0  # a 503 always says when: the provider's own may not have
     if after is not None:
         after = min(max(after, 1.0), 600.0)
         retry = retry and after <= 60.0
-        fields = f"retry-after: {int(-(-after // 1))}\r\nretry-after-ms: {int(after * 1000)}\r\n"
+        fields += f"retry-after: {int(-(-after // 1))}\r\nretry-after-ms: {int(after * 1000)}\r\n"
     own = ""
     for name, value in fault.headers:
         if name == "x-should-retry":

@@ -82,7 +82,7 @@ class Purse:
         self._size(call, strict)
         money = 0
         if charges.budgets and call.side.kind != COUNT:
-            check_others(parsed.body, False, True)
+            check_others(call.side.others(parsed), False, True)
             targets, money = _priced(call, targets, strict)
             if strict and money:
                 _check_bounds(call)

@@ -151,7 +151,8 @@ async def find_targets(desk: Desk, call: Call) -> list[Target]:
     if rules:
         check_model(catalogue, rules, call.asked, model)
         if call.parsed is not None:
-            check_others(call.parsed.body, any(one.models is not None for one in rules), False)
+            limited = any(one.models is not None for one in rules)
+            check_others(call.side.others(call.parsed) if limited else None, limited, False)
     if model is None:
         model = catalogue.resolve(call.asked)
     first, fallback = desk.targets_of(model)

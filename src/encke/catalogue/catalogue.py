@@ -41,11 +41,13 @@ class Model:
 
 @dataclass(slots=True)
 class Catalogue:
-    """All names. `offered` holds what each provider is known to offer: by configuration, or because it was asked."""
+    """All names. `offered` holds what each provider is known to offer: by configuration, or because it was asked.
+    `collections` are what ids of models begin with that no list has, and the one provider who has such ids."""
 
     providers: frozenset[str]
     aliases: Mapping[str, Model]
     offered: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    collections: Mapping[str, str] = field(default_factory=dict)
     _known: dict[str, Model] = field(default_factory=dict)
     _nearest: Nearest | None = None
 
@@ -88,6 +90,9 @@ class Catalogue:
         provider, slash, upstream = name.partition("/")
         if slash and upstream and provider in self.providers and provider != LOCAL:
             return self._direct(provider, upstream)
+        owner = self.collections.get(provider) if slash and upstream else None
+        if owner is not None:
+            return self._direct(owner, name)
         offering = self._offering(name)
         return self._direct(offering[0], name) if len(offering) == 1 else None
 

@@ -18,6 +18,7 @@ from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.core.usage import Usage
 from encke.dialects.faults import parse_fault
+from encke.dialects.others import others
 
 if TYPE_CHECKING:
     from encke.dialects.request import Request
@@ -180,6 +181,11 @@ class ClientSide:
         """What in the request has a cost that neither its bytes nor its limits bound, by name; None: nothing."""
         return None
 
+    def others(self, request: Request) -> str | None:
+        """What in the request lets a provider take another model than the one that is asked for, by name; None:
+        nothing."""
+        return others(request.body)
+
     def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
         """The body for an upstream of the same dialect, in pieces: all stays as it was read, but for the model, and
         `request.output_limit` where the gateway sets one."""
@@ -208,6 +214,10 @@ class ClientSide:
     def shown_name(self, name: str) -> str:
         """What this dialect calls something that was dropped."""
         return name
+
+    def fault_status(self, fault: Fault) -> int:
+        """The status of an answer that tells of a failure."""
+        return fault.status
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:
         """The error envelope."""

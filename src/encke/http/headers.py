@@ -77,15 +77,27 @@ def visible(value: str, limit: int = 256) -> str:
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"%{byte:02X}" for byte in encoded)[:limit]
 
 
-def with_fields(head: bytes, fields: bytes) -> bytes:
-    """A request's head that is to be followed by `fields`: without those of its own that have the same names.
+def with_fields(head: bytes, fields: bytes) -> tuple[bytes, bytes]:
+    """A request's head and the fields that are to follow it: of two that have the same name the head's is left out; a
+    list's values are joined, the head's first, each once.
 
     Names are compared in lower case; the first line is none. Every field ends in CRLF.
     """
+    made = b""
     for field in fields.split(b"\r\n"):
-        name = b"\r\n%b:" % field.partition(b":")[0].lower()
-        at = head.lower().find(name) if field else -1
+        if not field:
+            continue
+        name, _, value = field.partition(b":")
+        at = head.lower().find(b"\r\n%b:" % name.lower())
         end = head.find(b"\r\n", at + 2)
         if at >= 0 and end > 0:
+            if name.lower() in LIST_REQUEST_HEADERS:
+                field = b"%b: %b" % (name, _joined(head[at + 2 : end].partition(b":")[2], value))
             head = head[: at + 2] + head[end + 2 :]
-    return head
+        made += field + b"\r\n"
+    return head, made
+
+
+def _joined(*lists: bytes) -> bytes:
+    words = [word.strip() for one in lists for word in one.split(b",")]
+    return b", ".join(dict.fromkeys(word for word in words if word))

@@ -25,7 +25,8 @@ MODEL: Final = "{model}"
 # Google's method behind a colon.
 _IN_PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # Google's ids may say whose collection they are in (ai.google.dev/api/models); plain ones are in the first.
-_COLLECTIONS: Final = ("models/", "tunedModels/")
+_TUNED: Final = "tunedModels"
+_COLLECTIONS: Final = ("models/", f"{_TUNED}/")
 # Models whose heads are remembered, for each credential: callers may make names up.
 _REMEMBERED: Final = 256
 
@@ -63,6 +64,17 @@ def heads_of(provider: Provider, credential: Credential | None) -> Callable[[str
         }
 
     return of_model
+
+
+def collections(providers: Mapping[str, Provider]) -> dict[str, str]:
+    """What ids of models begin with that stand in no list, and the one provider who can have such; empty for several,
+    since nobody knows which is meant."""
+    having = [
+        name
+        for name, provider in providers.items()
+        if any(f"/models/{MODEL}" in target(provider, op) for op in provider.paths if op in PATHS)
+    ]
+    return {_TUNED: having[0]} if len(having) == 1 else {}
 
 
 def list_requests(provider: Provider) -> tuple[bytes, ...]:

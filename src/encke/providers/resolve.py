@@ -50,9 +50,16 @@ def resolve(config: Config, presets: Presets, provider_keys: Keys, dialects: Dia
 
 
 def engine_provider(
-    preset: Preset, timeouts: Timeouts, *, port: int = 80, unix_socket: str | None = None, api_key: Secret | None = None
+    preset: Preset,
+    timeouts: Timeouts,
+    *,
+    port: int = 80,
+    unix_socket: str | None = None,
+    api_key: Secret | None = None,
+    context: int = 0,
 ) -> Provider:
-    """The embedded model as a provider, once its engine listens on a loopback port or a Unix socket."""
+    """The embedded model as a provider, once its engine listens on a loopback port or a Unix socket. `context` is what
+    a call has there, in tokens; 0: not known."""
     return Provider(
         name=preset.name,
         title=preset.title,
@@ -67,7 +74,7 @@ def engine_provider(
         allow_private=True,
         stream_usage=preset.stream_usage,
         paths=preset.paths,
-        model_rows=preset.rows,
+        model_rows=(*preset.rows, ModelRow(("*",), {"context": context})) if context else preset.rows,
         models=(LOCAL,),
         timeouts=timeouts,
         price="free",

@@ -19,7 +19,10 @@ MAX_VALUE: Final = 256  # of a value that is remembered: a key may stand behind 
 
 _QUERY_KEY: Final = re.compile(rb"(?:^|&)(?:key|api_key|api-key|access_token|token)=sk-", re.I)
 _KEY_IN_QUERY: Final = re.compile(rb"(?:^|&)key=([^&]*)")
-_HOW: Final = "Send it as `Authorization: Bearer sk-…`."
+# How the clients of a dialect send it: Gemini's on their own routes, Anthropic's, and all others.
+_GENERATE: Final = "Send it as `x-goog-api-key: sk-…`."
+_MESSAGES: Final = "Send it as `x-api-key: sk-…` or `Authorization: Bearer sk-…`."
+_USUAL: Final = "Send it as `Authorization: Bearer sk-…`."
 
 
 class Admission:
@@ -70,9 +73,10 @@ class Admission:
             found.update(unquote_to_bytes(key).strip() for key in _KEY_IN_QUERY.findall(request.query))
         found.discard(b"")
         if not in_query and _QUERY_KEY.search(request.query):
-            raise Fault("invalid_value", f"A key in the query string is refused: it would end up in logs. {_HOW}")
+            how = _how(request)
+            raise Fault("invalid_value", f"A key in the query string is refused: it would end up in logs. {how}")
         if not found:
-            raise Fault("missing_api_key", f"You did not provide a key. {_HOW}")
+            raise Fault("missing_api_key", f"You did not provide a key. {_how(request, in_query)}")
         if len(found) > 1:
             raise Fault("invalid_value", "The request carries two different keys; send one.")
         return found.pop().decode("latin-1")
@@ -93,6 +97,12 @@ class Admission:
             text = "The key has expired, or it was given another secret and the time of grace of this one is over."
             raise Fault("expired_api_key", f"{text} `encke keys list` shows which keys are live.")
         return grant
+
+
+def _how(request: Request, in_query: bool = False) -> str:
+    if in_query:
+        return _GENERATE
+    return _MESSAGES if "/messages" in request.path or b"anthropic-version" in request.headers else _USUAL
 
 
 def _bearer(value: bytes) -> bytes:

@@ -34,10 +34,20 @@ _encode: Final = msgspec.json.Encoder().encode
 _EXPOSED: Final = (
     "x-request-id, x-cometapi-request-id, x-client-request-id, openai-processing-ms, x-encke-model, x-encke-provider, "
     "x-encke-attempts, x-encke-dropped, x-encke-estimated, x-encke-replayed, request-id, x-encke-models-missing, "
-    "x-encke-cost, x-should-retry, retry-after, "
+    "x-encke-cost, x-encke-error-code, x-should-retry, retry-after, "
     "retry-after-ms, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
+
+_ROUTES: Final = (
+    "The routes are under /v1, such as /v1/chat/completions, and those with the model in the path under /v1beta: "
+    "/v1beta/models/MODEL:generateContent."
+)
+# What is asked for where there is nothing, and what there is instead.
+_HINTS: Final = {
+    "/v1/v1beta/": "These routes have no /v1 before them: take it off the base URL.",
+    "/v1/responses/": "Answers are not kept here: there is POST /v1/responses, with the whole conversation in `input`.",
+}
 
 
 class Admitted:
@@ -239,7 +249,10 @@ class WorkerApp:
 
     def _unknown(self, request: Request) -> str:
         path = without_keys(visible(request.path, 120))
-        return f"There is no {request.method} {path} here. The routes are under /v1, such as /v1/chat/completions."
+        for prefix, hint in _HINTS.items():
+            if prefix in request.path:
+                return f"There is no {request.method} {path} here. {hint}"
+        return f"There is no {request.method} {path} here. {_ROUTES}"
 
     # CORS: off unless origins are configured, and never with credentials.
 

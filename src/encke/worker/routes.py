@@ -54,8 +54,8 @@ METHODS: Final[dict[str, Route]] = {
     "embedContent": Route("embed_content", "inference", "POST", query_key=True),
     "batchEmbedContents": Route("batch_embed", "inference", "POST", query_key=True),
 }
-# The last one for Vercel's SDK, which leaves `models/` out before an id that has a slash.
-METHOD_PATHS: Final = ("/v1beta/models/", "/v1/models/", "/v1beta/tunedModels/", "/v1alpha/models/", "/v1beta/")
+# The last one for Vercel's SDK, which leaves `models/` out before an id that has a slash, and for `tunedModels/NAME`.
+METHOD_PATHS: Final = ("/v1beta/models/", "/v1/models/", "/v1alpha/models/", "/v1beta/")
 
 
 class Match(NamedTuple):

@@ -47,6 +47,14 @@ def test_every_row_has_a_type_of_its_own_dialect(code: str) -> None:
     }
 
 
+@pytest.mark.parametrize("code", FAULTS)
+def test_the_status_is_the_rows_but_for_anthropics_own(code: str) -> None:
+    """No capacity is 529 there (platform.claude.com/docs/en/api/errors); a gateway that stops is 503 to everybody."""
+    expected = 529 if code == "overloaded" else FAULTS[code].status
+    assert MESSAGES.fault_status(Fault(code, "why")) == expected
+    assert CLIENTS["chat"].fault_status(Fault(code, "why")) == FAULTS[code].status
+
+
 def test_a_providers_refusal_keeps_its_words() -> None:
     """A refusal of the same dialect keeps type and message; of another, the message, and the type of its status."""
     own = {"type": "error", "error": {"type": "not_found_error", "message": "model: m"}}

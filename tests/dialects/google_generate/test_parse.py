@@ -29,7 +29,7 @@ def read(target: str, data: bytes = ASK, route: str = "generate") -> Request:
         ("openai%2Fgpt-4o:generateContent", "openai/gpt-4o"),
         ("openai/gpt-4o:generateContent?key=x", "openai/gpt-4o"),
         ("qwen2:0.5b:generateContent", "qwen2:0.5b"),
-        ("tunedModels/mine:generateContent", "mine"),
+        ("tunedModels/mine:generateContent", "tunedModels/mine"),
     ],
 )
 def test_the_model_stands_in_the_path(target: str, model: str) -> None:

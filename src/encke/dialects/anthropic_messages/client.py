@@ -8,7 +8,7 @@ from encke.core.chat import ChatReply, CountReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.dialects.anthropic_messages.bounds import unbounded
-from encke.dialects.anthropic_messages.faults import render_fault, render_stream_fault
+from encke.dialects.anthropic_messages.faults import render_fault, render_stream_fault, status_of
 from encke.dialects.anthropic_messages.names import FIELDS, ORIGIN
 from encke.dialects.anthropic_messages.parse import max_tokens, parse_count, parse_reply, parse_request
 from encke.dialects.anthropic_messages.parse_request import parse_hub
@@ -79,6 +79,10 @@ class AnthropicClient(ClientSide):
     def shown_name(self, name: str) -> str:
         """See `ClientSide`."""
         return FIELDS.get(name, name.removeprefix(f"{ORIGIN}."))
+
+    def fault_status(self, fault: Fault) -> int:
+        """See `ClientSide`."""
+        return status_of(fault)
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:
         """See `ClientSide`."""

@@ -21,6 +21,8 @@ _TYPES: Final = frozenset(
     }
 )  # fmt: skip
 
+OVERLOADED: Final = 529
+
 _STATUSES: Final[dict[int, str]] = {
     401: "authentication_error",
     402: "billing_error",
@@ -33,6 +35,12 @@ _STATUSES: Final[dict[int, str]] = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+
+
+def status_of(fault: Fault) -> int:
+    """The status of an answer: where no capacity is left it is Anthropic's own 529, which its clients know; not where
+    the gateway itself ends or cannot record, which 503 tells those who stand in front, too."""
+    return OVERLOADED if fault.code == "overloaded" and fault.status == 503 else fault.status
 
 
 def error_type(fault: Fault) -> str:

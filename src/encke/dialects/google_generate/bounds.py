@@ -18,7 +18,8 @@ _PARTS: Final = re.compile(
 )
 _FIELDS: Final = ("cachedContent", "serviceTier", "modelArmorConfig")
 # Other outputs than text, and what costs by something else than tokens.
-_SETTINGS: Final = ("speechConfig", "imageConfig", "routingConfig", "modelSelectionConfig", "translationConfig")
+_ROUTING: Final = ("routingConfig", "modelSelectionConfig")
+_SETTINGS: Final = ("speechConfig", "imageConfig", *_ROUTING, "translationConfig")
 _HARMLESS: Final = (b"null", b"{}", b"[]", b'""', b'"standard"', b'"STANDARD"', b'"unspecified"')
 _TEXT_ONLY: Final = (b"null", b"[]", b'["TEXT"]', b'["text"]')
 _PARTED: Final = ("contents", "systemInstruction", "content", "requests")
@@ -65,6 +66,17 @@ def output_limit(body: Body) -> int | None:
 def copies(body: Body) -> int:
     """How many answers are asked for."""
     return min(_whole(settings(body), "candidateCount") or 1, MOST_COPIES)
+
+
+def others(body: Body) -> str | None:
+    """What lets Google take another model than the one that is asked for, by name; None: nothing. (Vertex AI's
+    GenerationConfig: cloud.google.com/vertex-ai/docs/reference/rest/v1/GenerationConfig.)"""
+    config = settings(body)
+    for name in _ROUTING:
+        raw = field(config, name)
+        if raw is not None and bytes(raw) not in _HARMLESS:
+            return f"generationConfig.{name}"
+    return None
 
 
 def unbounded(body: Body) -> str | None:

@@ -8,7 +8,7 @@ from encke.core.chat import ChatReply, CountReply
 from encke.core.embed import EmbedReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
-from encke.dialects.google_generate.bounds import copies, output_limit, unbounded
+from encke.dialects.google_generate.bounds import copies, others, output_limit, unbounded
 from encke.dialects.google_generate.embed import read_batch, read_embed, render_embed_reply
 from encke.dialects.google_generate.faults import render_fault, render_stream_fault
 from encke.dialects.google_generate.parse import ARRAY, parse_reply, parse_request
@@ -54,6 +54,10 @@ class GoogleClient(ClientSide):
     def unbounded(self, request: Request) -> str | None:
         """See `ClientSide`."""
         return unbounded(request.body) if self.kind != COUNT else None
+
+    def others(self, request: Request) -> str | None:
+        """See `ClientSide`."""
+        return others(request.body) if self.kind != EMBED else None
 
     def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
         """See `ClientSide`."""

@@ -21,7 +21,7 @@ from encke.dialects.request import Body, Request
 
 ARRAY: Final = "array"
 STREAM: Final = "streamGenerateContent"
-MODELS: Final = ("models/", "tunedModels/")
+MODELS: Final = "models/"  # before an id that may also stand without it; of another collection it is a part
 
 # What a request on a route must hold: one of these fields, which begins so. Google takes a single object for a list.
 REQUIRED: Final[dict[str, tuple[str, ...]]] = {
@@ -96,8 +96,7 @@ def _target(target: str) -> tuple[str, str, str]:
         model = _unescaped(name).strip("/")
     except UnicodeDecodeError:
         raise Fault("invalid_value", "The model in the path is not UTF-8.", param="model") from None
-    for prefix in MODELS:
-        model = model.removeprefix(prefix)
+    model = model.removeprefix(MODELS)
     if not model:
         raise Fault(
             "missing_required_parameter", "The path must name a model: models/MODEL:generateContent.", param="model"

@@ -8,6 +8,7 @@ its start is an error, not empty. PYTHON is the interpreter whose packages the t
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import shutil
@@ -85,6 +86,7 @@ def main() -> None:
     CCompiler.compile = _compile_at_once
     setup(name="encke-compiled", packages=[], ext_modules=made)
     shutil.rmtree(part / "build", ignore_errors=True)
+    compileall.compile_dir(part / "encke", quiet=1, stripdir=part, prependdir=target)
     shutil.rmtree(target, ignore_errors=True)
     os.rename(part, target)
 

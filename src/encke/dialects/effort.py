@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from encke.dialects.typed import unknown
+
 BUDGETS: Final[dict[str, int]] = {
     "none": 0,
     "minimal": 1024,
@@ -16,6 +18,14 @@ BUDGETS: Final[dict[str, int]] = {
     "max": 65536,
 }
 LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+def checked(effort: str, path: str) -> str:
+    """A word as a caller sent it. Raises Fault invalid_value for one that nobody knows: what it would mean for a model
+    of another dialect cannot be told."""
+    if effort and effort not in LEVELS:
+        raise unknown(path, effort, LEVELS)
+    return effort
 
 
 def budget_of(effort: str) -> int | None:

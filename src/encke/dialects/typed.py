@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -79,6 +80,13 @@ def missing(path: str) -> Fault:
 def invalid(path: str, why: str) -> Fault:
     """The Fault of a value that cannot be used; `why` goes on after the path: "must be …"."""
     return Fault("invalid_value", f"`{path}` {why}.", param=path)
+
+
+def unknown(path: str, found: str, known: Iterable[str]) -> Fault:
+    """The Fault of a word that is none of those that are known."""
+    words = [f"`{word}`" for word in known]
+    listed = f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else "".join(words)
+    return invalid(path, f"must be {listed}, not `{found[:64]}`")
 
 
 def too_deep_at(path: str) -> Fault:

@@ -171,7 +171,7 @@ def test_the_system_is_the_first_message() -> None:
             File(text="a\nb", media_type="text/plain", name="T", context="https://x"),
         ),
         ({"type": "container_upload", "file_id": "f"}, None),
-        ({"type": "tomorrow", "name": 7}, None),
+        ({"type": "container_upload", "file_id": 7}, None),
     ],
 )  # fmt: skip
 def test_what_the_user_says(block: dict[str, Any], part: Part | None) -> None:

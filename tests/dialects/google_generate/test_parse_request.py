@@ -123,7 +123,8 @@ def test_media(part: dict[str, Any], expected: Part) -> None:
         ({"fileData": {"fileUri": "https://youtu.be/x"}}, "fileData"),
         ({"inlineData": {"mimeType": "video/mp4", "data": "AA"}}, "inlineData"),
         ({"fileData": {"fileUri": "gs://a/b", "mimeType": "audio/wav"}}, "fileData"),
-        ({"somethingNew": {}}, "somethingNew"),
+        ({"toolCall": {}}, "toolCall"),
+        ({"audioMetadata": {}, "executableCode": {"code": "1"}}, "executableCode"),
     ],
 )
 def test_what_nobody_else_has(part: dict[str, Any], kind: str) -> None:

@@ -122,7 +122,10 @@ def test_custom_tools() -> None:
         ({"type": "input_file", "file_id": "file-1"}, File(file_id="file-1", origin=NAME)),
         ({"type": "input_file", "file_url": "https://a.test/x.pdf"}, File(url="https://a.test/x.pdf")),
         ({"type": "input_audio", "input_audio": {"data": "AA", "format": "wav"}}, Audio("AA", "wav")),
-        ({"type": "later", "x": 1}, Foreign(NAME, "later", b'{"type": "later", "x": 1}')),
+        (
+            {"type": "computer_screenshot", "x": 1},
+            Foreign(NAME, "computer_screenshot", b'{"type": "computer_screenshot", "x": 1}'),
+        ),
     ],
 )  # fmt: skip
 def test_parts(fields: dict[str, Any], expected: Any) -> None:

@@ -88,7 +88,7 @@ OWN = Thinking("hm", "sealed", NAME, summary=True, id="rs_1")
         asked(Image(file_id="file-1", origin=NAME), File(file_id="file-2", origin=NAME, name="x.pdf")),
         asked(File(data="AA", media_type="application/pdf"), File(url="https://a.test/x", name="x.pdf")),
         asked(File(data="AA", media_type="application/pdf", name="x.pdf")),
-        asked(Foreign(NAME, "later", b'{"type":"later"}'), Text("a")),
+        asked(Foreign(NAME, "computer_screenshot", b'{"type":"computer_screenshot"}'), Text("a")),
         said(),
         said(Text("a")),
         said(OWN, Text("a"), ToolCall("c", "f", '{"a":1}', item_id="fc_1"), ToolCall("d", "f", "{}")),

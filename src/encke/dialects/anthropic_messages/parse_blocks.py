@@ -37,8 +37,8 @@ from encke.dialects.anthropic_messages.block_wire import (
 )
 from encke.dialects.anthropic_messages.names import ORIGIN
 from encke.dialects.carrier import unwrap
-from encke.dialects.data_url import split
-from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_map, read_string
+from encke.dialects.data_url import checked, split
+from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_map, read_string, unknown
 
 _text: Final = msgspec.json.Decoder(TextBlock)
 _media: Final = msgspec.json.Decoder(MediaBlock)
@@ -65,6 +65,14 @@ _KNOWN: Final[dict[str, frozenset[str]]] = {
     "thinking": frozenset({"type", "thinking", "signature"}),
     "redacted_thinking": frozenset({"type", "data"}),
 }
+# Blocks that only this dialect knows; what its own tools gave, of which there are more with each of them.
+_FOREIGN: Final = frozenset(
+    {
+        "server_tool_use", "mcp_tool_use", "mcp_tool_listing", "container_upload", "compaction", "fallback",
+        "tool_addition", "tool_removal", "browser_state",
+    }
+)  # fmt: skip
+_RESULTS: Final = "_tool_result"
 _ROLES: Final = {
     "tool_result": _USER,
     "image": _USER,
@@ -77,11 +85,13 @@ _ROLES: Final = {
 
 
 class Blocks:
-    """Reads blocks. `names` are the tools of the calls so far, by id; `lost` what has no place, by its path."""
+    """Reads blocks. `names` are the tools of the calls so far, by id; `lost` what has no place, by its path. `asked`:
+    a caller has sent them, whose word for one has to be known."""
 
-    __slots__ = ("lost", "names")
+    __slots__ = ("_asked", "lost", "names")
 
-    def __init__(self) -> None:
+    def __init__(self, *, asked: bool = True) -> None:
+        self._asked = asked
         self.names: dict[str, str] = {}
         self.lost: dict[str, bytes] = {}
 
@@ -105,6 +115,8 @@ class Blocks:
         kind = read_string(fields["type"], f"{path}.type")
         reader = _READERS.get(kind)
         if reader is None:
+            if self._asked and kind not in _FOREIGN and not kind.endswith(_RESULTS):
+                raise unknown(f"{path}.type", kind, (*_READERS, *sorted(_FOREIGN)))
             return Foreign(ORIGIN, kind, bytes(raw))
         if _ROLES.get(kind, role) != role:
             raise invalid(f"{path}.type", f"cannot be `{kind}` in a message of role `{role}`")
@@ -125,9 +137,11 @@ class Blocks:
         block = read(raw, _media, path)
         source, cache = block.source, ttl(block.cache_control)
         if source.type == "base64" and source.data is not None:
-            return Image(data=source.data, media_type=source.media_type or "", cache=cache)
+            return Image(
+                data=checked(source.data, f"{path}.source.data"), media_type=source.media_type or "", cache=cache
+            )
         if source.type == "url" and source.url:
-            whole = split(source.url)
+            whole = split(source.url, f"{path}.source.url")
             if whole is not None:
                 return Image(data=whole[1], media_type=whole[0], cache=cache)
             return Image(url=source.url, cache=cache)
@@ -142,7 +156,8 @@ class Blocks:
         citable = block.citations is not None and bool(block.citations.enabled)
         made = File(name=name, context=context, citable=citable, cache=ttl(block.cache_control))
         if source.type == "base64" and source.data is not None:
-            return _with(made, data=source.data, media_type=source.media_type or "application/pdf")
+            data = checked(source.data, f"{path}.source.data")
+            return _with(made, data=data, media_type=source.media_type or "application/pdf")
         if source.type == "text" and source.data is not None:
             return _with(made, text=source.data, media_type=source.media_type or "text/plain")
         if source.type == "url" and source.url:

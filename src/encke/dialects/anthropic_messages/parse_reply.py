@@ -24,7 +24,7 @@ def parse_reply(data: bytes, request: ChatRequest) -> ChatReply:
     decoded(data)
     try:
         reply = _reply.decode(data)
-        blocks = Blocks()
+        blocks = Blocks(asked=False)
         parts: list[Part] = []
         for index, raw in enumerate(reply.content):
             part = blocks.block(raw, "assistant", f"content[{index}]")

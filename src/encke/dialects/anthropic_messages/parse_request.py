@@ -12,9 +12,10 @@ from encke.dialects.anthropic_messages.block_wire import Message as MessageIn
 from encke.dialects.anthropic_messages.names import ORIGIN, TIERS
 from encke.dialects.anthropic_messages.parse import max_tokens
 from encke.dialects.anthropic_messages.parse_blocks import Blocks, ttl
+from encke.dialects.effort import checked
 from encke.dialects.request import Request
 from encke.dialects.results import joined
-from encke.dialects.typed import check_depth, invalid, is_set, missing, read, read_list, read_map, read_string
+from encke.dialects.typed import check_depth, invalid, is_set, missing, read, read_list, read_map, read_string, unknown
 
 _messages: Final = msgspec.json.Decoder(list[MessageIn])
 _tool: Final = msgspec.json.Decoder(ToolDefinition)
@@ -168,14 +169,15 @@ def _tool_choice(body: dict[str, msgspec.Raw]) -> tuple[ToolChoice | None, bool 
         return ToolChoice("none"), parallel
     if wire.type == "auto":
         return ToolChoice("auto"), parallel
-    raise invalid("tool_choice.type", "must be `auto`, `any`, `tool` or `none`")
+    raise unknown("tool_choice.type", wire.type, ("auto", "any", "tool", "none"))
 
 
 def _reasoning(
     body: dict[str, msgspec.Raw], output: dict[str, msgspec.Raw], extra: dict[str, bytes]
 ) -> Reasoning | None:
     """How much to think. Without thinking, effort is a matter of this dialect's alone."""
-    effort = read_string(output["effort"], "output_config.effort") if is_set(output.get("effort")) else ""
+    path = "output_config.effort"
+    effort = checked(read_string(output["effort"], path), path) if is_set(output.get("effort")) else ""
     if "thinking" not in body:
         return Reasoning(effort=effort) if effort else None
     wire = read(body["thinking"], _config, "thinking")

@@ -14,6 +14,7 @@ from encke.core.faults import Fault
 from encke.dialects.body import opener, type_name
 from encke.dialects.google_generate.parse import snake
 from encke.dialects.google_generate.wire import NULL
+from encke.dialects.typed import unknown
 
 _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -64,7 +65,8 @@ class Fields:
         return value
 
     def word(self, name: str, words: tuple[str, ...]) -> str:
-        """An enum's value, in capitals, though it came as a number; "" where there is none."""
+        """An enum's value, in capitals, though it came as a number; "" where there is none. Raises Fault invalid_value
+        for one that is not among `words`."""
         raw = self.raw(name)
         if raw is None:
             return ""
@@ -73,7 +75,10 @@ class Fields:
             value = words[value]
         if not isinstance(value, str):
             raise wrong(self.at(name), "a string", raw)
-        return "" if value.endswith("_UNSPECIFIED") else value.upper()
+        word = value.upper()
+        if word not in words and not word.endswith("_UNSPECIFIED"):
+            raise unknown(self.at(name), value, [one for one in words if not one.endswith("_UNSPECIFIED")])
+        return "" if word.endswith("_UNSPECIFIED") else word
 
     def number(self, name: str) -> float | None:
         """A number."""

@@ -12,14 +12,20 @@ import msgspec
 
 from encke.core.chat import Audio, File, Foreign, Image, Part, Text, Thinking, ToolCall, ToolResult
 from encke.core.faults import Fault
+from encke.dialects.data_url import checked
 from encke.dialects.google_generate.calls import Calls
 from encke.dialects.google_generate.fields import Fields, decoded, standard
 from encke.dialects.google_generate.signature import ORIGIN, unpack
+from encke.dialects.typed import invalid
 
 # What of a part says nothing of its kind.
 _BESIDE: Final = frozenset(
-    {"thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata", "mediaProcessing"}
-)
+    {
+        "thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata", "mediaProcessing",
+        "audioTranscription", "speechMetadata", "documentMetadata", "spreadsheetMetadata", "audioMetadata",
+    }
+)  # fmt: skip
+_FOREIGN: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")  # what nobody else has
 # Answers of tools that are nothing but a text, by the names that Google documents, and its SDKs use.
 _OUTPUTS: Final = ("output", "result")
 # Types of sound by the names that others have for them.
@@ -28,11 +34,12 @@ _DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high
 REDACTED: Final = "!"  # before the id in a carrier: all of the thought is opaque
 
 
-def read_parts(content: Fields, calls: Calls, *, model: bool) -> list[Part]:
-    """The parts of a content. `model`: the model has written it. Raises Fault."""
+def read_parts(content: Fields, calls: Calls, *, model: bool, asked: bool = True) -> list[Part]:
+    """The parts of a content. `model`: the model has written it; `asked`: it is a caller's, in which no part may be of
+    a kind that nobody knows, and base64 has to be such. Raises Fault."""
     parts: list[Part] = []
     for raw, path in content.items("parts"):
-        add(parts, read_part(raw, path, calls, model=model))
+        add(parts, read_part(raw, path, calls, model=model, asked=asked))
     return parts
 
 
@@ -48,10 +55,16 @@ def add(parts: list[Part], part: Part | None) -> None:
     parts.append(part)
 
 
-def read_part(raw: msgspec.Raw, path: str, calls: Calls, *, model: bool) -> Part | None:
-    """One part; None for an empty text. Raises Fault."""
+def read_part(raw: msgspec.Raw, path: str, calls: Calls, *, model: bool, asked: bool = False) -> Part | None:
+    """One part; None for an empty text. `asked` as for `read_parts`. Raises Fault."""
     fields = Fields(raw, path)
-    kind = next((name for name, _ in fields.rest() if name not in _BESIDE), "text")
+    names = [name for name, _ in fields.rest()]
+    kind = next((name for name in names if name in _READERS or name in _FOREIGN), "")
+    if not kind:
+        odd = [name for name in names if name not in _BESIDE]
+        if odd and asked:
+            raise invalid(path, f"must have one of {', '.join(_READERS)} or {', '.join(_FOREIGN)}, not `{odd[0][:64]}`")
+        kind = odd[0] if odd else "text"
     read = _READERS.get(kind)
     if read is None:
         return Foreign(ORIGIN, kind, bytes(raw))
@@ -59,7 +72,20 @@ def read_part(raw: msgspec.Raw, path: str, calls: Calls, *, model: bool) -> Part
         raise Fault("invalid_value", f"`{path}` is a functionCall, which only the role `model` has.", param=path)
     if kind == "functionResponse" and model:
         raise Fault("invalid_value", f"`{path}` is a functionResponse, which the role `user` has.", param=path)
-    return read(fields, raw, calls, model)
+    part = read(fields, raw, calls, model)
+    if asked and isinstance(part, Image | File | Audio | ToolResult):
+        _check(part, path)
+    return part
+
+
+def _check(part: Image | File | Audio | ToolResult, path: str) -> None:
+    """What a caller sent in base64."""
+    if isinstance(part, ToolResult):
+        inner = [one for one in part.parts if not isinstance(one, Text)]
+        for at, one in enumerate(inner):
+            _check(one, f"{path}.functionResponse.parts[{at}]")
+    elif isinstance(part, Audio) or not (part.url or part.file_id):
+        checked(part.data, f"{path}.inlineData.data")
 
 
 def _text(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part | None:

@@ -104,7 +104,7 @@ def _contents(data: bytes) -> list[Fields | None]:
 
 def _choice(candidate: EventCandidate, content: Fields | None, calls: Calls, customs: frozenset[str]) -> Choice:
     try:
-        parts = [] if content is None else read_parts(content, calls, model=True)
+        parts = [] if content is None else read_parts(content, calls, model=True, asked=False)
     except Fault as fault:
         raise bad_reply(fault.message.rstrip(".")) from None
     parts = _cited(parts, candidate)

@@ -29,7 +29,7 @@ from encke.dialects.google_generate.schema import read_schema
 from encke.dialects.google_generate.signature import ORIGIN
 from encke.dialects.request import Request
 from encke.dialects.results import joined
-from encke.dialects.typed import check_depth
+from encke.dialects.typed import check_depth, unknown
 
 _MODES: Final = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
 _LEVELS: Final = ("THINKING_LEVEL_UNSPECIFIED", "LOW", "HIGH", "MEDIUM", "MINIMAL")
@@ -122,7 +122,7 @@ def _messages(body: Fields) -> list[Message]:
         content = Fields(raw, path)
         role = content.string("role").lower()
         if role not in ("", "user", "model", "function"):
-            raise Fault("invalid_value", f"`{path}.role` must be `user` or `model`.", param=f"{path}.role")
+            raise unknown(f"{path}.role", role, ("user", "model"))
         parts = read_parts(content, calls, model=role == "model")
         if role == "model":
             messages.append(Message("assistant", _sealed(messages, parts)))

@@ -8,6 +8,7 @@ import msgspec
 
 from encke.core.chat import ChatRequest, Format, Reasoning
 from encke.dialects.body import opener
+from encke.dialects.effort import checked
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.bounds import output_limit
 from encke.dialects.openai_chat.messages import read_messages
@@ -45,6 +46,7 @@ _READ: Final = frozenset(
         "thinking_budget", "stop", "n", "logprobs", "top_logprobs", "user", "stream", "stream_options",
     }
 )  # fmt: skip
+_USUAL: Final = "default"  # Groq's word for what happens without one
 MOST: Final = 1 << 53
 
 
@@ -170,9 +172,11 @@ def _read_reasoning(body: Body) -> Reasoning | None:
     effort, budget, enabled = "", None, None
     if is_set(body.get("reasoning_effort")):
         effort = read_string(body["reasoning_effort"], "reasoning_effort")
+        effort = "" if effort == _USUAL else checked(effort, "reasoning_effort")
     if is_set(body.get("reasoning")):
         told = read(body["reasoning"], _reasoning, "reasoning")
-        effort, budget, enabled = effort or told.effort or "", told.max_tokens, told.enabled
+        effort = effort or checked(told.effort or "", "reasoning.effort")
+        budget, enabled = told.max_tokens, told.enabled
     if is_set(body.get("thinking")):
         thinking = read(body["thinking"], _thinking, "thinking")
         budget = budget if thinking.budget_tokens is None else thinking.budget_tokens

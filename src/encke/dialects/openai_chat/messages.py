@@ -11,7 +11,7 @@ from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.assistant import said_in
 from encke.dialects.openai_chat.parts import read_content
 from encke.dialects.results import joined
-from encke.dialects.typed import invalid, is_set, missing, read, read_list
+from encke.dialects.typed import invalid, is_set, missing, read, read_list, unknown
 
 _message: Final = msgspec.json.Decoder(wire.Message)
 _ROLES: Final[dict[str, Role]] = {"system": "system", "developer": "developer", "user": "user"}
@@ -49,7 +49,7 @@ class Conversation:
                 raise missing(f"{path}.content")
             self.messages.append(Message(_ROLES[role], tuple(parts), message.name or ""))
         else:
-            raise invalid(f"{path}.role", "must be one of system, developer, user, assistant, tool, function")
+            raise unknown(f"{path}.role", role, (*_ROLES, "assistant", "tool", "function"))
 
     def _assistant(self, message: wire.Message, path: str) -> None:
         content = read_content(message.content, f"{path}.content")

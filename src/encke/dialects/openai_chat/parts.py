@@ -12,7 +12,7 @@ from encke.core.chat import Audio, CacheTtl, File, Foreign, Image, Part, Refusal
 from encke.dialects import data_url
 from encke.dialects.body import opener
 from encke.dialects.openai_chat import message_wire as wire
-from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string
+from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
 
 ORIGIN: Final = "openai_chat"
 # What a document is called that has no name, where the wire wants one; reading it back gives no name.
@@ -24,6 +24,14 @@ _image: Final = msgspec.json.Decoder(wire.ImageUrl)
 _audio: Final = msgspec.json.Decoder(wire.InputAudio)
 _file: Final = msgspec.json.Decoder(wire.FilePart)
 _cache: Final = msgspec.json.Decoder(wire.CacheControl)
+_KNOWN: Final = ("text", "image_url", "input_audio", "file", "refusal")
+# What providers of this wire have beside those: vLLM, Qwen, OpenRouter, Mistral, LiteLLM.
+_FOREIGN: Final = frozenset(
+    {
+        "video_url", "input_video", "video", "audio_url", "image_pil", "image_embeds", "audio_embeds", "prompt_embeds",
+        "reference", "thinking", "redacted_thinking", "file_url", "document_url", "document",
+    }
+)  # fmt: skip
 _ADDRESSES: Final = ("http://", "https://", "gs://")
 
 
@@ -61,17 +69,20 @@ def read_part(raw: msgspec.Raw, path: str) -> Part:
         return _read_image(part, path)
     if kind == "input_audio" and is_set(part.input_audio):
         sound = read(part.input_audio, _audio, f"{path}.input_audio")
-        return Audio(sound.data, sound.format)
+        return Audio(data_url.checked(sound.data, f"{path}.input_audio.data"), sound.format)
     if kind == "file" and is_set(part.file):
         return _read_file(part, path)
     if kind in ("file_url", "document_url"):
         address = part.file_url if kind == "file_url" else part.document_url
         if is_set(address):
-            return _document(_address(address, f"{path}.{kind}"), "", cache_of(part.cache_control, b"", path))
+            where = f"{path}.{kind}"
+            return _document(_address(address, where), "", cache_of(part.cache_control, b"", path), where)
     if kind == "thinking" and opener(part.thinking) == b'"':
         return Thinking(read_string(part.thinking, f"{path}.thinking"))
     if kind in ("image_url", "input_audio", "file"):
         raise missing(f"{path}.{kind}")
+    if kind not in _FOREIGN:
+        raise unknown(f"{path}.type", kind, _KNOWN)
     return Foreign(ORIGIN, kind, bytes(raw))
 
 
@@ -96,7 +107,7 @@ def _read_image(part: wire.Part, path: str) -> Image:
     if not url:
         raise invalid(f"{where}.url", "must be an address or a data: URL; it is empty")
     cache = cache_of(part.cache_control, part.prompt_cache_breakpoint, path)
-    held = data_url.split(url)
+    held = data_url.split(url, where)
     if held is not None:
         return Image(media_type=held[0], data=held[1], detail=detail, cache=cache)
     return Image(url=url, detail=detail, cache=cache)
@@ -112,15 +123,15 @@ def _read_file(part: wire.Part, path: str) -> File:
         return File(file_id=file.file_id, origin=ORIGIN, name=name, cache=cache)
     if not file.file_data:
         raise missing(f"{path}.file.file_data")
-    return _document(file.file_data, name, cache)
+    return _document(file.file_data, name, cache, f"{path}.file.file_data")
 
 
-def _document(data: str, name: str, cache: CacheTtl | None) -> File:
-    held = data_url.split(data)
+def _document(data: str, name: str, cache: CacheTtl | None, path: str) -> File:
+    held = data_url.split(data, path)
     if held is None:
         if data.startswith(_ADDRESSES):
             return File(url=data, name=name, cache=cache)
-        held = PDF, data  # base64 alone
+        held = PDF, data_url.checked(data, path)  # base64 alone
     media_type, content = held
     if media_type == "text/plain":
         try:

@@ -18,7 +18,7 @@ from encke.dialects.body import opener
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.parts import read_content
 from encke.dialects.openai_responses.wire import NAME
-from encke.dialects.typed import invalid, missing, read, read_list, read_string
+from encke.dialects.typed import invalid, missing, read, read_list, read_string, unknown
 
 _typed: Final = msgspec.json.Decoder(wire.Typed)
 _message: Final = msgspec.json.Decoder(wire.MessageItem)
@@ -39,6 +39,19 @@ _NEEDED: Final = frozenset(
         "local_shell_call_output", "shell_call_output", "apply_patch_call_output", "mcp_approval_response", "program",
         "program_output",
     }
+)  # fmt: skip
+
+# Items that are left out and named where nobody else has a word for them: calls of the provider's own tools.
+_FOREIGN: Final = frozenset(
+    {
+        "apply_patch_call", "code_interpreter_call", "computer_call", "file_search_call", "image_generation_call",
+        "local_shell_call", "mcp_approval_request", "mcp_call", "mcp_list_tools", "shell_call", "tool_search_call",
+        "tool_search_output", "web_search_call",
+    }
+)  # fmt: skip
+_KNOWN: Final = (
+    "message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
+    "additional_tools", *sorted(_FOREIGN | _NEEDED),
 )  # fmt: skip
 
 # Where a carrier's id begins so, its signature is not a thought's: it is of the call with the id behind this, or of the
@@ -86,8 +99,10 @@ class Conversation:
                 "model of one, or send the conversation without it.",
                 param=path,
             )
-        else:
+        elif kind in _FOREIGN:
             self._say(Foreign(NAME, kind, bytes(raw)))
+        else:
+            raise unknown(f"{path}.type", kind, _KNOWN)
 
     def close(self) -> None:
         """What an assistant said, or what tools gave, is over."""
@@ -122,7 +137,7 @@ class Conversation:
         item = read(raw, _message, path)
         role = _ROLES.get(item.role)
         if role is None:
-            raise invalid(f"{path}.role", "must be one of user, assistant, system, developer")
+            raise unknown(f"{path}.role", item.role, _ROLES)
         parts = read_content(item.content, f"{path}.content", only_text=role in ("system", "developer"))
         if role == "assistant":
             if self._open:

@@ -9,6 +9,7 @@ import msgspec
 from encke.core.chat import ChatRequest, Foreign, Format, Message, Reasoning, Text, Tool
 from encke.core.faults import Fault
 from encke.dialects.body import NULL, opener
+from encke.dialects.effort import checked
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.bounds import output_limit
 from encke.dialects.openai_responses.conversation import Conversation, read_input
@@ -170,7 +171,7 @@ def _read_reasoning(body: Body) -> tuple[Reasoning | None, dict[str, bytes]]:
         more[f"{NAME}.reasoning.mode"] = bytes(found.mode)
     if is_set(found.context) and bytes(found.context) != b'"auto"':
         more[f"{NAME}.reasoning.context"] = bytes(found.context)
-    effort, summary = found.effort or "", found.summary or found.generate_summary or ""
+    effort, summary = checked(found.effort or "", "reasoning.effort"), found.summary or found.generate_summary or ""
     return (Reasoning(effort, summary=summary) if effort or summary else None), more
 
 

@@ -11,7 +11,7 @@ from encke.dialects import data_url
 from encke.dialects.body import opener
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.wire import NAME
-from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string
+from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
 
 # What a file without a name is called, where the wire wants one; reading it back gives none.
 UNNAMED_FILE: Final = "document"
@@ -20,6 +20,8 @@ _part: Final = msgspec.json.Decoder(wire.Part)
 _sound: Final = msgspec.json.Decoder(wire.Sound)
 _annotations: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _annotation: Final = msgspec.json.Decoder(wire.Annotation)
+_KNOWN: Final = ("input_text", "input_image", "input_file", "input_audio", "output_text", "refusal")
+_FOREIGN: Final = frozenset({"computer_screenshot", "encrypted_content"})  # what nobody else has
 TEXTS: Final = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 
 
@@ -59,9 +61,11 @@ def read_part(raw: msgspec.Raw, path: str) -> Part | None:
         return _file(part, path)
     if kind == "input_audio":
         sound = read(part.input_audio, _sound, f"{path}.input_audio")
-        return Audio(sound.data, sound.format)
+        return Audio(data_url.checked(sound.data, f"{path}.input_audio.data"), sound.format)
     if not kind:
         raise missing(f"{path}.type")
+    if kind not in _FOREIGN:
+        raise unknown(f"{path}.type", kind, _KNOWN)
     return Foreign(NAME, kind, bytes(raw))
 
 
@@ -100,7 +104,7 @@ def citation_of(raw: msgspec.Raw) -> Citation | None:
 def _image(part: wire.Part, path: str) -> Image:
     detail, cache = part.detail or "", _cache(part)
     if part.image_url:
-        held = data_url.split(part.image_url)
+        held = data_url.split(part.image_url, f"{path}.image_url")
         if held is None:
             return Image(url=part.image_url, detail=detail, cache=cache)
         return Image(data=held[1], media_type=held[0], detail=detail, cache=cache)
@@ -114,9 +118,12 @@ def _file(part: wire.Part, path: str) -> File:
     if name.partition(".")[0] == UNNAMED_FILE:
         name = ""
     if part.file_data:
-        held = data_url.split(part.file_data)
+        where = f"{path}.file_data"
+        held = data_url.split(part.file_data, where)
         if held is None:  # some write the base64 alone
-            return File(data=part.file_data, media_type="application/pdf", name=name, cache=cache)
+            return File(
+                data=data_url.checked(part.file_data, where), media_type="application/pdf", name=name, cache=cache
+            )
         return File(data=held[1], media_type=held[0], name=name, cache=cache)
     if part.file_id:
         return File(file_id=part.file_id, origin=NAME, name=name, cache=cache)

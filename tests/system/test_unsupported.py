@@ -110,3 +110,18 @@ def test_an_odd_policy_is_refused(gateway: Gateway) -> None:
     """With what there is."""
     odd = ask(gateway, policy="ignore")
     assert odd.status == 400 and "reject, warn or drop" in odd.json()["error"]["message"]
+
+
+def test_a_count_that_nobody_else_makes(gateway: Gateway, upstream: FakeUpstream) -> None:
+    """Is estimated by what is in the request: a picture is a picture, not its base64; a body that is none is refused."""
+    before = len(upstream.statement.calls())
+    big = {"type": "base64", "media_type": "image/png", "data": "aGkh" * 250_000}
+    content = [{"type": "text", "text": "x" * 300}, {"type": "image", "source": big}]
+    with gateway.client() as client:
+        path, body = "/v1/messages/count_tokens", {"model": "lab/m", "messages": [{"role": "user", "content": content}]}
+        counted = client.call("POST", path, body, key=gateway.key)
+        odd = client.call("POST", path, body | {"messages": [{"role": "nobody", "content": "x"}]}, key=gateway.key)
+    assert (counted.status, counted.header("x-encke-estimated")) == (200, "true")
+    assert counted.json() == {"input_tokens": 100 + 1600 + 4}
+    assert (odd.status, odd.header("x-encke-error-code")) == (400, "invalid_value")
+    assert len(upstream.statement.calls()) == before

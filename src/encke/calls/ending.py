@@ -9,11 +9,13 @@ from encke.calls.attempt import Attempt
 from encke.calls.call import Call
 from encke.calls.desk import Desk, Drained, draining
 from encke.calls.headers import cost_field
+from encke.calls.passing import asked_in_full
 from encke.calls.relay import StreamRelay
 from encke.calls.replies import Once, through
-from encke.core.chat import CountReply
+from encke.core.chat import ChatRequest, CountReply
 from encke.core.faults import Fault
 from encke.core.money import dollars
+from encke.dialects.estimate import size_of
 from encke.dialects.openai_chat.cost import cost_event, with_cost
 from encke.dialects.openai_chat.stream import DONE
 from encke.http.drive import Signal
@@ -62,13 +64,17 @@ async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
 
 
 async def answer_count(call: Call) -> None:
-    """How many tokens a request has, for a model whose providers do not count: as an estimate would have them."""
+    """How many tokens a request has, for a model whose providers do not count, by its texts and what else is in it.
+    Raises Fault for what cannot be read."""
     parsed = call.parsed
     assert parsed is not None
+    hub = asked_in_full(call)
+    assert isinstance(hub, ChatRequest)
+    size = size_of(hub)
     if call.once is not None:
         await call.once.fail()  # what the same text gives again needs not be kept
     call.outcome = "complete"
-    counted = CountReply(estimate_tokens(len(parsed.data)), estimated=True)
+    counted = CountReply(estimate_tokens(size.text) + size.tokens, estimated=True)
     body = call.side.render_reply(counted, parsed, call.id, call.started_ms // 1000)
     call.respond(200, "application/json", body, "x-encke-estimated: true\r\n")
 

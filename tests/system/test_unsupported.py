@@ -113,7 +113,7 @@ def test_an_odd_policy_is_refused(gateway: Gateway) -> None:
 
 
 def test_a_count_that_nobody_else_makes(gateway: Gateway, upstream: FakeUpstream) -> None:
-    """Is estimated by what is in the request: a picture is a picture, not its base64; a body that is none is refused."""
+    """Is estimated by what is in the request: a picture is one, not its base64; a body that is none is refused."""
     before = len(upstream.statement.calls())
     big = {"type": "base64", "media_type": "image/png", "data": "aGkh" * 250_000}
     content = [{"type": "text", "text": "x" * 300}, {"type": "image", "source": big}]

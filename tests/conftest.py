@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.canaries import PLANTED
 from tests.support.evidence import EVIDENCE
+
+# No example of a property has to be quick: that says how busy the machine is. What must not grow is counted elsewhere.
+settings.register_profile("encke", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("encke")
 
 _LINES = pytest.StashKey[list[str]]()
 

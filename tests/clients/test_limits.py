@@ -100,7 +100,7 @@ def test_a_budget_that_is_spent_by_calls(gateway: Gateway) -> None:
     spent = sum(costs)
     assert 0 < spent <= Decimal("0.1")
     own = f"{gateway.base_url}/key", "-H", f"Authorization: Bearer {key}"
-    gateway.wait_for(lambda: Decimal(json.loads(curl(*own))["limits"][0]["spent"]) == spent, 10, "another sum")
+    gateway.wait_for(lambda: Decimal(json.loads(curl(*own))["limits"][0]["spent"]) == spent, 30, "another sum")
     shown = json.loads(curl(*own))
     limit = shown["limits"][0]
     assert (shown["name"], shown["project"], limit["amount"]) == ("spends", "default", "0.1")

@@ -112,7 +112,7 @@ class Siege:
         url = str(self._settings.get("store", {}).get("url", "sqlite:encke.db"))
         return self.gateway.data / url.partition(":")[2]
 
-    def wait_for_calls(self, more: int = 1, seconds: float = 30.0) -> None:
+    def wait_for_calls(self, more: int = 1, seconds: float = 90.0) -> None:
         """Until so many calls more have come to a good end."""
         aim = self._whole() + more
         self.wait(lambda: self._whole() >= aim, seconds, f"{more} more calls did not come to their end")

@@ -82,7 +82,7 @@ def test_every_place_in_worker_and_keeper(tmp_path: Path, size: Size, count: Cou
     rng = random.Random(3)
     began = time.monotonic()
     with Siege(tmp_path, 60, 4, {"ENCKE_CRASHPOINT": points}, money=True, store={"durability": "strict"}) as siege:
-        deadline = time.monotonic() + size(180, soak=3000)
+        deadline = time.monotonic() + size(600, soak=3000)
         while len(left := missing(places, reached(siege.gateway.log))) > 0:
             assert time.monotonic() < deadline, f"never reached: {left}\n{siege.gateway.log[-3000:]}"
             if not any(place.startswith("worker.") for place in left) and any(place in NEED_A_DEATH for place in left):
@@ -114,7 +114,7 @@ def doomed(folder: Path, point: str) -> None:
     with (folder / "doomed.log").open("ab") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
-        assert process.wait(30) == STATUS, (folder / "doomed.log").read_text()[-2000:]
+        assert process.wait(90) == STATUS, (folder / "doomed.log").read_text()[-2000:]
     finally:
         process.kill()
         process.wait()
@@ -148,7 +148,7 @@ def test_the_supervisor_dies_while_starting_a_child_again(tmp_path: Path, count:
     with Siege(tmp_path, 30, 2, {"ENCKE_CRASHPOINT": "supervisor.restarting"}) as siege:
         siege.wait_for_calls(5)
         siege.kill("worker", random.Random(4))
-        assert siege.gateway.process.wait(30) == STATUS
+        assert siege.gateway.process.wait(90) == STATUS
         siege.gateway = siege.start()
         siege.wait_for_calls(5)
         verdict = siege.finish()

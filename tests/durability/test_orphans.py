@@ -21,10 +21,10 @@ def test_a_whole_answer_that_was_coming(tmp_path: Path) -> None:
         settings = {**lab(upstream.url), "local": {"enabled": False}, "server": {"workers": 1}}
         with Gateway(tmp_path, settings) as gateway, gateway.client() as client:
             client.request("POST", "/v1/chat/completions", chat(behave, "lab/m"), {"x-request-id": "mine"}, key=KEY)
-            upstream.statement.wait_for(lambda s: len(s.calls()) == 1, 20)
+            upstream.statement.wait_for(lambda s: len(s.calls()) == 1)
             time.sleep(1.0)
             gateway.kill("worker")
-            upstream.statement.wait_for(lambda s: len(s.outcomes()) == 1, 20)
+            upstream.statement.wait_for(lambda s: len(s.outcomes()) == 1)
             (outcome,) = upstream.statement.outcomes()
             found: list[tuple[Any, ...]] = []
 
@@ -37,7 +37,7 @@ def test_a_whole_answer_that_was_coming(tmp_path: Path) -> None:
                     db.close()
                 return bool(found)
 
-            gateway.wait_for(settled, 25, "no entry")
+            gateway.wait_for(settled, 30, "no entry")
     ((status, received, output, estimated),) = found
     assert (status, estimated) == ("orphan", 1)
     # The statement counts the head too.

@@ -44,7 +44,7 @@ class Caller(threading.Thread):
     def ask(self, nonce: str) -> bool:
         """One try; whether it was answered whole."""
         try:
-            with Client(self._gateway.port, timeout=20) as client:
+            with Client(self._gateway.port, timeout=60) as client:
                 headers = {"idempotency-key": nonce, "x-request-id": nonce}
                 body = question(nonce)
                 answer = client.call("POST", "/v1/chat/completions", body, headers=headers, key=self._gateway.key)
@@ -96,11 +96,11 @@ def test_each_name_is_charged_once(tmp_path: Path, size: Size, count: Count) -> 
             caller.join(90)
             assert not caller.is_alive()
         answers = {nonce: body for caller in callers for nonce, body in caller.answers.items()}
-        gateway.wait_for(lambda: callers[0].ask("r0x1"), 20, "nothing is answered any more")
+        gateway.wait_for(lambda: callers[0].ask("r0x1"), 30, "nothing is answered any more")
         asked = Counter(call.nonce for call in upstream.statement.calls())
         for caller in callers:
             for nonce in caller.answers:
-                gateway.wait_for(lambda c=caller, n=nonce: c.ask(n), 20, "a name is not answered any more")  # type: ignore[misc]
+                gateway.wait_for(lambda c=caller, n=nonce: c.ask(n), 30, "a name is not answered any more")  # type: ignore[misc]
         assert Counter(call.nonce for call in upstream.statement.calls()) == asked
         gateway.stop()
         db = sqlite3.connect(f"file:{gateway.data / 'encke.db'}?mode=ro", uri=True)

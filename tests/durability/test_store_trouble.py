@@ -22,7 +22,7 @@ from tests.durability.siege import Siege
 from tests.support.client import chat
 from tests.support.gateway import KEY, Gateway, lab, to_toml
 
-RECOVERS_WITHIN = 25.0  # 5 s are promised; a shared machine gets five times that
+RECOVERS_WITHIN = 60.0  # 5 s are promised; a shared machine gets more
 # Small segments and a low limit, so that a journal is full within seconds.
 SMALL = {"journal_segment": 1 << 20, "journal_limit": 16 << 20}
 
@@ -42,7 +42,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 def mounted(folder: Path, how: str) -> None:
     """Mount it again, `ro` or `rw`; when the dead who had it open have let go of it, which may take a while."""
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while (made := subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], capture_output=True)).returncode:
         assert time.monotonic() < ends, made.stderr.decode()
         time.sleep(0.05)
@@ -112,7 +112,7 @@ def test_read_only(tmp_path: Path, count: Count) -> None:
             supervisor, keeper = siege.gateway.pids("supervisor")[0], siege.gateway.pids("keeper")[0]
             os.kill(supervisor, signal.SIGSTOP)
             os.kill(keeper, signal.SIGKILL)
-            siege.wait(lambda: keeper not in siege.gateway.processes(), 10, "the keeper lives")
+            siege.wait(lambda: keeper not in siege.gateway.processes(), 30, "the keeper lives")
             mounted(small, "ro")
             os.kill(supervisor, signal.SIGCONT)
 
@@ -177,7 +177,7 @@ def test_the_cap(tmp_path: Path, count: Count) -> None:
         db.execute("BEGIN IMMEDIATE")
         siege.wait(lambda: '"journal_full"' in siege.gateway.log, 60, "no end of it")
         with siege.gateway.client() as client:
-            siege.wait(lambda: refused(client) == (503, "unavailable"), 20, "it is not refused")
+            siege.wait(lambda: refused(client) == (503, "unavailable"), 30, "it is not refused")
         db.execute("ROLLBACK")
         db.close()
         siege.wait(lambda: '"journal_free"' in siege.gateway.log, RECOVERS_WITHIN, "it is full for ever")

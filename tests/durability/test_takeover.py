@@ -62,14 +62,14 @@ def test_a_worker_whose_journal_was_taken_over(tmp_path: Path, upstream: Upstrea
         shutil.rmtree(journal)
         shutil.move(tmp_path / "copy", journal)
         os.kill(supervisor, signal.SIGCONT)
-        gateway.wait_for(lambda: rows(gateway, call), 20, "the journal was not taken over")
+        gateway.wait_for(lambda: rows(gateway, call), 30, "the journal was not taken over")
         os.kill(worker, signal.SIGCONT)
         rest: list[str] = []
         with pytest.raises(ConnectionError):
             rest.extend(events)
         assert "[DONE]" not in rest
-        gateway.wait_for(lambda: gateway.pids("worker") not in ([], [worker], [None]), 20, "no other worker")
-        gateway.wait_for(lambda: gateway._ready(), 20, "it does not serve")
+        gateway.wait_for(lambda: gateway.pids("worker") not in ([], [worker], [None]), 30, "no other worker")
+        gateway.wait_for(lambda: gateway._ready(), 30, "it does not serve")
         assert '"event":"fenced"' in gateway.log
         assert gateway.chat(chat("hello", "lab/m")).status == 200
         gateway.stop()
@@ -93,13 +93,13 @@ def test_two_gateways_on_one_folder(tmp_path: Path, upstream: UpstreamProcess) -
         with Gateway(tmp_path, settings(upstream)) as second:
             assert second.pids("keeper") != [keeper]
             with pytest.raises(AssertionError, match="already uses the data folder"):
-                Gateway(tmp_path / "third", {}, env={"ENCKE_DATA": str(second.data)}, ready_within=20)
+                Gateway(tmp_path / "third", {}, env={"ENCKE_DATA": str(second.data)}, ready_within=60)
             with pytest.raises(ConnectionError):
                 list(events)
-            second.wait_for(lambda: rows(second, call), 20, "no entry")
+            second.wait_for(lambda: rows(second, call), 30, "no entry")
             assert second.chat(chat("hello", "lab/m")).status == 200
             assert len(rows(second, call)) == 1
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while first.processes():
                 assert time.monotonic() < deadline, first.processes()
                 time.sleep(0.1)

@@ -68,7 +68,7 @@ def upstream(request: Request) -> Script:
 
 def play(case: Case, port: int) -> list[Response]:
     """Send a case's steps and check every answer and the fate of the connection. Raises AssertionError."""
-    with Client(port, timeout=20) as client:
+    with Client(port, timeout=60) as client:
         with contextlib.suppress(ConnectionError):  # refused in the middle of it: the answer tells
             for step in case.steps:
                 if isinstance(step, float):

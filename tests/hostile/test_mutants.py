@@ -28,7 +28,7 @@ def play(data: bytes, port: int, before: bytes = b"") -> list[Response]:
     `before` is a good request that is sent and answered first on the same connection.
     """
     answers: list[Response] = []
-    with Client(port, timeout=20) as client:
+    with Client(port, timeout=60) as client:
         if before:
             client.send(before)
             assert client.read().status == 200

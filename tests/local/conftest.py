@@ -129,4 +129,4 @@ def engine(weights_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     running = Engine(tmp_path_factory.mktemp("engine"), weights_file)
     yield running.wait_ready()
     running.leave()
-    running.process.wait(10)
+    running.process.wait(30)

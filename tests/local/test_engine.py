@@ -184,12 +184,12 @@ def test_it_ends_with_its_supervisor(start_engine: Callable[[Path], Any], weight
     time.sleep(0.2)
     assert probe(running.settings)
     running.leave()
-    running.process.wait(5)
+    running.process.wait(30)
     loading = start_engine(weights_file)
     while "loading" not in _text(loading.settings.log).rsplit("ready", 1)[-1]:
         time.sleep(0.01)
     loading.leave()
-    assert loading.process.wait(5) == -signal.SIGIO or sys.platform != "linux"
+    assert loading.process.wait(30) == -signal.SIGIO or sys.platform != "linux"
 
 
 @pytest.mark.model
@@ -199,7 +199,7 @@ def test_sigterm_ends_it_at_once(start_engine: Callable[[Path], Any], weights_fi
     with send(running, "/v1/chat/completions", {"messages": LONG, "max_tokens": 450, "stream": True}) as connection:
         connection.recv(20)
         running.process.terminate()
-        assert running.process.wait(5) == -signal.SIGTERM
+        assert running.process.wait(30) == -signal.SIGTERM
 
 
 def test_a_broken_model_is_told_in_the_log(start_engine: Callable[[Path], Any], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.support.accountant import read_books
 from tests.support.gateway import lab
 from tests.support.operate import encke
 
-RECOVERS_WITHIN = 25.0  # 5 s are promised; a shared machine gets five times that
+RECOVERS_WITHIN = 60.0  # 5 s are promised; a shared machine gets more
 CALLERS = 8
 _NUMBERS = numbers()
 
@@ -86,11 +86,11 @@ def test_stopped(own_house: House, count: Count) -> None:
     seen = ask(house, key, 16)
     assert set(ends(seen)) == {"whole"}
     house.rows_of([one.nonce for one in seen])
-    time.sleep(0.2)
     keeper = house.gateway.pids("keeper")[0]
-    before, allowed = sum(house.posted().values()), outstanding(house)
     os.kill(keeper, signal.SIGSTOP)
     try:
+        # Read now: whatever it had granted is in its books, and nothing is added.
+        before, allowed = sum(house.posted().values()), outstanding(house)
         away = ask(house, key, 800)
         while not ends(away)["unavailable"] and len(away) < 20_000:  # the leases may have been large
             away += ask(house, key, 800)
@@ -116,7 +116,7 @@ def test_killed(own_house: House, count: Count) -> None:
     seen: list[Seen] = []
     for _ in range(4):
         seen += ask(house, key, 80)
-        house.gateway.wait_for(lambda: [pid for pid in house.gateway.pids("keeper") if pid], 20, "no keeper")
+        house.gateway.wait_for(lambda: [pid for pid in house.gateway.pids("keeper") if pid], 30, "no keeper")
         with contextlib.suppress(ProcessLookupError):
             house.gateway.kill("keeper")
         seen += ask(house, key, 80)
@@ -154,7 +154,7 @@ def read_only(house: House, disk: Path) -> Iterator[None]:
     supervisor, keeper = house.gateway.pids("supervisor")[0], house.gateway.pids("keeper")[0]
     os.kill(supervisor, signal.SIGSTOP)
     os.kill(keeper, signal.SIGKILL)
-    house.gateway.wait_for(lambda: keeper not in house.gateway.processes(), 10, "the keeper lives")
+    house.gateway.wait_for(lambda: keeper not in house.gateway.processes(), 30, "the keeper lives")
     mounted(disk, "ro")
     os.kill(supervisor, signal.SIGCONT)
     yield
@@ -175,6 +175,8 @@ def test_the_store_is_away(
             seen = ask(house, key, 16)
             with trouble(house, disk):
                 away = ask(house, key, 2400)
+                while not ends(away)["unavailable"] and trouble is not full and len(away) < 20_000:
+                    away += ask(house, key, 800)  # the leases may have been large
             found = ends(away)
             assert set(found) <= {"whole", "unavailable"}, found
             # A full disk may have room in files that are there: then what was granted is durable all the same.

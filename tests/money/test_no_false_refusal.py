@@ -69,7 +69,7 @@ def test_twenty_agents(house: House, size: Size, count: Count) -> None:
     house.organisation("agents")
     house.project("agents", "agents", "--budget", "25/month")
     key = house.key("agent", "agents")
-    seen, refusals = asyncio.run(agents(house.gateway.port, key, "g", False, time.monotonic() + size(60, soak=300)))
+    seen, refusals = asyncio.run(agents(house.gateway.port, key, "g", False, time.monotonic() + size(300, soak=600)))
     statement = read_statement(house.log)
     assert refusals, f"{len(seen)} calls, and the budget is not spent"
     assert {one.code for one in refusals} <= {"insufficient_quota", "budget_exceeded"}

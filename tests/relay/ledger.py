@@ -32,7 +32,7 @@ class Line:
     cache_read: int = 0
 
 
-def lines(gateway: Gateway, call: str, seconds: float = 10.0) -> list[Line]:
+def lines(gateway: Gateway, call: str, seconds: float = 30.0) -> list[Line]:
     """A call's entries by attempt, once the final one is there. Raises AssertionError when it does not come."""
     columns = ", ".join(Line.__dataclass_fields__)
     query = f"SELECT {columns} FROM entries WHERE call = ? ORDER BY attempt"  # noqa: S608
@@ -84,7 +84,7 @@ def of_model(gateway: Gateway, model: str) -> list[Line]:
     return [Line(*row) for row in _rows(gateway, query, (model,))]
 
 
-def statuses(gateway: Gateway, calls: Collection[str], seconds: float = 20.0) -> dict[str, list[str]]:
+def statuses(gateway: Gateway, calls: Collection[str], seconds: float = 30.0) -> dict[str, list[str]]:
     """The statuses of the entries of each call, once all calls have one. Raises AssertionError when one has none."""
     deadline = time.monotonic() + seconds
     while True:

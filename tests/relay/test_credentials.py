@@ -87,7 +87,7 @@ def gateway(upstream: FakeUpstream, bank: Bank, start: Start) -> Gateway:
 
 def ask(gateway: Gateway, model: str, **more: Any) -> tuple[Response, list[tuple[str, str, int]]]:
     """The answer, and of each attempt provider, credential and status, from the ledger."""
-    response: Response = gateway.chat(chat(f"token:c{next(CALLS)}", model, **more), timeout=20)
+    response: Response = gateway.chat(chat(f"token:c{next(CALLS)}", model, **more), timeout=60)
     found = lines(gateway, response.header("x-request-id") or "")
     return response, [(line.provider, line.credential.removeprefix("cred."), line.http_status) for line in found]
 
@@ -133,7 +133,7 @@ def test_whose_fault_it_is_not(gateway: Gateway) -> None:
 def test_a_breaker_is_of_one_credential(gateway: Gateway, bank: Bank) -> None:
     """What fails with one key for long is not tried with it for a while; the other goes on."""
     for _ in range(24):
-        assert gateway.chat(chat("x", "down/b"), timeout=20).status == 200
+        assert gateway.chat(chat("x", "down/b"), timeout=60).status == 200
     bank.keys.clear()
     assert ask(gateway, "down/b")[1] == [("down", "good", 200)]
     assert bank.keys == ["good"]

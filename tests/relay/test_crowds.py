@@ -40,9 +40,9 @@ def gateway(upstream: UpstreamProcess, tmp_path: Path) -> Iterator[Gateway]:
 def empty(gateway: Gateway, upstream: UpstreamProcess) -> None:
     """Return when the worker holds no connection of a client, and of upstream only idle ones."""
     (worker,) = gateway.pids("worker")
-    gateway.wait_for(lambda: not connections(worker)["established", gateway.port], 20, "clients' connections stay")
+    gateway.wait_for(lambda: not connections(worker)["established", gateway.port], 30, "clients' connections stay")
     # An aborted connection is gone for us at once, and for upstream as soon as it looks.
-    upstream.statement.wait_for(lambda s: len(s.outcomes()) == len(s.calls()), 20)
+    upstream.statement.wait_for(lambda s: len(s.outcomes()) == len(s.calls()))
 
 
 def test_idle_streams_are_cheap(gateway: Gateway, upstream: UpstreamProcess, size: Size, count: Count) -> None:
@@ -92,6 +92,6 @@ def test_slow_readers_are_bounded(gateway: Gateway, upstream: UpstreamProcess, s
     )
     assert peak <= 40 * MiB and peak / readers <= 256 * KiB
     assert len(sent) == readers and max(sent) < 48 * MiB, "upstream was held back"
-    gateway.wait_for(lambda: len(by_model(gateway, ["slow"])["slow"]) == readers, 20, "entries are missing")
+    gateway.wait_for(lambda: len(by_model(gateway, ["slow"])["slow"]) == readers, 30, "entries are missing")
     assert all(line.status == "client_closed" and line.estimated for line in lines)
     assert all(0 < line.output <= line.received // 3 + 1 for line in lines)

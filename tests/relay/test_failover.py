@@ -69,7 +69,7 @@ def bold(upstream: FakeUpstream, start: Start) -> Gateway:
 def ask(gateway: Gateway, model: str, stream: bool, **options: Any) -> tuple[str, Response, list[Line]]:
     nonce = f"f{next(_NONCES)}"
     text = f"token:{nonce}" + (f" behave: {json.dumps(options)}" if options else "")
-    response = gateway.chat(chat(text, model, **({"stream": True} if stream else {})), timeout=20)
+    response = gateway.chat(chat(text, model, **({"stream": True} if stream else {})), timeout=60)
     return nonce, response, lines(gateway, response.header("x-request-id") or "")
 
 

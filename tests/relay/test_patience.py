@@ -41,7 +41,7 @@ def gateway(upstream: FakeUpstream, start: Start) -> Gateway:
 
 def ask(gateway: Gateway, model: str, stream: bool, **options: Any) -> tuple[Response, list[Line]]:
     text = f"token:p{next(_NONCES)} behave: {json.dumps(options)}"
-    response = gateway.chat(chat(text, model, **({"stream": True} if stream else {})), timeout=20)
+    response = gateway.chat(chat(text, model, **({"stream": True} if stream else {})), timeout=60)
     return response, lines(gateway, response.header("x-request-id") or "")
 
 

@@ -27,7 +27,7 @@ from tests.support.held import connections, descriptors
 
 CHAT = "/v1/chat/completions"
 TICK = 0.25  # deadlines are looked at four times a second
-SLACK = 5.0  # these are shared machines
+SLACK = 25.0  # these are shared machines; it is the code that tells which limit it was
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_at_every_stage(gateway: Gateway, upstream: FakeUpstream, size: Size, co
     upstream.behave = behave
     (worker,) = gateway.pids("worker")
     assert gateway.chat(chat("warm", "lab/polite")).status == 200
-    gateway.wait_for(lambda: not connections(worker)["established", gateway.port], 5, "the first client stays")
+    gateway.wait_for(lambda: not connections(worker)["established", gateway.port], 30, "the first client stays")
     before = descriptors(worker)
     stuck = asyncio.run(get_stuck(gateway, size(3, soak=20)))
     problems = [f"{one.name}, stream {one.stream}: {problem}" for one in stuck if (problem := one.problem())]
@@ -160,7 +160,7 @@ def test_a_client_that_never_reads(gateway: Gateway, upstream: FakeUpstream, str
     with gateway.client(receive_buffer=4096) as client:
         began = time.monotonic()
         client.send(build("POST", CHAT, chat("Hello", f"lab/{model}", stream=stream), key=gateway.key))
-        gateway.wait_for(lambda: connections(worker)["established", gateway.port] == 1, 5, "the client is not there")
+        gateway.wait_for(lambda: connections(worker)["established", gateway.port] == 1, 30, "the client is not there")
         gateway.wait_for(
             lambda: not connections(worker)["established", gateway.port], LIMITS["total"] + SLACK, "it was not cut"
         )

@@ -48,7 +48,7 @@ class Client:
         port: int,
         host: str = "127.0.0.1",
         *,
-        timeout: float = 10.0,
+        timeout: float = 30.0,
         receive_buffer: int | None = None,
         tls: ssl.SSLContext | None = None,
         unix: str | None = None,

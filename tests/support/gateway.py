@@ -38,7 +38,7 @@ class Gateway:
         *,
         env: dict[str, str] | None = None,
         key: str = KEY,
-        ready_within: float = 30.0,
+        ready_within: float = 60.0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.key = key
@@ -115,8 +115,10 @@ class Gateway:
     # what is done to it
 
     def write_config(self, settings: dict[str, Any]) -> None:
-        """Replace the configuration file (a running gateway has to be told to reload it)."""
-        self.config.write_text(to_toml(settings), "utf-8")
+        """Replace the configuration file, at one stroke (a running gateway has to be told to reload it)."""
+        new = self.config.with_suffix(".new")
+        new.write_text(to_toml(settings), "utf-8")
+        new.replace(self.config)
 
     def kill(self, role: str, index: int = 0, number: int = signal.SIGKILL) -> int:
         """Send a signal to the process of a role; returns its id."""
@@ -124,18 +126,23 @@ class Gateway:
         os.kill(pid, number)
         return pid
 
+    def replace(self, role: str, index: int = 0) -> None:
+        """SIGKILL to the process of a role, and return when another is in its place."""
+        killed = self.kill(role, index)
+        self.wait_for(lambda: {killed, None}.isdisjoint(self.pids(role)) and self.run, 60, f"no new {role}")
+
     def kill_all(self) -> None:
         """SIGKILL to every process at once, as when the machine is switched off; only the disk is left."""
         self._end_all()
 
-    def stop(self, seconds: float = 30.0) -> int:
+    def stop(self, seconds: float = 60.0) -> int:
         """SIGTERM, then the exit status once every process of the gateway is gone. Stopping twice does nothing."""
         if self.process.poll() is None:
             EVIDENCE.processes(self.processes(), self.process.pid)
             self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(seconds)
-            self.wait_for(lambda: not self.processes(), 5, "processes were left behind")
+            self.wait_for(lambda: not self.processes(), 30, "processes were left behind")
         except (subprocess.TimeoutExpired, AssertionError) as error:
             left = self.processes()
             self._end_all()

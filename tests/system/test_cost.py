@@ -88,7 +88,7 @@ def recorded(gateway: Gateway, response: Response) -> int | None:
         db.close()
         return found if any(final for _, final in found) else []
 
-    gateway.wait_for(rows, 10, "no entry")
+    gateway.wait_for(rows, 30, "no entry")
     costs = [row[0] for row in rows()]
     return None if None in costs else sum(costs)
 

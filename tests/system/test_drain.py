@@ -37,8 +37,8 @@ def test_two_hundred_streams(tmp_path: Path, upstream: UpstreamProcess) -> None:
     heads = [client.read_head() for client in clients]
     port = gateway.port
     gateway.process.send_signal(signal.SIGTERM)
-    gateway.wait_for(lambda: probe(port) != 200, 5, "still ready")
-    assert [probe(port) for _ in range(10)] == [0] * 10
+    # One worker may close its ears before the other; once both have, nobody gets in.
+    gateway.wait_for(lambda: [probe(port) for _ in range(10)] == [0] * 10, 30, "still ready")
     for client, head in zip(clients, heads, strict=True):
         assert list(client.events(head))[-1] == "[DONE]"
         assert client.wait_ended()
@@ -68,7 +68,8 @@ def test_connections_that_are_open_already(tmp_path: Path, upstream: UpstreamPro
         body = b'{"model": "lab/m", "messages": [{"role": "user", "content": "hello"}]}'
         lines = f"host: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
         asking.send(f"POST /v1/chat/completions HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode())
-        time.sleep(0.3)
+        # That this is answered tells that the worker has been at its connections since the above was sent.
+        idle.call("GET", "/healthz")
         gateway.process.send_signal(signal.SIGTERM)
         assert idle.wait_ended()
         halfway.send(b"\r\n")
@@ -80,7 +81,7 @@ def test_connections_that_are_open_already(tmp_path: Path, upstream: UpstreamPro
         answer = asking.read()
         assert answer.status == 200 and answer.header("connection") == "close"
         assert list(stream.events(head))[-1] == "[DONE]"
-    assert gateway.process.wait(20) == 0
+    assert gateway.process.wait(30) == 0
 
 
 def test_told_twice(tmp_path: Path, upstream: UpstreamProcess) -> None:
@@ -91,9 +92,9 @@ def test_told_twice(tmp_path: Path, upstream: UpstreamProcess) -> None:
         client.request("POST", "/v1/chat/completions", chat(ENDLESS, "lab/m", stream=True), key=KEY)
     heads = [client.read_head() for client in clients]
     gateway.process.send_signal(signal.SIGTERM)
-    gateway.wait_for(lambda: "Stopping" in gateway.log, 5, "it does not stop")
+    gateway.wait_for(lambda: "Stopping" in gateway.log, 30, "it does not stop")
     gateway.process.send_signal(signal.SIGTERM)
-    assert gateway.process.wait(12) == 0 and not gateway.processes()
+    assert gateway.process.wait(30) == 0 and not gateway.processes()
     entries = {entry.call: entry for entry in entries_of(gateway.data)}
     assert {entries[str(head.header("x-request-id"))].status for head in heads} == {"orphan"}
     assert not list((gateway.data / "journal").glob("*.seg"))
@@ -109,7 +110,7 @@ def test_a_closed_terminal_ends_it(start: Start, tmp_path: Path) -> None:
     terminal.wait_for(READY, 30)
     assert terminal.processes()
     terminal.hang_up()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while terminal.processes() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert terminal.processes() == {}

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def encke(gateway: Gateway, *arguments: str) -> Any:
     """The command line, on that gateway's folder; its JSON."""
     env = {"PATH": os.environ["PATH"], "ENCKE_DATA": str(gateway.data)}
     command = [sys.executable, "-m", "encke", *arguments, "--json"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     EVIDENCE.terminal(done.stdout.encode())
     return json.loads(done.stdout)
@@ -56,28 +57,35 @@ def status(client: Client, key: str) -> int:
     return client.call("GET", "/v1/models", key=key).status
 
 
+def soon(expected: object, seen: Callable[[], object]) -> None:
+    """What is asked of every worker becomes `expected`. A change is on its way to all of them when its command ends,
+    so that what counts is how often they were asked meanwhile (each time, they look at what has come), not how fast
+    this machine is."""
+    for _ in range(25):
+        if (found := seen()) == expected:
+            return
+    raise AssertionError(f"{found}, not {expected}")
+
+
 def test_created_is_usable_and_revoked_is_refused_everywhere(gateway: Gateway, request: pytest.FixtureRequest) -> None:
-    """A new key serves on every worker at once; revoked it is refused within a second, also on open connections."""
+    """A new key serves on every worker at once; revoked it is refused, also on open connections."""
     made = encke(gateway, "keys", "create", "--name", "everywhere")
     clients = on_every_worker(gateway, request)
     assert {status(client, made["key"]) for client in clients} == {200}
     encke(gateway, "keys", "revoke", "everywhere", "--yes")
-    end = time.monotonic() + 1.0
-    while (answers := {status(client, made["key"]) for client in clients}) != {401}:
-        assert time.monotonic() < end, answers
+    soon({401}, lambda: {status(client, made["key"]) for client in clients})
     assert {status(client, KEY) for client in clients} == {200}
 
 
 def test_expired(gateway: Gateway) -> None:
     """A key that has expired says so, also on the connection it was used on."""
-    made = encke(gateway, "keys", "create", "--name", "brief", "--expires", "2s")
     with gateway.client() as client:
-        assert status(client, made["key"]) == 200
-        end = time.monotonic() + 6
-        while status(client, made["key"]) == 200:
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        answer = client.call("GET", "/v1/models", key=made["key"])
+        for seconds in (2, 10, 50):  # on a busy machine the first may have expired before it can be used
+            key = encke(gateway, "keys", "create", "--name", f"brief-{seconds}", "--expires", f"{seconds}s")["key"]
+            if status(client, key) == 200:
+                break
+        gateway.wait_for(lambda: status(client, key) != 200, seconds + 30, "it does not expire")
+        answer = client.call("GET", "/v1/models", key=key)
         assert (answer.status, answer.json()["error"]["code"]) == (401, "expired_api_key")
 
 
@@ -155,15 +163,16 @@ def test_secrets_are_seen_nowhere(gateway: Gateway) -> None:
                 answer = client.call("POST", "/v1/chat/completions", chat("hi", model), key=key)
                 bodies.append(answer.body + repr(answer.headers).encode())
             bodies.append(client.call("GET", f"/v1/models?key={key}", key=key).body)
-    time.sleep(0.3)
+    time.sleep(0.3)  # so that what is written late is looked through too
     seen: dict[str, bytes] = {"answers": b"".join(bodies), "log": gateway.log.encode()}
     for pid in gateway.processes():
         seen[f"argv of {pid}"] = Path(f"/proc/{pid}/cmdline").read_bytes()
         if pid != gateway.process.pid:  # the supervisor's own environment is what its operator gave it
             seen[f"environment of {pid}"] = Path(f"/proc/{pid}/environ").read_bytes()
     for path in gateway.data.rglob("*"):
-        if path.is_file():
-            seen[str(path)] = path.read_bytes()
+        with suppress(FileNotFoundError):  # journals come and go
+            if path.is_file():
+                seen[str(path)] = path.read_bytes()
     assert any(name.startswith("environment") for name in seen) and any(name.endswith("encke.db") for name in seen)
     for secret in (made, KEY, UPSTREAM_SECRET):
         for part in (secret[-30:].encode(), secret.encode().hex().encode()):

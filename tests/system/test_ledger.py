@@ -67,7 +67,7 @@ def test_backup_under_load_and_restore(tmp_path: Path, upstream: UpstreamProcess
         answer = client.call("POST", "/v1/chat/completions", chat("Hi", "lab/m"), key=secret)
         assert answer.status == 200
         call_id = answer.header("x-request-id") or ""
-        new.wait_for(lambda: encke(new, "ledger", "show", call_id).returncode == 0, 10, "the call is not recorded")
+        new.wait_for(lambda: encke(new, "ledger", "show", call_id).returncode == 0, 30, "the call is not recorded")
         shown = json.loads(encke(new, "ledger", "show", call_id, "--json").stdout)
         assert [one["state"] for one in shown["attempts"]] == ["priced"] and len(shown["charged"]) == 2
         assert {one["cost"] for one in shown["charged"]} == {shown["attempts"][0]["cost"]}
@@ -94,7 +94,7 @@ def test_kills_leave_a_ledger_that_adds_up(tmp_path: Path, upstream: UpstreamPro
             client.close()
         assert encke(gateway, "ledger", "verify").returncode == 0
     with Gateway(tmp_path / "g", configured) as gateway:
-        gateway.wait_for(lambda: entries(gateway) == 11, 10, "the orphans are not settled")
+        gateway.wait_for(lambda: entries(gateway) == 11, 30, "the orphans are not settled")
         assert encke(gateway, "ledger", "verify").returncode == 0
     checked = encke(gateway, "ledger", "verify", "--integrity")
     assert checked.returncode == 0, checked

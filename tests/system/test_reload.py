@@ -15,6 +15,7 @@ import pytest
 from encke.admin.context import AdminError
 from encke.testing.process import UpstreamProcess
 from tests.conftest import Count, Size
+from tests.support.census import descriptors as census
 from tests.support.client import Client, chat
 from tests.support.gateway import KEY, Gateway, lab
 from tests.support.operate import descriptors, encke, events, order, resident
@@ -64,7 +65,7 @@ def test_calls_under_way_end_with_the_old_settings(tmp_path: Path, upstreams: li
             assert client.call("POST", "/v1/chat/completions", chat("hello", "lab/m"), key=KEY).status == 200
             client.close()
         assert calls(old) == before and calls(new) == 60
-        gateway.wait_for(lambda: not connections(gateway, old.port), 5, "connections to the old provider are left")
+        gateway.wait_for(lambda: not connections(gateway, old.port), 30, "connections to the old provider are left")
 
 
 def connections(gateway: Gateway, port: int) -> int:
@@ -74,7 +75,8 @@ def connections(gateway: Gateway, port: int) -> int:
         fields = line.split()
         if int(fields[2].rpartition(":")[2], 16) == port and fields[3] == "01":
             inodes.add(f"socket:[{fields[9]}]")
-    return sum(os.readlink(fd) in inodes for pid in gateway.pids("worker") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    held = (fd for pid in gateway.pids("worker") for fd in census(pid).values())
+    return sum(name in inodes for name in held)
 
 
 BAD = {
@@ -147,10 +149,10 @@ def test_a_signal_and_a_worker_that_dies(tmp_path: Path, upstreams: list[Upstrea
     with Gateway(tmp_path / "g", settings(old, 2)) as gateway:
         gateway.write_config(settings(new, 2))
         gateway.process.send_signal(signal.SIGHUP)
-        gateway.wait_for(lambda: events(gateway, "config_reloaded"), 10, "no reload")
+        gateway.wait_for(lambda: events(gateway, "config_reloaded"), 30, "no reload")
         for index in range(2):
-            gateway.kill("worker", index)
-        gateway.wait_for(lambda: None not in gateway.run["workers"] and gateway._ready(), 10, "no workers")
+            gateway.replace("worker", index)
+        gateway.wait_for(gateway._ready, 30, "no workers")
         assert all(gateway.chat(chat("hello", "lab/m")).status == 200 for _ in range(10))
         assert calls(old) == 0 and calls(new) == 10
 
@@ -168,21 +170,19 @@ def test_many_at_once_under_load_while_workers_die(tmp_path: Path, upstreams: li
                 problems.append(str(error))
 
     with Gateway(tmp_path / "g", settings(upstreams[0])) as gateway, Load(gateway.port, 8) as load:
-        gateway.wait_for(lambda: len(load.complete) > 50, 20, "no load")
+        gateway.wait_for(lambda: len(load.complete) > 50, 30, "no load")
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
         for round in range(4):
             time.sleep(0.15)
             gateway.write_config(settings(upstreams[round % 2]))
-            gateway.wait_for(lambda: None not in gateway.run["workers"], 10, "no new worker")
-            gateway.kill("worker", round % 2)
+            gateway.replace("worker", round % 2)
         for thread in threads:
             thread.join(60)
         assert sorted(generations) == list(range(2, 2 + len(generations)))
-        # A file that was just being written may have been met half done; nothing else may be wrong.
-        assert len(generations) + len(problems) == 48 and all("TOML" in problem for problem in problems)
-        gateway.wait_for(gateway._ready, 10, "not ready")
+        assert len(generations) == 48 and problems == []
+        gateway.wait_for(gateway._ready, 30, "not ready")
         load.stop()
         assert set(load.statuses) <= {200, 503}
         check_ledger(gateway, load)
@@ -191,7 +191,7 @@ def test_many_at_once_under_load_while_workers_die(tmp_path: Path, upstreams: li
 def test_a_stopped_worker_does_not_hold_the_gateway(tmp_path: Path, upstreams: list[UpstreamProcess]) -> None:
     """A worker that answers nothing (stopped) and is killed then: the reload goes on with the others."""
     with Gateway(tmp_path / "g", settings(upstreams[0])) as gateway:
-        gateway.wait_for(lambda: order(gateway, "config.reload")["workers"] == 2, 20, "not both workers are there")
+        gateway.wait_for(lambda: order(gateway, "config.reload")["workers"] == 2, 30, "not both workers are there")
         stuck = gateway.kill("worker", 0, signal.SIGSTOP)
         threading.Timer(1.0, os.kill, (stuck, signal.SIGKILL)).start()
         assert order(gateway, "config.reload")["workers"] == 1
@@ -223,7 +223,7 @@ def test_limits_and_the_log_change_over(tmp_path: Path, upstreams: list[Upstream
             gateway.write_config(settings(upstreams[0], 1, log={"access": str(access)}, server={"max_body": 4096}))
             order(gateway, "config.reload")
             assert client.call("POST", "/v1/chat/completions", body, key=KEY).status == 413
-        gateway.wait_for(lambda: len(access.read_text().splitlines()) == 1, 5, "no line in the new file")
+        gateway.wait_for(lambda: len(access.read_text().splitlines()) == 1, 30, "no line in the new file")
         assert len((tmp_path / "access.1").read_text().splitlines()) == 1
 
 
@@ -234,7 +234,7 @@ def test_the_process_log_changes_over(tmp_path: Path, upstreams: list[UpstreamPr
         order(gateway, "config.reload")
         order(gateway, "config.reload")
         gateway.kill("worker")
-        gateway.wait_for(lambda: " ERROR supervisor[" in gateway.log, 5, "no line of text")
+        gateway.wait_for(lambda: " ERROR supervisor[" in gateway.log, 30, "no line of text")
         assert "child_ended child=worker" in gateway.log and "config_reloaded" not in gateway.log
 
 
@@ -245,11 +245,11 @@ def test_not_while_it_stops(tmp_path: Path, upstreams: list[UpstreamProcess]) ->
         client.request("POST", "/v1/chat/completions", chat(SLOW, "lab/m", stream=True), key=KEY)
         head = client.read_head()
         gateway.process.send_signal(signal.SIGTERM)
-        gateway.wait_for(lambda: "Stopping" in gateway.log, 5, "it does not stop")
+        gateway.wait_for(lambda: "Stopping" in gateway.log, 30, "it does not stop")
         with pytest.raises(AdminError, match=r"is stopping|broke off"):
             order(gateway, "config.reload")
         assert list(client.events(head))[-1] == "[DONE]"
-    assert gateway.process.wait(20) == 0
+    assert gateway.process.wait(30) == 0
 
 
 def test_a_thousand_reloads_leak_nothing(

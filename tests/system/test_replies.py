@@ -44,7 +44,7 @@ class Site:
         headers = {**({"idempotency-key": name} if name is not None else {}), **more.pop("headers", {})}
         key, patient = more.pop("key", self.gateway.key), more.pop("patient", True)
         while True:
-            with Client(self.gateway.port, timeout=20) as client:
+            with Client(self.gateway.port, timeout=60) as client:
                 answer = client.call("POST", path, body, headers=headers, key=key)
             if not patient or answer.status != 503 or time.monotonic() > self.patience_ends:
                 return answer

@@ -254,7 +254,7 @@ def test_killed_in_the_middle(gateway: Gateway) -> None:
         client.close()
         while before & set(gateway.pids(role)):
             time.sleep(0.05)
-        gateway.wait_for(lambda: _answers(gateway), 20, "no answer after a kill")
+        gateway.wait_for(lambda: _answers(gateway), 30, "no answer after a kill")
     assert_nothing_left(gateway)
 
 

@@ -38,7 +38,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._gone = self._by_us = self._by_peer = self._paused = False
-        self._received = self._written = self._tokens = self._first_ns = 0
+        self._received = self._written = self._tokens = self._first_ns = self._last_ns = 0
 
     # what the event loop calls
 
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.get_running_loop().create_task(self._play(request, script, problem))
 
     async def _play(self, request: Request, script: Script, problem: str | None) -> None:
-        start, self._tokens, self._first_ns = self._sent, 0, 0
+        start, self._tokens, self._first_ns, self._last_ns = self._sent, 0, 0, 0
         ended: Ended = "failed" if problem else "completed"
         try:
             for step in script.steps:
@@ -134,7 +134,7 @@ class Connection(asyncio.Protocol):
         finally:
             sent, moment = self._sent - start, time.monotonic_ns()
             claimed = (self._tokens, script.prompt_tokens)
-            moments = (self._first_ns, moment)
+            moments = (self._first_ns, self._last_ns, moment)
             outcome = Outcome(request.number, self._number, script.name, ended, sent, *claimed, *moments, problem)
             self._host.statement.add(outcome)
             self._task = None
@@ -183,6 +183,8 @@ class Connection(asyncio.Protocol):
     async def _send(self, step: Send) -> None:
         if self._gone:
             raise _PeerLeft
+        if step.tokens:
+            self._last_ns = time.monotonic_ns()
         self._transport.write(step.data)
         self._written += len(step.data)
         while self._paused and not self._gone:

@@ -85,7 +85,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     """How a call ended. `sent`: bytes the kernel took, so with `peer_left` the byte at which the peer left.
 
     `tokens`: output tokens in the pieces sent; `prompt_tokens`: input tokens claimed; `first_ns`: when the first byte
-    went out (0: none did).
+    went out (0: none did); `last_ns`: just before the last of these pieces did, so that nobody had it earlier.
     """
 
     call: int
@@ -96,6 +96,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     tokens: int
     prompt_tokens: int
     first_ns: int = 0
+    last_ns: int = 0
     at_ns: int = 0
     problem: str | None = None
 
@@ -169,7 +170,7 @@ class Statement:
         """How many of them are still there."""
         return self.connects - len(self.disconnected())
 
-    def wait_for(self, condition: Callable[[Statement], bool], seconds: float = 5.0) -> None:
+    def wait_for(self, condition: Callable[[Statement], bool], seconds: float = 30.0) -> None:
         """Return once `condition(statement)` holds. Raises TimeoutError, naming the last records, otherwise."""
         deadline = time.monotonic() + seconds
         while not condition(self):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from encke.calls.relay import StreamEnd, StreamRelay
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE
+from encke.dialects.cost import CHAT_PLACE, end_with_cost
 from encke.dialects.openai_chat.stream import DONE, ChatTap
 from encke.framing.sse import MAX_EVENT, SseSplitter
 from encke.http.drive import Signal
@@ -130,7 +131,7 @@ def test_with_its_cost_a_stream_is_the_same_stream(
     """What is kept back for the cost goes out with the end: every event, in its order, and nothing else changed."""
     data = ("\n\n".join(events) + ("\n\n" if whole_end else "")).replace("\n", eol).encode()
     watched = Watched(True)
-    watched.relay.keep_usage()
+    watched.relay.keep_usage(finish=False)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     for start, end in pairwise(edges):
         watched.read(data[start:end])
@@ -140,9 +141,10 @@ def test_with_its_cost_a_stream_is_the_same_stream(
         assert watched.client.got == b""
         return
     assert watched.end is not None
-    late = watched.relay.late(b"0.5", NO_USAGE)
-    assert late.count(b',"cost":0.5}') == (late != b"")
-    got = watched.client.got + late.replace(b',"cost":0.5', b"")
+    late = watched.relay.late
+    got = watched.client.got + late
+    made = end_with_cost(late, b"0.5", NO_USAGE, CHAT_PLACE) or b""
+    assert made.count(b',"cost":0.5}') == (late != b"") and made.replace(b',"cost":0.5', b"") == late
     if expected.broken:
         assert got == expected.events
     else:
@@ -152,7 +154,7 @@ def test_with_its_cost_a_stream_is_the_same_stream(
 def test_only_the_usage_at_the_end_waits() -> None:
     """Usage with every piece of text (some servers do that) delays none of it; what follows the usage waits with it."""
     watched = Watched(True)
-    watched.relay.keep_usage()
+    watched.relay.keep_usage(finish=False)
     texts = [f"{event({'content': 'a'}, usage=USAGE)}\n\n".encode() for _ in range(3)]
     for number, text in enumerate(texts):
         watched.read(text)
@@ -163,18 +165,18 @@ def test_only_the_usage_at_the_end_waits() -> None:
     watched.read(usage)
     assert watched.client.got == b"".join(texts) + finish + usage + b": comment\n\n"
     watched.read(b"data: [DONE]\n\n")
-    assert watched.relay.late(b"null", NO_USAGE) == usage.replace(b"2}", b'2,"cost":null}')
+    assert watched.relay.late == usage
     assert watched.end is not None and watched.end.tail == DONE
 
 
 def test_not_much_waits() -> None:
     """A stream that goes on without end after its usage is not held."""
     watched = Watched(True)
-    watched.relay.keep_usage()
+    watched.relay.keep_usage(finish=False)
     watched.read(f"{MENU[1]}\n\n{MENU[5]}\n\n{MENU[8]}\n\n".encode())
     for _ in range(100):
         watched.read(b": comment\n\n")
-    assert len(watched.client.got) > 80 * len(": comment\n\n") and watched.relay.late(b"1", NO_USAGE) == b""
+    assert len(watched.client.got) > 80 * len(": comment\n\n") and watched.relay.late == b""
 
 
 def test_nothing_is_sent_before_content() -> None:

@@ -392,8 +392,9 @@ class Attempt:
         tap, splitter = self._passage.tap(call), self._passage.splitter()
         opened = self.opened
         relay = StreamRelay(tap, opened, splitter) if once is None else KeepingRelay(tap, opened, splitter, once)
-        if call.shows_cost and not tap.rewrites:
-            relay.keep_usage()
+        place = call.side.cost_place
+        if call.shows_cost and self._passage.native and place is not None:
+            relay.keep_usage(finish=not place.spare)  # what is translated has its usage in the end
         if call.hold is not None and call.hold.charges.budgets and price is not None and not price.free:
             self._meter = Meter(call, price, self._purse, relay, self)
         return relay

@@ -10,14 +10,12 @@ from encke.calls.call import Call
 from encke.calls.desk import Desk, Drained, draining
 from encke.calls.headers import cost_field
 from encke.calls.passing import asked_in_full
-from encke.calls.relay import StreamRelay
 from encke.calls.replies import Once, through
 from encke.core.chat import ChatRequest, CountReply
 from encke.core.faults import Fault
 from encke.core.money import dollars
+from encke.dialects.cost import DONE, cost_event
 from encke.dialects.estimate import size_of
-from encke.dialects.openai_chat.cost import cost_event, with_cost
-from encke.dialects.openai_chat.stream import DONE
 from encke.http.drive import Signal
 from encke.http.server import ClientGone
 from encke.ledger.settlement import estimate_tokens
@@ -51,7 +49,7 @@ async def answer_whole(desk: Desk, call: Call, attempt: Attempt) -> None:
     body = attempt.body
     if call.shows_cost:
         attempt.reckon("complete", "")
-        body = with_cost(body, shown_cost(attempt), call.usage)
+        body = call.side.whole_with_cost(body, shown_cost(attempt), call.usage)
     if call.once is not None:
         await settle_once(desk, call, attempt, call.once, body)
     else:
@@ -119,8 +117,7 @@ async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
         tail = end.tail
         if call.shows_cost:
             attempt.reckon("complete", "")
-            told = last_events(call, attempt, relay)
-            tail = tail[: -len(DONE)] + told + DONE if tail.endswith(DONE) else told + tail
+            tail = last_events(call, attempt, relay.late + tail)
         if call.once is not None:
             await settle_once(desk, call, attempt, call.once, tail)
         else:
@@ -135,7 +132,7 @@ async def relay_stream(desk: Desk, call: Call, attempt: Attempt) -> None:
             attempt.blame(end.fault)
         attempt.settle("truncated", end.fault.code, final=True)
         if call.shows_cost and await tried_to_sync(desk):
-            call.open_stream(relay.late(shown_cost(attempt), call.usage))
+            call.open_stream(late_events(call, attempt, relay.late))
         raise end.fault
 
 
@@ -145,8 +142,21 @@ def shown_cost(attempt: Attempt) -> bytes:
     return b"null" if cost is None else dollars(cost).encode()
 
 
-def last_events(call: Call, attempt: Attempt, relay: StreamRelay) -> bytes:
-    """The usage with its cost, as the provider told it at the end, or else in an event of its own."""
-    cost = shown_cost(attempt)
-    late = relay.late(cost, call.usage)
-    return late or cost_event(call.id, call.started_ms // 1000, call.upstream_model, call.route, cost, call.usage)
+def last_events(call: Call, attempt: Attempt, end: bytes) -> bytes:
+    """The end of a stream with its cost: in the usage as the provider told it there, or else in an event of its own."""
+    cost, parsed = shown_cost(attempt), call.parsed
+    assert parsed is not None
+    told = call.side.end_with_cost(end, parsed, cost, call.usage)
+    place = call.side.cost_place
+    if told is not None or place is None or not place.spare:
+        return end if told is None else told
+    own = cost_event(call.id, call.started_ms // 1000, call.upstream_model, call.route, cost, call.usage)
+    return end[: -len(DONE)] + own + DONE if end.endswith(DONE) else own + end
+
+
+def late_events(call: Call, attempt: Attempt, late: bytes) -> bytes:
+    """What a stream that broke off had said of its usage, with the cost."""
+    parsed = call.parsed
+    assert parsed is not None
+    told = call.side.end_with_cost(late, parsed, shown_cost(attempt), call.usage) if late else None
+    return late if told is None else told

@@ -17,8 +17,6 @@ Between 8 and 9 lies the point of no return: before Content the call may go to a
 
 from __future__ import annotations
 
-from typing import Final
-
 from encke.calls.allowed import check_model, check_others, policy
 from encke.calls.attempt import Attempt
 from encke.calls.call import Call
@@ -38,8 +36,6 @@ from encke.http.server import ClientGone
 from encke.ledger.entry import Status
 from encke.routing.plan import plan, remaining
 from encke.routing.retry import STOP, Step, decide
-
-COSTED: Final = ("chat", "completions", "embeddings", "moderations")  # whose `usage` has a place for it
 
 
 async def live(desk: Desk, call: Call) -> None:
@@ -131,7 +127,7 @@ def read(desk: Desk, call: Call) -> None:
     call.asked = parsed.model
     wish = request.headers.get(b"x-encke-include-cost")
     if wish is not None:
-        call.shows_cost = _flag(wish) and call.route in COSTED
+        call.shows_cost = _flag(wish) and call.side.cost_place is not None
     call.unsupported = policy(desk.on_unsupported, call.grant, request.headers.get(b"x-encke-unsupported"))
     if parsed.stream and not parsed.form:  # what is no stream of events has nothing that keeps it open
         call.next_keepalive = call.started + desk.care.early_keepalive

@@ -116,6 +116,8 @@ class Passage:
         assert self._provider is not None and self._hub is not None
         reader = self._provider.reader(self._hub, call.id)
         self._hub = None
+        if call.shows_cost:
+            parsed.include_usage = True  # the cost stands there
         return Translator(reader, call.side.writer(parsed, call.id, call.started_ms // 1000))
 
     def answer(self, call: Call, body: bytes) -> tuple[bytes, Usage | None, str]:

@@ -11,7 +11,6 @@ from typing import Final
 
 from encke.core.faults import Fault
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.cost import event_with_cost
 from encke.dialects.port import CONTENT, DROP, END, ERROR, Tap
 from encke.framing.json_lines import JsonLinesSplitter
 from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
@@ -41,7 +40,8 @@ class StreamRelay:
     """
 
     __slots__ = (
-        "_client", "_closing", "_content", "_events", "_held_size", "_late", "_mark_bytes", "_mark_events", "_out",
+        "_client", "_closing", "_content", "_events", "_held_size", "_late", "_late_finish",
+        "_mark_bytes", "_mark_events", "_out",
         "_rest", "_rewrites", "_splitter", "ended", "finish", "opened", "stopped", "tap",
     )  # fmt: skip
 
@@ -50,7 +50,8 @@ class StreamRelay:
         it for other reasons."""
         self._splitter = splitter
         self._client: ServerConnection | None = None
-        self._late: list[SseEvent] | None = None  # events that are to be sent with the end; None: no such thing
+        self._late: list[bytes] | None = None  # events that are to be sent with the end; None: no such thing
+        self._late_finish = False
         self._out: list[bytes] = []
         self._held_size = 0
         self._content = False
@@ -122,7 +123,7 @@ class StreamRelay:
         tap = self.tap
         raw, data = event
         flags = 0
-        told = tap.usage
+        told, finished = tap.usage, tap.finished
         if data is not None:
             flags = tap.feed(data)
             if self._rewrites:
@@ -139,7 +140,7 @@ class StreamRelay:
                 return False
         elif self._rewrites:
             return False
-        if self._late is None or not self._keep_back(self._late, event, tap.usage is not told):
+        if self._late is None or not self._keep_back(self._late, raw, self._tells(told, finished)):
             self._out.append(raw)
         if self._client is None:
             self._held_size += len(raw) + HELD_EACH
@@ -152,30 +153,34 @@ class StreamRelay:
                 return True
         return False
 
-    def keep_usage(self) -> None:
-        """Keep the event back that has the usage at the end, with what follows it, for `late`."""
+    def keep_usage(self, *, finish: bool) -> None:
+        """Keep the event back that has the usage at the end, with what follows it, for `late`; with `finish` the event
+        that finishes the answer too, where usage has no event of its own."""
         self.tap.keep_usage()
         self._late = []
+        self._late_finish = finish
 
-    def _keep_back(self, late: list[SseEvent], event: SseEvent, told: bool) -> bool:
+    def _tells(self, told: Usage | None, finished: bool) -> bool:
+        """Whether the last event has usage, or comes instead of one that has. As it was before that event."""
+        tap = self.tap
+        return tap.usage is not told or (self._late_finish and tap.finished and not finished)
+
+    def _keep_back(self, late: list[bytes], raw: bytes, told: bool) -> bool:
         """Whether an event is sent later. `told`: there is usage in it; before all choices have ended there may be more
         of it, and text with it, which does not wait."""
         goes_on = not self.tap.finished
         if late and (told or goes_on or len(late) >= MOST_LATE):
-            self._out += [raw for raw, _ in late]
+            self._out += late
             late.clear()
         if goes_on or not (told or late):
             return False
-        late.append(event)
+        late.append(raw)
         return True
 
-    def late(self, cost: bytes, usage: Usage) -> bytes:
-        """What was kept back, with the cost in its usage; nothing if there was no usage at the end."""
-        if not self._late:
-            return b""
-        (raw, data), *others = self._late
-        assert data is not None
-        return event_with_cost(raw, data, cost, usage) + b"".join([other for other, _ in others])
+    @property
+    def late(self) -> bytes:
+        """What was kept back; nothing if there was no usage at the end."""
+        return b"".join(self._late) if self._late else b""
 
     def flush(self) -> None:
         """Send what has come, or tell that there is something to send, and that the end is there."""

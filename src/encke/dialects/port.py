@@ -17,6 +17,7 @@ from encke.core.embed import EmbedReply, EmbedRequest
 from encke.core.faults import Fault
 from encke.core.traits import Traits
 from encke.core.usage import Usage
+from encke.dialects.cost import CostPlace, end_with_cost, with_cost
 from encke.dialects.faults import parse_fault
 from encke.dialects.others import others
 
@@ -150,7 +151,8 @@ class Writer:
 class ClientSide:
     """A route that callers use. `native`: the operation on the same wire; `kind`: what it may be translated into;
     `keepalive`: what keeps a quiet stream open, b"" for nothing; `max_event`: bytes of one event of a stream;
-    `id_header`: its own name for the header with the request's id, "" if it has none."""
+    `id_header`: its own name for the header with the request's id, "" if it has none; `cost_place`: where its answers
+    can show what they cost, None for nowhere."""
 
     route = ""
     native = ""
@@ -158,6 +160,7 @@ class ClientSide:
     id_header = ""
     keepalive = b": keep-alive\n\n"
     max_event = MAX_EVENT
+    cost_place: CostPlace | None = None
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """Read a request: what admission, limits and routing need. `target` is the path after the route's own, with the
@@ -210,6 +213,14 @@ class ClientSide:
     def writer(self, request: Request, call_id: str, created: int) -> Writer:
         """For a stream from another dialect."""
         raise NotImplementedError
+
+    def whole_with_cost(self, body: bytes, cost: bytes, usage: Usage) -> bytes:
+        """A whole answer with what it cost (`encke.dialects.cost`)."""
+        return body if self.cost_place is None else with_cost(body, cost, usage, self.cost_place)
+
+    def end_with_cost(self, end: bytes, request: Request, cost: bytes, usage: Usage) -> bytes | None:
+        """The last events of a stream, the same; None if the cost has no place in them."""
+        return None if self.cost_place is None else end_with_cost(end, cost, usage, self.cost_place)
 
     def shown_name(self, name: str) -> str:
         """What this dialect calls something that was dropped."""

@@ -15,12 +15,15 @@ from encke.dialects.anthropic_messages.parse_request import parse_hub
 from encke.dialects.anthropic_messages.render import render_passing
 from encke.dialects.anthropic_messages.render_reply import render_reply
 from encke.dialects.anthropic_messages.tap import MessagesTap
+from encke.dialects.anthropic_messages.usage import usage_json
 from encke.dialects.anthropic_messages.wire import PING
 from encke.dialects.anthropic_messages.writer import MessagesWriter
+from encke.dialects.cost import CostPlace
 from encke.dialects.port import CHAT, COUNT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 _KINDS: Final = {"messages": CHAT, "count_tokens": COUNT}
+_COST: Final = CostPlace("usage", usage_json, frozenset({b'"message_delta"'}))
 
 
 class AnthropicClient(ClientSide):
@@ -33,6 +36,7 @@ class AnthropicClient(ClientSide):
         self.route = route
         self.native = route
         self.kind = _KINDS[route]
+        self.cost_place = _COST if self.kind == CHAT else None
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """See `ClientSide`."""

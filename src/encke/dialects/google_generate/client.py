@@ -8,6 +8,8 @@ from encke.core.chat import ChatReply, CountReply
 from encke.core.embed import EmbedReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
+from encke.core.usage import Usage
+from encke.dialects.cost import CostPlace, array_with_cost
 from encke.dialects.google_generate.bounds import copies, others, output_limit, unbounded
 from encke.dialects.google_generate.embed import read_batch, read_embed, render_embed_reply
 from encke.dialects.google_generate.faults import render_fault, render_stream_fault
@@ -17,11 +19,13 @@ from encke.dialects.google_generate.render import render_request
 from encke.dialects.google_generate.render_reply import render_chat_reply, render_count_reply
 from encke.dialects.google_generate.shown import shown
 from encke.dialects.google_generate.tap import ArrayTap, GenerateTap
+from encke.dialects.google_generate.usage import usage_json
 from encke.dialects.google_generate.writer import GenerateWriter
 from encke.dialects.port import CHAT, COUNT, EMBED, LARGE_EVENT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 _KINDS: Final = {"generate": CHAT, "google_count": COUNT, "embed_content": EMBED, "batch_embed": EMBED}
+_COST: Final = CostPlace("usageMetadata", usage_json)
 
 
 class GoogleClient(ClientSide):
@@ -34,6 +38,7 @@ class GoogleClient(ClientSide):
         self.route = route
         self.native = route
         self.kind = _KINDS[route]
+        self.cost_place = _COST if self.kind != COUNT else None
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """See `ClientSide`."""
@@ -91,6 +96,12 @@ class GoogleClient(ClientSide):
     def writer(self, request: Request, call_id: str, created: int) -> Writer:
         """See `ClientSide`."""
         return GenerateWriter(request.model, call_id, request.form == ARRAY)
+
+    def end_with_cost(self, end: bytes, request: Request, cost: bytes, usage: Usage) -> bytes | None:
+        """See `ClientSide`."""
+        if request.form == ARRAY:
+            return array_with_cost(end, cost, usage, _COST)
+        return super().end_with_cost(end, request, cost, usage)
 
     def shown_name(self, name: str) -> str:
         """See `ClientSide`."""

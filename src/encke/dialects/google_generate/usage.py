@@ -21,6 +21,7 @@ from encke.dialects.google_generate.words import modality_word
 MOST_TOKENS: Final = 1 << 26
 
 _usage: Final = msgspec.json.Decoder(WireUsage)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def parse_usage(raw: msgspec.Raw | bytes) -> Usage | None:
@@ -105,6 +106,11 @@ def usage_metadata(usage: Usage) -> dict[str, Any]:
     if usage.audio_output or usage.image_output:
         told["candidatesTokensDetails"] = _details(usage.output, usage.audio_output, usage.image_output)
     return told
+
+
+def usage_json(usage: Usage) -> bytes:
+    """The same as JSON."""
+    return _encode(usage_metadata(usage))
 
 
 def _details(text: int, sound: int, images: int) -> list[dict[str, Any]]:

@@ -137,18 +137,6 @@ class LargeReply(msgspec.Struct):
     error: msgspec.Raw = NOTHING
 
 
-class Costed(msgspec.Struct):
-    """Of an answer or an event, where its cost goes."""
-
-    usage: msgspec.Raw = NOTHING
-
-
-class CostedUsage(msgspec.Struct):
-    """Of a `usage`, what it costs already."""
-
-    cost: msgspec.Raw = NOTHING
-
-
 class RouteShape(NamedTuple):
     """What a request on a route must hold, besides `model`: fields, with the bytes that a value there may begin with
     (a JSON value's first byte tells its type).

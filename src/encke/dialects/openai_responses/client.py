@@ -7,6 +7,7 @@ from typing import Final
 from encke.core.chat import ChatReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
+from encke.dialects.cost import CostPlace
 from encke.dialects.openai_chat.faults import render_fault
 from encke.dialects.openai_responses.bounds import output_limit, unbounded
 from encke.dialects.openai_responses.faults import render_stream_fault
@@ -15,12 +16,15 @@ from encke.dialects.openai_responses.parse import parse_reply, parse_request
 from encke.dialects.openai_responses.render import render_native
 from encke.dialects.openai_responses.replay import replay
 from encke.dialects.openai_responses.tap import ResponsesTap
+from encke.dialects.openai_responses.usage import render_usage
+from encke.dialects.openai_responses.wire import ENDS
 from encke.dialects.openai_responses.writer import ResponsesWriter
 from encke.dialects.port import CHAT, LARGE_EVENT, ClientSide, Hub, HubReply, ParsedReply, Tap, Writer
 from encke.dialects.request import Request
 
 # This wire's names for the hub's fields, for what callers are told was left out.
 _SHOWN: Final = {"max_tokens": "max_output_tokens", "format": "text.format", "verbosity": "text.verbosity"}
+_COST: Final = CostPlace("usage", render_usage, frozenset([b'"%b"' % end.encode() for end in ENDS]), whole=True)
 
 
 class ResponsesClient(ClientSide):
@@ -30,6 +34,7 @@ class ResponsesClient(ClientSide):
     native = "responses"
     kind = CHAT
     max_event = LARGE_EVENT
+    cost_place = _COST
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """See `ClientSide`."""

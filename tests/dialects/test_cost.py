@@ -1,4 +1,4 @@
-"""`usage.cost` is spliced into answers, and nothing else of them changes."""
+"""`cost` is spliced into answers' usage, and nothing else of them changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encke.core.usage import Usage
-from encke.dialects.openai_chat.cost import cost_event, event_with_cost, usage_object, with_cost
+from encke.dialects.cost import CHAT_PLACE, CostPlace, array_with_cost, cost_event, end_with_cost, with_cost
+from encke.dialects.table import CLIENTS
 
 COST = b"0.000123456"
 USED = Usage(input=7, cache_read=3, output=4, reasoning=1)
@@ -47,10 +48,10 @@ def read(data: bytes) -> Any:
         (b'{"usage":{"a":{"cost":null},"cost":null}}', b'{"usage":{"a":{"cost":null},"cost":0.000123456}}'),
         # Of two the last counts, for whoever reads it.
         (b'{"usage":{"a":1},"usage":{"a":1}}', b'{"usage":{"a":1},"usage":{"a":1,"cost":0.000123456}}'),
-        (b'{"usage":null}', b'{"usage":%b}' % usage_object(COST, USED)),
-        (b'{"usage":{}}', b'{"usage":%b}' % usage_object(COST, USED)),
-        (b'{"id":"x"} ', b'{"id":"x","usage":%b} ' % usage_object(COST, USED)),
-        (b"{ }", b'{ "usage":%b}' % usage_object(COST, USED)),
+        (b'{"usage":null}', b'{"usage":%b}' % CHAT_PLACE.made(COST, USED)),
+        (b'{"usage":{}}', b'{"usage":%b}' % CHAT_PLACE.made(COST, USED)),
+        (b'{"id":"x"} ', b'{"id":"x","usage":%b} ' % CHAT_PLACE.made(COST, USED)),
+        (b"{ }", b'{ "usage":%b}' % CHAT_PLACE.made(COST, USED)),
         # Nothing that could be read.
         (b'{"usage":"much"}', b'{"usage":"much"}'),
         (b'{"usage":', b'{"usage":'),
@@ -109,10 +110,74 @@ def test_no_price_is_null() -> None:
 
 def test_events_keep_their_lines() -> None:
     """A comment and an id stay; data of several lines stays data."""
-    raw, data = b'id: 7\ndata: {"usage":{"a":1}}\n\n', b'{"usage":{"a":1}}'
-    assert event_with_cost(raw, data, COST, USED) == b'id: 7\ndata: {"usage":{"a":1,"cost":0.000123456}}\n\n'
-    raw, data = b'data: {"usage":\ndata: {"a":1}}\n\n', b'{"usage":\n{"a":1}}'
-    assert event_with_cost(raw, data, COST, USED) == b'data: {"usage":\ndata: {"a":1,"cost":0.000123456}}\n\n'
+    one = b'id: 7\ndata: {"usage":{"a":1}}\n\ndata: [DONE]\n\n'
+    costed = b'id: 7\ndata: {"usage":{"a":1,"cost":0.000123456}}\n\ndata: [DONE]\n\n'
+    assert end_with_cost(one, COST, USED, CHAT_PLACE) == costed
+    lines = b'data: {"usage":\ndata: {"a":1}}\n\n'
+    assert end_with_cost(lines, COST, USED, CHAT_PLACE) == b'data: {"usage":\ndata: {"a":1,"cost":0.000123456}}\n\n'
+
+
+def place_of(route: str) -> CostPlace:
+    """A route's."""
+    place = CLIENTS[route].cost_place
+    assert place is not None
+    return place
+
+
+def events(*told: Any) -> bytes:
+    """As they go out."""
+    return b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in told)
+
+
+DELTA = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+STOPPED = {"type": "message_stop"}
+ENDED = {"type": "response.completed", "response": {"id": "r", "output": [{"usage": {"a": 1}}]}}
+PIECE = {"candidates": [{"finishReason": "STOP"}]}
+
+
+@pytest.mark.parametrize(
+    ("route", "end", "at", "path"),
+    [
+        ("messages", [{**DELTA, "usage": {"a": 1}}, STOPPED], 0, ("usage",)),
+        ("messages", [DELTA, STOPPED], 0, ("usage",)),
+        ("messages", [{"type": "message_start", "usage": {"a": 1}}, {**DELTA, "usage": {}}, STOPPED], 1, ("usage",)),
+        ("responses", [{"type": "response.x", "usage": {"a": 1}}, ENDED], 1, ("response", "usage")),
+        ("responses", [{**ENDED, "response": {"usage": {"a": 1}}}], 0, ("response", "usage")),
+        ("responses", [{**ENDED, "response": {"usage": None}}], 0, ("response", "usage")),
+        ("generate", [{"usageMetadata": {"a": 1}}, PIECE], 0, ("usageMetadata",)),
+        ("generate", [PIECE, {**PIECE, "usageMetadata": {"a": 1}}], 1, ("usageMetadata",)),
+        ("generate", [PIECE, PIECE], 1, ("usageMetadata",)),
+    ],
+)
+def test_where_it_goes_in_a_stream(route: str, end: list[dict[str, Any]], at: int, path: tuple[str, ...]) -> None:
+    """Each dialect's last event that has usage, or should have it; every other byte stays."""
+    given = events(*end)
+    made = end_with_cost(given, COST, GUESSED, place_of(route))
+    assert made is not None
+    found = [read(one[6:]) for one in made.split(b"\n\n") if one]
+    usage = found[at]
+    for name in path:
+        usage = usage[name]
+    assert usage.pop("cost") == Decimal("0.000123456")
+    assert usage == {"a": 1} or usage.pop("estimated") is True
+    others = [one for place, one in enumerate(found) if place != at]
+    assert others == [one for place, one in enumerate(end) if place != at]
+
+
+@pytest.mark.parametrize("route", ["chat", "messages", "responses"])
+def test_no_place_in_a_stream(route: str) -> None:
+    """Where no event is one that has usage, nothing is made up in another's place."""
+    assert end_with_cost(events(STOPPED) + b"data: x\n\n: y\n\n", COST, USED, place_of(route)) is None
+
+
+@pytest.mark.parametrize("before", [b"[", b"\n,\r\n"])
+@pytest.mark.parametrize("after", [b"\n]", b""])
+def test_an_array_of_answers(before: bytes, after: bytes) -> None:
+    """Of Google's streams that are an array the last element has it, whether the array has ended or not."""
+    first = b'{"candidates":[{"a":[1]}]}\n,\r\n'
+    made = array_with_cost(before + first + b'{"usageMetadata":{"a":1}}' + after, COST, USED, place_of("generate"))
+    assert made == before + first + b'{"usageMetadata":{"a":1,"cost":0.000123456}}' + after
+    assert array_with_cost(b"\n]", COST, USED, place_of("generate")) == b"\n]"
 
 
 @pytest.mark.parametrize(("route", "kind"), [("chat", "chat.completion.chunk"), ("completions", "text_completion")])

@@ -29,6 +29,7 @@ from encke.dialects.google_generate.parse import parse_request
 from encke.dialects.google_generate.parse_reply import read_chat_reply, read_count_reply
 from encke.dialects.google_generate.render_reply import render_chat_reply, render_count_reply
 from encke.dialects.google_generate.signature import ORIGIN, unpack
+from encke.dialects.pieces import whole
 
 REQUEST = parse_request("generate", b'{"contents":[]}', "asked:generateContent")
 
@@ -101,7 +102,8 @@ LOGS = st.lists(st.builds(TokenLogprob, WORDS, st.floats(-9, 0)), max_size=3).ma
 
 @given(st.lists(PARTS, max_size=5), LOGS)
 def test_written_and_read_again(parts: list[Part], logs: tuple[TokenLogprob, ...]) -> None:
-    """All of an answer comes back, thoughts of others with their signatures included."""
+    """All of an answer comes back, thoughts of others with their signatures included; pieces of a text are one."""
+    parts = whole(parts)
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     choice = Choice(tuple(parts), "tool_calls" if has_calls else "stop", "STOP", logprobs=logs)
     reply = ChatReply(choices=(choice,), id="0190-ab", model="m", usage=Usage(1, output=2))

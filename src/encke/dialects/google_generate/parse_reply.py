@@ -29,6 +29,7 @@ from encke.dialects.google_generate.parse_parts import read_parts
 from encke.dialects.google_generate.usage import parse_usage
 from encke.dialects.google_generate.wire import NOTHING, NULL, WireFeedback
 from encke.dialects.google_generate.words import block_word, finish_of, finish_word
+from encke.dialects.pieces import whole
 
 _event: Final = msgspec.json.Decoder(Event)
 _logs: Final = msgspec.json.Decoder(LogResult)
@@ -107,7 +108,7 @@ def _choice(candidate: EventCandidate, content: Fields | None, calls: Calls, cus
         parts = [] if content is None else read_parts(content, calls, model=True, asked=False)
     except Fault as fault:
         raise bad_reply(fault.message.rstrip(".")) from None
-    parts = _cited(parts, candidate)
+    parts = _cited(whole(parts), candidate)
     has_calls = False
     for at, part in enumerate(parts):
         if isinstance(part, ToolCall):

@@ -18,6 +18,7 @@ from encke.dialects.openai_chat.lenient import read_chunk
 from encke.dialects.openai_chat.logprobs import read_logprobs
 from encke.dialects.openai_chat.parse import parse_usage
 from encke.dialects.openai_chat.stream_wire import AudioField, HubChoice, HubChunk, SearchResult
+from encke.dialects.pieces import whole
 
 _string: Final = msgspec.json.Decoder(str)
 _strings: Final = msgspec.json.Decoder(list[str])
@@ -113,7 +114,7 @@ def content_in(raw: msgspec.Raw) -> list[Part]:
             parts.append(Refusal(part.refusal))
         elif part.text:
             parts.append(Text(part.text))
-    return parts
+    return whole(parts)
 
 
 def thought_in(raw: msgspec.Raw) -> str:

@@ -101,6 +101,8 @@ _VECTORS = "all that give vectors are held to the same: tests/dialects/test_embe
 _SHAPES = "shapes without behaviour, read and written in "
 UNMIRRORED: dict[str, str] = {
     "admin/steer.py": _OPERATED,
+    "http/incoming.py": "the reading half of a connection: tests/http/test_server.py and test_server_attacks.py",
+    "http/kernel.py": "what is unsent and what waits: tests/http/test_server_limits.py, tests/relay/test_stuck.py",
     "admin/names.py": "names that are refused: tests/admin/test_keys.py, tests/admin/test_levels.py",
     "admin/view.py": "what levels and budgets show: tests/admin/test_levels.py, tests/admin/test_budgets.py",
     "admin/context.py": "holds three things together for the use cases: tests/admin",

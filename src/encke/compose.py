@@ -30,8 +30,8 @@ from encke.core.redact import Redactor
 from encke.core.traits import Traits
 from encke.dialects.table import DIALECT_OPS
 from encke.http.drive import Signal
+from encke.http.incoming import ServerLimits
 from encke.http.pool import Endpoint, Pool
-from encke.http.server import ServerLimits
 from encke.http.sweep import Sweeper
 from encke.ledger.journal import Journal
 from encke.local.seats import Seats

@@ -28,7 +28,7 @@ from encke.compose import (
 from encke.config.secret import Secret
 from encke.config.settings import Config
 from encke.http.drive import Signal
-from encke.http.server import ServerLimits
+from encke.http.incoming import ServerLimits
 from encke.ledger.journal import Journal
 from encke.providers.provider import Provider
 from encke.telemetry.access import AccessLog

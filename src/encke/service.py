@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from encke.config.wire import decode_config
-from encke.http.server import ServerConnection, ServerLimits
+from encke.http.incoming import ServerLimits
+from encke.http.server import ServerConnection
 from encke.runtime import Runtime, Workshop, retire
 from encke.telemetry.access import AccessLog
 from encke.telemetry.metrics import Sheet

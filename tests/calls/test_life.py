@@ -15,7 +15,8 @@ import pytest
 from encke.calls.desk import Desk, Drained
 from encke.catalogue.catalogue import Catalogue
 from encke.http.drive import Signal
-from encke.http.server import ServerConnection, ServerLimits
+from encke.http.incoming import ServerLimits
+from encke.http.server import ServerConnection
 from encke.keys.snapshot import Part
 from encke.ledger.entry import Entry
 from encke.ledger.journal import Journal, SegmentReader, make_segment, make_slots, segment_path

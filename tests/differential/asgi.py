@@ -13,7 +13,8 @@ from typing import Any, cast
 from encke.core.faults import Fault
 from encke.http.drive import Driver
 from encke.http.headers import KEPT_REQUEST_HEADERS
-from encke.http.server import Application, ClientGone, Request, ServerConnection, Sink
+from encke.http.request import Request
+from encke.http.server import Application, ClientGone, ServerConnection, Sink
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -8,7 +8,8 @@ import pytest
 
 from encke.core.faults import FAULTS
 from encke.dialects.body import MOST_FIELDS
-from encke.http.server import FREE_PIECES, MAX_FIELDS, MAX_HEAD, PER_TURN, PIECE_BYTES, ServerLimits
+from encke.http.incoming import FREE_PIECES, MAX_FIELDS, MAX_HEAD, PIECE_BYTES, ServerLimits
+from encke.http.server import PER_TURN
 from tests.docs.pages import ROOT
 
 PAGE = " ".join((ROOT / "docs" / "hardening.md").read_text("utf-8").split())

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from encke.calls.desk import Desk
 from encke.catalogue.catalogue import Catalogue, Model, TargetName
 from encke.core.faults import FAULTS, Fault
+from encke.http.incoming import FOREVER, ServerLimits
 from encke.http.known import KnownHeads
-from encke.http.server import FOREVER, Request, ServerConnection, ServerLimits
+from encke.http.request import Request
+from encke.http.server import ServerConnection
 from encke.ledger.journal import Journal, make_segment, make_slots
 from encke.telemetry.access import AccessLog
 from encke.worker.app import WorkerApp

@@ -9,7 +9,7 @@ from encke.config.addresses import allowed, is_metadata, is_private, is_public, 
 from encke.config.endpoints import split_base_url, split_listen
 from encke.core.faults import Fault
 from encke.http.headers import visible
-from encke.http.server import Request
+from encke.http.request import Request
 from encke.keys.secret import acceptable, digest, minted, public_id, typo
 from encke.worker.admission import KEY_HEADERS
 from encke.worker.routes import match

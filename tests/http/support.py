@@ -13,9 +13,11 @@ import uvloop
 from encke.core.faults import Fault
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Driver, Signal
+from encke.http.incoming import ServerLimits
 from encke.http.known import KnownHeads
 from encke.http.pool import Pool
-from encke.http.server import ClientGone, Request, ServerConnection, ServerLimits
+from encke.http.request import Request
+from encke.http.server import ClientGone, ServerConnection
 from encke.http.sweep import Sweeper
 
 T = TypeVar("T")

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encke.core.faults import Fault
+from encke.http.incoming import ServerLimits
 from encke.http.known import MAX_KNOWN, KnownHeads
-from encke.http.server import Request, ServerConnection, ServerLimits
+from encke.http.request import Request
+from encke.http.server import ServerConnection
 from encke.http.sweep import Sweeper
 
 BODY = b'{"model":"m"}'

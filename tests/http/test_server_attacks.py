@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from encke.http.server import FREE_PIECES, PER_TURN, ServerLimits
+from encke.http.incoming import FREE_PIECES, ServerLimits
+from encke.http.server import PER_TURN
 from tests.http.support import EchoServer, LoopThread
 from tests.support.client import Client
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from encke.http.server import MAX_FIELDS, MAX_HEAD, ServerLimits
+from encke.http.incoming import MAX_FIELDS, MAX_HEAD, ServerLimits
 from encke.testing import wire
 from tests.http.support import EchoServer, LoopThread
 from tests.support.client import Client

@@ -9,7 +9,7 @@ import pytest
 
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
-from encke.http.server import Request
+from encke.http.request import Request
 from encke.keys.granting import KeyRow, LevelRow, pack
 from encke.keys.secret import digest, mint
 from encke.keys.snapshot import Part, Received

@@ -15,7 +15,8 @@ from encke.dialects.request import Body
 from encke.dialects.request import Request as AnyRequest
 from encke.dialects.table import CLIENTS, PLAIN_CLIENT
 from encke.http.headers import visible
-from encke.http.server import Request, ServerConnection
+from encke.http.request import Request
+from encke.http.server import ServerConnection
 from encke.keys.grant import Grant
 from encke.ledger.entry import NOTHING
 from encke.limits.book import Charges, Hold

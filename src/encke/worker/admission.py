@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
-from encke.http.server import Request
+from encke.http.request import Request
 from encke.keys.grant import Grant
 from encke.keys.secret import digest, typo
 from encke.keys.snapshot import Received

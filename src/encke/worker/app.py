@@ -17,7 +17,8 @@ from encke.core.ids import IdMint
 from encke.core.redact import without_keys
 from encke.dialects.table import CLIENTS
 from encke.http.headers import visible
-from encke.http.server import Request, ServerConnection
+from encke.http.request import Request
+from encke.http.server import ServerConnection
 from encke.keys.grant import Grant, Rules
 from encke.keys.rules import address_allowed, verdicts
 from encke.telemetry.crash import report

@@ -8,7 +8,8 @@ from typing import Any
 from encke.calls.call import Call
 from encke.core.faults import Fault
 from encke.core.ids import IdMint
-from encke.http.server import Request, ServerConnection
+from encke.http.request import Request
+from encke.http.server import ServerConnection
 from encke.telemetry.crash import report
 from encke.telemetry.metrics import CONTENT_TYPE, merge, render
 from encke.telemetry.pages import Pages

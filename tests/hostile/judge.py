@@ -23,7 +23,7 @@ RESPONSE_FIELDS = {
     *("content-type", "content-length", "transfer-encoding", "connection", "cache-control", "x-accel-buffering"),
     *("allow", "vary", "retry-after", "retry-after-ms", "x-should-retry", "openai-processing-ms"),
     *("x-request-id", "x-cometapi-request-id", "x-client-request-id"),
-    *("x-encke-model", "x-encke-provider", "x-encke-attempts"),
+    *("x-encke-model", "x-encke-provider", "x-encke-attempts", "x-encke-error-code"),
 }
 ECHOED = ("x-client-request-id", "x-encke-model")
 UPSTREAM_KEY = lab("")["providers"]["lab"]["api_key"]
@@ -112,6 +112,8 @@ def check(response: Response, want: Answer, method: str) -> None:
     assert response.header("content-type") == "application/json"
     assert response.header("x-should-retry") == "false"
     assert (response.header("allow") is not None) == (response.status == 405)
+    said_code = response.header("x-encke-error-code")
+    assert said_code == want.code or (method == "HEAD" and said_code), said_code
     if method != "HEAD":
         check_envelope(response, want)
 

@@ -15,6 +15,7 @@ HEADERS = frozenset(
         *("date", "server", "connection", "content-type", "content-length", "transfer-encoding"),
         *("cache-control", "x-accel-buffering", "openai-processing-ms", "x-request-id", "x-cometapi-request-id"),
         *("x-encke-model", "x-encke-provider", "x-encke-attempts", "x-should-retry", "retry-after", "retry-after-ms"),
+        "x-encke-error-code",
     }
 )
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
@@ -72,6 +73,8 @@ def header_problems(exchange: Exchange, asked: str, stream: bool, came: Came) ->
     problems += [f"{name} is {headers.get(name)}" for name, value in wanted.items() if headers.get(name) != value]
     if (came.status != 200) != (headers.get("x-should-retry") in ("true", "false")):
         problems.append(f"x-should-retry is {headers.get('x-should-retry')} with {came.status}")
+    if (came.status != 200) != ("x-encke-error-code" in headers):
+        problems.append(f"x-encke-error-code is {headers.get('x-encke-error-code')} with {came.status}")
     kind = headers.get("content-type", "")
     if came.status == 200 and stream:
         wanted_kind = "text/event-stream; charset=utf-8"

@@ -177,7 +177,6 @@ UNMIRRORED: dict[str, str] = {
     "dialects/openai_chat/stream_wire.py": _SHAPES + "tests/dialects/openai_chat/test_reader.py",
     "dialects/openai_chat/assistant.py": "what was said: tests/dialects/openai_chat/test_messages.py",
     "dialects/openai_chat/finish.py": "words for the end: tests/dialects/openai_chat/test_reply.py",
-    "dialects/openai_chat/lenient.py": "wrong types: tests/dialects/openai_chat/test_reader.py",
     "dialects/openai_chat/logprobs.py": "both ways: tests/dialects/openai_chat/test_reply.py",
     "dialects/openai_chat/parts.py": "parts of content: tests/dialects/openai_chat/test_messages.py",
     "dialects/openai_chat/read_choice.py": "one choice of a stream: tests/dialects/openai_chat/test_reader.py",

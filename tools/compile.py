@@ -35,7 +35,7 @@ MODULES = (
     "dialects/cost",
     "dialects/faults dialects/mistral_chat/provider",
     "dialects/openai_chat/bounds dialects/openai_chat/client dialects/openai_chat/faults",
-    "dialects/openai_chat/finish dialects/openai_chat/lenient dialects/openai_chat/parse dialects/openai_chat/provider",
+    "dialects/openai_chat/finish dialects/openai_chat/parse dialects/openai_chat/provider",
     "dialects/openai_chat/read_choice dialects/openai_chat/reader dialects/openai_chat/render",
     "dialects/openai_chat/stream dialects/openai_chat/usage dialects/openai_chat/write_choice",
     "dialects/openai_chat/writer",

@@ -6,6 +6,7 @@ from typing import Final
 
 from encke.core.delta import ARGUMENTS, CONTENT_KINDS, MEDIA, REFUSAL, TEXT, THINKING, USAGE
 from encke.core.faults import Fault
+from encke.dialects.mend import readable
 from encke.dialects.port import CONTENT, DROP, END, ERROR, PASS, Reader, Tap, Writer
 
 _BLANK: Final = " \t\r\n"
@@ -28,6 +29,8 @@ class Translator(Tap):
         """Read an event and write what it says."""
         reader, writer = self._reader, self._writer
         flags = PASS
+        if not data.isascii():
+            data = readable(data)
         try:
             for delta in reader.feed(data):
                 kind = delta.kind

@@ -449,3 +449,37 @@ def test_recorded_answers(size: Size, count: Count) -> None:
         assert reply.usage is not None and reply.usage.total_output >= body["usage"]["output_tokens"]
     assert looked > 100
     count(f"anthropic_messages answers: {looked} recorded, read")
+
+
+def test_blocks_at_a_time_are_told_apart() -> None:
+    """Servers that translate from others write several calls at once, and may count every block 0."""
+    calls = [start(0, type="tool_use", id="a", name="f"), start(1, type="tool_use", id="b", name="g")]
+    pieces = [more("input_json_delta", index, partial_json=piece) for piece in ('{"x":', "1}") for index in (0, 1)]
+    found = read(*calls, *pieces, stop(0), stop(1))
+    said = {key: "".join(one[2] for one in found if one[:2] == (ARGUMENTS, key)) for key in (0, 1)}
+    assert said == {0: '{"x":1}', 1: '{"x":1}'}
+    assert [one[:2] for one in found if one[0] == CLOSE] == [(CLOSE, 0), (CLOSE, 1)]
+    again = read(start(type="text", text="a"), stop(), start(type="text", text="b"), more("text_delta", text="c"))
+    assert again == [(TEXT, 0, "a"), (CLOSE, 0), (TEXT, 1, "b"), (TEXT, 1, "c")]
+
+
+def test_it_ends_once_and_calls_have_ids() -> None:
+    """A second reason says nothing; an id that is missing is made of the call's."""
+    found = read(start(type="tool_use", name="f"), stop(), end("tool_use"), end("end_turn"))
+    assert [one[2:] for one in found if one[0] == FINISH] == [("tool_calls", "tool_use")]
+    assert (TOOL, 0, "f", "call_c1_0") in found
+
+
+def test_numbers_of_other_writers_are_numbers() -> None:
+    """12.0 and "12" are 12, in usage too; half a surrogate pair is U+FFFD, and what stands beside it stays."""
+    reader = SIDE.reader(PLAIN, "c1")
+    for data in (
+        b'{"type":"message_start","message":{"usage":{"input_tokens":"3","output_tokens":1.0}}}',
+        b'{"type":"content_block_start","index":0.0,"content_block":{"type":"text","text":""}}',
+    ):
+        reader.feed(data)
+    (delta,) = reader.feed(b'{"type":"content_block_delta","index":"0","delta":{"text":"a\\ud83d"}}')
+    assert (delta.text, reader.usage) == ("a\ufffd", Usage(input=3, output=1))
+    assert whole({"content": [], "usage": {"input_tokens": 5.0, "output_tokens": "2"}}).usage == Usage(
+        input=5, output=2
+    )

@@ -166,3 +166,19 @@ def test_wrong_types_are_no_crash(candidates: Any, feedback: Any, usage: Any) ->
         read(candidates=candidates, promptFeedback=feedback, usageMetadata=usage)
     except Fault as fault:
         assert fault.kind.owner == "upstream"
+
+
+def test_what_is_new_in_a_part_does_not_take_it_away() -> None:
+    """A field that nobody knows beside a text or a call."""
+    found = choice({"fresh": {"a": 1}, "text": "Hi"}, {"newer": 1, "functionCall": {"name": "f"}})
+    assert [type(part) for part in found.parts] == [Text, ToolCall]
+
+
+def test_numbers_and_halves_of_other_writers() -> None:
+    """12.0 is 12; half a surrogate pair is U+FFFD; what is no number is none."""
+    data = (
+        b'{"candidates":[{"index":0.0,"content":{"parts":[{"text":"a\\ud83d"}]},"finishReason":"STOP","avgLogprobs":NaN}],'
+        b'"usageMetadata":{"promptTokenCount":4.0,"candidatesTokenCount":"2"}}'
+    )
+    found = read_chat_reply(data, ASKED, "0190-ab")
+    assert found.choices[0].parts == (Text("a\ufffd"),) and found.usage == Usage(input=4, output=2)

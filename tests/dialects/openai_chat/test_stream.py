@@ -133,7 +133,7 @@ def test_the_last_usage_that_can_be_believed_counts() -> None:
     tap.feed(USAGE_ONLY)
     tap.feed(b'{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":1}}')
     tap.feed(b'{"choices":[],"usage":{"prompt_tokens":-4,"completion_tokens":1}}')
-    tap.feed(b'{"choices":[],"usage":{"prompt_tokens":"4"}}')
+    tap.feed(b'{"choices":[],"usage":{"prompt_tokens":"many"}}')
     assert tap.usage == Usage(input=4, output=1)
 
 

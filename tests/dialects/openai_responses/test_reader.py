@@ -331,3 +331,18 @@ def test_recorded_streams_byte_by_byte(size: Size) -> None:
     for one in streams()[:: size(25, soak=1)]:
         raw = one.reply.encode()
         assert translated([raw])[1] == translated([raw[at : at + 1] for at in range(len(raw))])[1], one.id
+
+
+def test_arguments_that_are_an_object_are_its_json() -> None:
+    """As some servers write them: the call is not lost."""
+    item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": {"a": 1}}
+    _, found = read(done(item), ended())
+    assert json.loads(joined(found, ARGUMENTS)) == {"a": 1}
+    _, found = read(ended(output=[item], usage={"input_tokens": 7.0, "output_tokens": "2"}))
+    assert json.loads(joined(found, ARGUMENTS)) == {"a": 1}
+
+
+def test_an_index_may_be_a_float() -> None:
+    """Two texts stay two."""
+    _, found = read(*(event("response.output_text.delta", output_index=at, delta="a") for at in (0.0, 1.0)), ended())
+    assert len({delta.key for delta in found if delta.kind == TEXT}) == 2

@@ -205,9 +205,16 @@ class EventDelta(msgspec.Struct):
 class EventMessage(msgspec.Struct):
     """Of a message_start."""
 
-    id: str = ""
-    model: str = ""
+    id: str | None = None
+    model: str | None = None
     usage: msgspec.Raw = NOTHING
+
+
+class Typed(msgspec.Struct):
+    """What an event is, whatever the rest of it may be."""
+
+    type: str = ""
+    error: msgspec.Raw = NOTHING
 
 
 class Event(msgspec.Struct):

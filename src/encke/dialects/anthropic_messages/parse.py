@@ -11,6 +11,7 @@ from encke.dialects.anthropic_messages.usage import parse_usage
 from encke.dialects.anthropic_messages.wire import NULL, VERSION, CountBody, TapReply
 from encke.dialects.body import not_utf8, opener, read_flag, read_model, require, top_level, type_name
 from encke.dialects.faults import fault_in_stream
+from encke.dialects.mend import relaxed
 from encke.dialects.port import ParsedReply
 from encke.dialects.request import Request
 
@@ -110,14 +111,11 @@ def decoded(data: bytes) -> TapReply:
     """A whole answer as far as it is looked at. Raises Fault upstream_bad_response, or what an error inside says."""
     if not_utf8(data) >= 0:
         raise Fault("upstream_bad_response", "The provider's answer is not UTF-8.", verdict="next")
-    try:
-        reply = _reply.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    reply = relaxed(data, _reply, TapReply)
+    if reply is None:
         raise Fault(
-            "upstream_bad_response",
-            f"The provider's answer is not a JSON object of the expected shape: {error}.",
-            verdict="next",
-        ) from None
+            "upstream_bad_response", "The provider's answer is not a JSON object of the expected shape.", verdict="next"
+        )
     if len(reply.error) > 4 and reply.error != NULL:
         raise fault_in_stream(reply.error)
     return reply

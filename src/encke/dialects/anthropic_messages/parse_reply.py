@@ -14,6 +14,7 @@ from encke.dialects.anthropic_messages.parse import decoded
 from encke.dialects.anthropic_messages.parse_blocks import Blocks
 from encke.dialects.anthropic_messages.tools import ToolNames, free_text
 from encke.dialects.anthropic_messages.usage import parse_usage
+from encke.dialects.mend import relaxed
 
 _reply: Final = msgspec.json.Decoder(ReplyBody)
 _usage: Final = msgspec.json.Decoder(ReplyUsage)
@@ -22,8 +23,10 @@ _usage: Final = msgspec.json.Decoder(ReplyUsage)
 def parse_reply(data: bytes, request: ChatRequest) -> ChatReply:
     """Raises Fault upstream_bad_response, or what an error inside says."""
     decoded(data)
+    reply = relaxed(data, _reply, ReplyBody)
+    if reply is None:
+        raise _senseless("it is no message")
     try:
-        reply = _reply.decode(data)
         blocks = Blocks(asked=False)
         parts: list[Part] = []
         for index, raw in enumerate(reply.content):

@@ -35,7 +35,7 @@ class MessagesProvider(ProviderSide):
     def reader(self, request: Hub, call_id: str) -> Reader:
         """See `ProviderSide`."""
         assert isinstance(request, ChatRequest)
-        return MessagesReader(request)
+        return MessagesReader(request, call_id)
 
     def content_bytes(self, body: bytes) -> int:
         """See `ProviderSide`."""

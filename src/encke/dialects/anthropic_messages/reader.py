@@ -1,4 +1,4 @@
-"""A provider's stream, into deltas. A block's `key` is its index on the wire."""
+"""A provider's stream, into deltas."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from encke.core.delta import (
     Delta,
 )
 from encke.core.faults import Fault
-from encke.dialects.anthropic_messages.block_wire import Event, EventBlock, EventDelta
+from encke.dialects.anthropic_messages.block_wire import Event, EventBlock, EventDelta, Typed
 from encke.dialects.anthropic_messages.names import ORIGIN, finish_of
 from encke.dialects.anthropic_messages.parse_blocks import citation
 from encke.dialects.anthropic_messages.parse_reply import settled
 from encke.dialects.anthropic_messages.tools import ToolNames, free_text
 from encke.dialects.anthropic_messages.usage import Tally
 from encke.dialects.faults import fault_in_stream
+from encke.dialects.mend import loosely, mend, relax
 from encke.dialects.port import Reader
 
 _event: Final = msgspec.json.Decoder(Event)
@@ -40,8 +41,8 @@ _any: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 _NOTHING: Final[list[Delta]] = []
 
-# What the open block is.
-_NONE: Final = 0
+MAX_OPEN: Final = 1024
+# What a block is.
 _TEXT: Final = 1
 _THOUGHT: Final = 2
 _CALL: Final = 3
@@ -51,19 +52,32 @@ _FOREIGN: Final = 6
 _WHOLE: Final = 7
 
 
+class _Block:
+    """A block that is being written. `how` says what it is; `said`: something of it was told."""
+
+    __slots__ = ("how", "index", "kept", "key", "raw", "said")
+
+    def __init__(self, index: int, key: int, how: int, raw: bytes = b"") -> None:
+        self.index = index  # on the wire
+        self.key = key  # of its deltas
+        self.how = how
+        self.raw = raw
+        self.said = False
+        self.kept: list[str] = []
+
+
 class MessagesReader(Reader):
     """Reads one stream."""
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, call_id: str) -> None:
         super().__init__()
         self._names = ToolNames(request)
+        self._call_id = call_id.replace("-", "")
         self._tally = Tally()
-        self._open = _NONE
-        self._key = -1
+        self._last: _Block | None = None  # the open block that was written last
+        self._open: dict[int, _Block] = {}  # by index: some servers write several at a time
+        self._next = 0
         self._began = False
-        self._said = False  # something of the open block
-        self._raw = b""
-        self._kept: list[str] = []
         self._calls = False
 
     def feed(self, data: bytes) -> list[Delta]:
@@ -72,10 +86,11 @@ class MessagesReader(Reader):
             return _NOTHING  # what follows is no part of the answer
         try:
             event = _event.decode(data)
-        except (msgspec.ValidationError, RecursionError):
-            return self._odd(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return _NOTHING
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            mended = relax(data, Event)
+            if mended is None:
+                return self._odd(data)
+            event = mended
         kind = event.type
         if kind == "content_block_delta":
             delta = event.delta
@@ -83,7 +98,7 @@ class MessagesReader(Reader):
         if kind == "content_block_start":
             return self._start(event)
         if kind == "content_block_stop":
-            return self._close()
+            return self._stopped(event.index)
         if kind == "message_start":
             return self._begin(event)
         if kind == "message_delta":
@@ -95,17 +110,14 @@ class MessagesReader(Reader):
         return _NOTHING
 
     def _odd(self, data: bytes) -> list[Delta]:
-        """An event that is not as the wire has it: an error is one all the same, of others nobody can tell what is
-        missing then."""
-        try:
-            value: Any = _any.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        """An event that is not as the wire has it, though it is JSON: an error is one all the same, of others nobody
+        can tell what is missing then."""
+        typed = mend(data, Typed)
+        if typed is None:
             return _NOTHING
-        if not isinstance(value, dict):
-            return _NOTHING
-        if value.get("type") == "error" or value.get("error"):
-            self.fault = fault_in_stream(msgspec.Raw(_encode(value.get("error"))))
-        elif str(value.get("type")).startswith(("message_", "content_block_")):
+        if typed.type == "error" or len(typed.error) > 4:
+            self.fault = fault_in_stream(typed.error if len(typed.error) else msgspec.Raw(b"{}"))
+        elif typed.type.startswith(("message_", "content_block_")):
             self.fault = _senseless("an event has fields of other types than it should")
         return _NOTHING
 
@@ -113,10 +125,10 @@ class MessagesReader(Reader):
         message = event.message
         if message is None:
             return _NOTHING
-        if self._began and (self._open != _NONE or self._key >= 0):
+        if self._began and self._next:
             self.fault = _senseless("the answer began anew in its middle")
             return _NOTHING
-        found = [] if self._began else [Delta(START, name=message.model, id=message.id, data=0)]
+        found = [] if self._began else [Delta(START, name=message.model or "", id=message.id or "", data=0)]
         self._began = True
         self._told(message.usage, found)
         return found
@@ -126,126 +138,127 @@ class MessagesReader(Reader):
             self.usage = self._tally.usage
             found.append(Delta(USAGE))
 
+    def _opened(self, index: int, how: int, raw: bytes = b"") -> _Block:
+        block = self._last = self._open[index] = _Block(index, self._next, how, raw)
+        self._next += 1
+        return block
+
     def _start(self, event: Event) -> list[Delta]:
-        found = self._close()
-        try:
-            block = _block.decode(event.content_block)
-        except msgspec.ValidationError:
-            block = EventBlock("?")  # of a block that only this dialect has, the fields may be anything
-        except (msgspec.DecodeError, RecursionError):
+        found = self._stopped(event.index) if event.index in self._open else []
+        told = loosely(event.content_block, _block, EventBlock)
+        if told is None:
+            told = EventBlock("?")
+        if len(self._open) >= MAX_OPEN:
+            self.fault = _senseless(f"it has more than {MAX_OPEN} open blocks")
             return found
-        key = self._key = event.index
-        kind = block.type
+        index, kind = event.index, told.type
         if kind == "text":
-            self._open = _TEXT
-            if block.text:
-                self._said = True
-                found.append(Delta(TEXT, key=key, text=block.text))
+            block = self._opened(index, _TEXT)
+            if told.text:
+                block.said = True
+                found.append(Delta(TEXT, key=block.key, text=told.text))
         elif kind == "thinking":
-            self._open = _THOUGHT
-            if block.thinking:
-                self._said = True
-                found.append(Delta(THINKING, key=key, text=block.thinking))
-            if block.signature:
-                self._sign(block.signature, found)
+            block = self._opened(index, _THOUGHT)
+            if told.thinking:
+                block.said = True
+                found.append(Delta(THINKING, key=block.key, text=told.thinking))
+            if told.signature:
+                _sign(block, told.signature, found)
         elif kind == "redacted_thinking":
-            self._open = _WHOLE
-            found.append(Delta(REDACTED, key=key, text=block.data or "", name=ORIGIN))
+            block = self._opened(index, _WHOLE)
+            found.append(Delta(REDACTED, key=block.key, text=told.data or "", name=ORIGIN))
         elif kind == "tool_use":
-            self._call(block, found)
+            self._call(index, told, found)
         else:
-            self._open = _FOREIGN
-            self._raw = bytes(event.content_block)
+            self._opened(index, _FOREIGN, bytes(event.content_block))
         return found
 
-    def _call(self, block: EventBlock, found: list[Delta]) -> None:
-        name = block.name or ""
-        self._raw = bytes(block.input)
+    def _call(self, index: int, told: EventBlock, found: list[Delta]) -> None:
+        name, raw = told.name or "", bytes(told.input)
         if name == self._names.answer:
-            self._open = _ANSWER
+            self._opened(index, _ANSWER, raw)
             return
         self._calls = True
         free = self._names.takes_text(name)
-        self._open = _FREE if free else _CALL
-        found.append(
-            Delta(TOOL, key=self._key, id=block.id or "", name=self._names.own(name), data=True if free else None)
-        )
+        block = self._opened(index, _FREE if free else _CALL, raw)
+        id = told.id or f"call_{self._call_id}_{block.key}"
+        found.append(Delta(TOOL, key=block.key, id=id, name=self._names.own(name), data=True if free else None))
 
-    def _more(self, delta: EventDelta, key: int) -> list[Delta]:
-        if self._open == _NONE:
-            self._key = key
-            self._open = _TEXT if delta.text is not None else _THOUGHT if delta.thinking is not None else _NONE
-        text = delta.text
-        if text is not None and self._open == _TEXT:
-            self._said = True
-            return [Delta(TEXT, key=self._key, text=text)]
-        if delta.thinking is not None and self._open == _THOUGHT:
-            self._said = True
-            return [Delta(THINKING, key=self._key, text=delta.thinking)]
+    def _more(self, delta: EventDelta, index: int) -> list[Delta]:
+        block = self._last
+        if block is None or block.index != index:
+            block = self._found(delta, index)
+            if block is None:
+                return _NOTHING
+        text, how = delta.text, block.how
+        if text is not None and how == _TEXT:
+            block.said = True
+            return [Delta(TEXT, key=block.key, text=text)]
+        if delta.thinking is not None and how == _THOUGHT:
+            block.said = True
+            return [Delta(THINKING, key=block.key, text=delta.thinking)]
         piece = delta.partial_json
         if piece is not None:
-            return self._piece(piece)
+            return _piece(block, piece)
         found: list[Delta] = []
-        if delta.signature is not None and self._open == _THOUGHT:
-            self._sign(delta.signature, found)
-        elif len(delta.citation) and self._open == _TEXT:
-            if not self._said:  # they come before the text that they are of
-                self._said = True
-                found.append(Delta(TEXT, key=self._key))
-            found.append(Delta(CITATION, key=self._key, data=citation(delta.citation)))
-        elif delta.content is not None and self._open == _FOREIGN:
-            self._kept.append(delta.content)
+        if delta.signature is not None and how == _THOUGHT:
+            _sign(block, delta.signature, found)
+        elif len(delta.citation) and how == _TEXT:
+            if not block.said:  # they come before the text that they are of
+                block.said = True
+                found.append(Delta(TEXT, key=block.key))
+            found.append(Delta(CITATION, key=block.key, data=citation(delta.citation)))
+        elif delta.content is not None and how == _FOREIGN:
+            block.kept.append(delta.content)
         return found
 
-    def _piece(self, piece: str) -> list[Delta]:
-        how = self._open
-        if how in (_CALL, _ANSWER):
-            if not piece:
-                return _NOTHING
-            self._said = True
-            return [Delta(ARGUMENTS if how == _CALL else TEXT, key=self._key, text=piece)]
-        if how in (_FREE, _FOREIGN):
-            self._kept.append(piece)
-        return _NOTHING
+    def _found(self, delta: EventDelta, index: int) -> _Block | None:
+        """The block that a piece is of: that of its index, else the only one there is, or one that nobody began."""
+        block = self._open.get(index)
+        if block is None and len(self._open) == 1:
+            block = next(iter(self._open.values()))
+        if block is None and (delta.text is not None or delta.thinking is not None):
+            block = self._opened(index, _TEXT if delta.text is not None else _THOUGHT)
+        self._last = block
+        return block
 
-    def _sign(self, signature: str, found: list[Delta]) -> None:
-        if not self._said:
-            self._said = True
-            found.append(Delta(THINKING, key=self._key))
-        found.append(Delta(SIGNATURE, key=self._key, text=signature, name=ORIGIN))
-
-    def _close(self) -> list[Delta]:
-        """The open block is whole."""
-        how, key, found = self._open, self._key, []
-        if how == _NONE:
+    def _stopped(self, index: int) -> list[Delta]:
+        """The block of this index is whole."""
+        block = self._open.pop(index, None)
+        if block is None:
             return []
-        kept, raw = "".join(self._kept), self._raw
-        if how == _CALL and not self._said:
-            found.append(Delta(ARGUMENTS, key=key, text=_given(raw)))
-        elif how == _ANSWER and not self._said:
-            found.append(Delta(TEXT, key=key, text=_given(raw)))
+        if block is self._last:
+            self._last = None
+        key, how, found, kept = block.key, block.how, list[Delta](), "".join(block.kept)
+        if how == _CALL and not block.said:
+            found.append(Delta(ARGUMENTS, key=key, text=_given(block.raw)))
+        elif how == _ANSWER and not block.said:
+            found.append(Delta(TEXT, key=key, text=_given(block.raw)))
         elif how == _FREE:
-            found.append(Delta(ARGUMENTS, key=key, text=free_text(kept or _given(raw))))
+            found.append(Delta(ARGUMENTS, key=key, text=free_text(kept or _given(block.raw))))
         elif how == _FOREIGN:
-            foreign = _foreign(raw, kept)
+            foreign = _foreign(block.raw, kept)
             if foreign is not None:
                 found.append(Delta(FOREIGN, key=key, data=foreign))
         if how != _FOREIGN:
             found.append(Delta(CLOSE, key=key))
-        self._open = _NONE
-        self._said = False
-        self._raw = b""
-        self._kept.clear()
+        return found
+
+    def _close(self) -> list[Delta]:
+        """All blocks are whole."""
+        found: list[Delta] = []
+        for index in list(self._open):
+            found += self._stopped(index)
         return found
 
     def _end(self, event: Event) -> list[Delta]:
         found: list[Delta] = []
         delta = event.delta
-        if delta is not None and delta.stop_reason:
+        if delta is not None and delta.stop_reason and not self.finished:
             reason = delta.stop_reason
             found += self._close()
             if delta.stop_details is not None and delta.stop_details.explanation:
-                found.append(Delta(REFUSAL, key=self._key + 1, text=delta.stop_details.explanation))
+                found.append(Delta(REFUSAL, key=self._next, text=delta.stop_details.explanation))
             finish = settled(finish_of(reason), self._calls, self._names.answer)
             found.append(Delta(FINISH, name=finish or "other", text=delta.stop_sequence or "", id=reason))
             self.finish_reason = reason
@@ -261,6 +274,25 @@ class MessagesReader(Reader):
         return self._close()
 
 
+def _piece(block: _Block, piece: str) -> list[Delta]:
+    how = block.how
+    if how in (_CALL, _ANSWER):
+        if not piece:
+            return _NOTHING
+        block.said = True
+        return [Delta(ARGUMENTS if how == _CALL else TEXT, key=block.key, text=piece)]
+    if how in (_FREE, _FOREIGN):
+        block.kept.append(piece)
+    return _NOTHING
+
+
+def _sign(block: _Block, signature: str, found: list[Delta]) -> None:
+    if not block.said:
+        block.said = True
+        found.append(Delta(THINKING, key=block.key))
+    found.append(Delta(SIGNATURE, key=block.key, text=signature, name=ORIGIN))
+
+
 def _given(raw: bytes) -> str:
     """Arguments that a call began with; none are those of an empty object."""
     return raw.decode("utf-8", "replace") if raw[:1] == b"{" else "{}"
@@ -274,7 +306,7 @@ def _foreign(raw: bytes, kept: str) -> Foreign | None:
             fields["input"] = _any.decode(kept)
         elif kept:
             fields["content"] = kept
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     return Foreign(ORIGIN, str(fields.get("type")), _encode(fields) if kept else raw)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from encke.core.usage import Usage
 from encke.dialects.anthropic_messages.wire import CacheCreation, Iteration, WireUsage
+from encke.dialects.mend import relaxed
 
 MOST_TOKENS: Final = 1 << 26
 _usage: Final = msgspec.json.Decoder(WireUsage)
@@ -40,11 +41,8 @@ class Tally:
         """Take a `usage`; whether it said anything that can be believed."""
         if len(raw) < 5:  # absent, null or {}
             return False
-        try:
-            wire = _usage.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
-            return False
-        return self.take(wire)
+        wire = relaxed(raw, _usage, WireUsage)
+        return wire is not None and self.take(wire)
 
     def take(self, wire: WireUsage) -> bool:
         """The same of one that is decoded."""

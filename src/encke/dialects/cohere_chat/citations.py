@@ -8,6 +8,7 @@ import msgspec
 
 from encke.core.chat import Citation
 from encke.dialects.cohere_chat.wire import NOTHING, WireCitation
+from encke.dialects.mend import loosely
 
 ORIGIN: Final = "cohere_chat"
 # Where in a document its text may stand; documents are objects of the caller's choice.
@@ -19,9 +20,8 @@ _any: Final = msgspec.json.Decoder()
 
 def read_citation(raw: msgspec.Raw) -> tuple[int | None, list[Citation]]:
     """The block of content that cites (None: not told), and a citation for each source. The first holds the wire's."""
-    try:
-        wire = _citation.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    wire = loosely(raw, _citation, WireCitation)
+    if wire is None:
         return None, []
     found: list[Citation] = []
     for source in wire.sources or ():

@@ -12,6 +12,7 @@ from encke.dialects.cohere_chat.citations import read_citation
 from encke.dialects.cohere_chat.usage import parse_usage
 from encke.dialects.cohere_chat.wire import Call, Content, Logprob, Message, Reply
 from encke.dialects.faults import redact
+from encke.dialects.mend import relaxed
 
 _reply: Final = msgspec.json.Decoder(Reply)
 
@@ -30,12 +31,9 @@ FINISHES: Final[dict[str, Finish]] = {
 
 def parse_reply(data: bytes, call_id: str) -> ChatReply:
     """A whole answer. Raises Fault upstream_bad_response, or what a failure in it is."""
-    try:
-        reply = _reply.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Fault(
-            "upstream_bad_response", "The provider's answer is not one of Cohere's chat.", verdict="next"
-        ) from error
+    reply = relaxed(data, _reply, Reply)
+    if reply is None:
+        raise Fault("upstream_bad_response", "The provider's answer is not one of Cohere's chat.", verdict="next")
     raw = reply.finish_reason or ""
     if raw in ("ERROR", "TIMEOUT"):
         raise failure(raw, "")

@@ -26,6 +26,7 @@ from encke.dialects.cohere_chat.parse import FINISHES, failure, logprob_of, made
 from encke.dialects.cohere_chat.usage import parse_usage
 from encke.dialects.cohere_chat.wire import NOTHING, Call, Content, Event, EventDelta
 from encke.dialects.faults import fault_in_stream
+from encke.dialects.mend import readable, relaxed
 from encke.dialects.port import Reader
 
 _event: Final = msgspec.json.Decoder(Event)
@@ -55,12 +56,9 @@ class CohereReader(Reader):
             else:
                 self._untold()
             return []
-        try:
-            event = _event.decode(data)
-        except msgspec.ValidationError:
-            event = odd_event(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return []
+        event = relaxed(data, _event, Event)
+        if event is None:
+            event = odd_event(readable(data))
         kind, delta = event.type, event.delta
         if delta is None:
             return self._without_delta(event)

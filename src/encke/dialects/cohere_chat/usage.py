@@ -17,6 +17,7 @@ import msgspec
 
 from encke.core.usage import Usage
 from encke.dialects.cohere_chat.wire import WireUsage
+from encke.dialects.mend import relaxed
 
 # More than six times the largest context window there is (10 million): whoever says so is not to be believed.
 MOST_TOKENS: Final = 1 << 26
@@ -28,9 +29,8 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
     """Usage in disjoint buckets; None where it is absent or cannot be believed."""
     if len(raw) <= 2:
         return None
-    try:
-        wire = _usage.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    wire = relaxed(raw, _usage, WireUsage)
+    if wire is None:
         return None
     told = wire.billed_units
     if told is None or (told.input_tokens is None and told.output_tokens is None):

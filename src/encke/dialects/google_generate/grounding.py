@@ -12,6 +12,7 @@ import msgspec
 from encke.core.chat import Citation, Text
 from encke.dialects.google_generate.events import Chunk, Citations, Grounding, Source
 from encke.dialects.google_generate.signature import ORIGIN
+from encke.dialects.mend import loosely
 
 MOST: Final = 1000  # citations of one answer
 
@@ -34,15 +35,9 @@ def read_spans(grounding: msgspec.Raw, citations: msgspec.Raw) -> list[Span]:
     """The citations of a candidate; none where they cannot be read."""
     spans: list[Span] = []
     if len(grounding) > 4:
-        try:
-            _grounded(_grounding.decode(grounding), spans)
-        except (msgspec.DecodeError, RecursionError):
-            pass
+        _grounded(loosely(grounding, _grounding, Grounding) or Grounding(), spans)
     if len(citations) > 4:
-        try:
-            found = _citations.decode(citations)
-        except (msgspec.DecodeError, RecursionError):
-            return spans
+        found = loosely(citations, _citations, Citations) or Citations()
         for one in (found.citations or found.citationSources or [])[:MOST]:
             citation = Citation(url=one.uri or "", title=one.title or "", origin=ORIGIN)
             spans.append(Span(citation, one.startIndex or 0, -1 if one.endIndex is None else one.endIndex))

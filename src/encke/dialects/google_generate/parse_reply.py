@@ -29,6 +29,7 @@ from encke.dialects.google_generate.parse_parts import read_parts
 from encke.dialects.google_generate.usage import parse_usage
 from encke.dialects.google_generate.wire import NOTHING, NULL, WireFeedback
 from encke.dialects.google_generate.words import block_word, finish_of, finish_word
+from encke.dialects.mend import mend, readable, relax
 from encke.dialects.pieces import whole
 
 _event: Final = msgspec.json.Decoder(Event)
@@ -40,7 +41,7 @@ _TIERS: Final = {"standard": "default"}
 def read_chat_reply(data: bytes, request: ChatRequest, call_id: str) -> ChatReply:
     """The answer. Raises Fault upstream_bad_response, or what an error inside says."""
     reply = read_event(data)
-    contents = _contents(data)
+    contents = _contents(readable(data))
     customs = custom_tools(request)
     calls = Calls(call_id.replace("-", ""))
     choices: list[tuple[int, Choice]] = []
@@ -66,7 +67,10 @@ def read_event(data: bytes) -> Event:
     try:
         reply = _event.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise bad_reply(str(error)) from None
+        mended = relax(data, Event)
+        if mended is None:
+            raise bad_reply(str(error)) from None
+        reply = mended
     if reply.error not in (NOTHING, NULL):
         raise fault_of_event(reply.error)
     return reply
@@ -150,8 +154,8 @@ def read_logs(raw: msgspec.Raw) -> tuple[TokenLogprob, ...]:
         return ()
     try:
         found = _logs.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return ()
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        found = mend(raw, LogResult) or LogResult()
     tops = found.topCandidates or []
     logs = []
     for at, one in enumerate(found.chosenCandidates or ()):

@@ -42,6 +42,7 @@ from encke.dialects.google_generate.signature import ORIGIN
 from encke.dialects.google_generate.usage import parse_usage
 from encke.dialects.google_generate.wire import NOTHING, NULL
 from encke.dialects.google_generate.words import blocked_word, finish_of, finish_word
+from encke.dialects.mend import relaxed
 from encke.dialects.port import Reader
 
 MAX_CANDIDATES: Final = 256
@@ -98,12 +99,9 @@ class GenerateReader(Reader):
     def feed(self, data: bytes) -> list[Delta]:
         """Read one event's data."""
         out: list[Delta] = []
-        try:
-            event = _event.decode(data)
-        except msgspec.ValidationError as error:
-            self._odd(data, str(error))
-            return out
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        event = relaxed(data, _event, Event)
+        if event is None:
+            self._odd(data)
             return out
         if event.error not in _EMPTY:
             self.fault = fault_of_event(event.error)
@@ -152,7 +150,7 @@ class GenerateReader(Reader):
             self.usage = usage
             out.append(Delta(USAGE))
 
-    def _odd(self, data: bytes, why: str) -> None:
+    def _odd(self, data: bytes) -> None:
         """An event whose types are not the wire's: an error all the same, or one that cannot be translated."""
         try:
             value: Any = _any.decode(data)
@@ -163,9 +161,7 @@ class GenerateReader(Reader):
         if value.get("error"):
             self.fault = fault_of_event(_encode(value["error"]))
             return
-        self.fault = Fault(
-            "upstream_bad_response", f"The provider sent an event that cannot be read: {why}.", verdict="next"
-        )
+        self.fault = Fault("upstream_bad_response", "The provider sent an event that cannot be read.", verdict="next")
 
     def _look(self, candidate: EventCandidate, out: list[Delta]) -> None:
         index = candidate.index or 0
@@ -266,12 +262,9 @@ class GenerateReader(Reader):
     def _function(
         self, raw: msgspec.Raw, signature: str | None, state: Candidate, index: int, out: list[Delta]
     ) -> None:
-        try:
-            call = _call.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Fault(
-                "upstream_bad_response", f"The provider sent a call that cannot be read: {error}.", verdict="next"
-            ) from None
+        call = relaxed(raw, _call, EventCall)
+        if call is None:
+            raise Fault("upstream_bad_response", "The provider sent a call that cannot be read.", verdict="next")
         if call.name:
             if state.partial is not None:
                 self._end_partial(state, index, out)

@@ -125,7 +125,7 @@ class GenerateTap(Tap):
             if self._unread < EACH:
                 try:
                     _object.decode(told)
-                except (msgspec.DecodeError, RecursionError):
+                except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                     return False
                 self._told = told
             else:

@@ -17,6 +17,7 @@ import msgspec
 from encke.core.usage import Usage
 from encke.dialects.google_generate.wire import ModalityCount, WireUsage
 from encke.dialects.google_generate.words import modality_word
+from encke.dialects.mend import relaxed
 
 MOST_TOKENS: Final = 1 << 26
 
@@ -28,11 +29,8 @@ def parse_usage(raw: msgspec.Raw | bytes) -> Usage | None:
     """Usage in disjoint buckets; None where it is absent, says nothing, or cannot be believed."""
     if len(raw) < 5:
         return None
-    try:
-        wire = _usage.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return buckets(wire)
+    wire = relaxed(raw, _usage, WireUsage)
+    return None if wire is None else buckets(wire)
 
 
 def buckets(wire: WireUsage) -> Usage | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -10,7 +10,9 @@ from encke.core.chat import ChatReply, Choice, Finish, Part, Text, Thinking, Tok
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.faults import fault_in_stream
+from encke.dialects.mend import loosely
 from encke.dialects.ollama_chat.wire import Call, Line, Logprob, Message
+from encke.dialects.openai_chat.assistant import arguments_of
 
 # More than six times the largest context window there is (10 million): whoever says so is not to be believed.
 MOST_TOKENS: Final = 1 << 26
@@ -19,10 +21,7 @@ _SILENT: Final = (b"", b"null", b'""')
 # Why an answer ended (`llm.DoneReason`). "load" and "unload" answer requests that have no messages.
 _FINISHES: Final[dict[str, Finish]] = {"stop": "stop", "length": "length"}
 
-_PLAIN: Final = ("model", "done", "done_reason", "prompt_eval_count", "eval_count")
-
 _line: Final = msgspec.json.Decoder(Line)
-_any: Final = msgspec.json.Decoder()
 
 
 def parse_reply(data: bytes, call_id: str) -> ChatReply:
@@ -44,12 +43,7 @@ def parse_reply(data: bytes, call_id: str) -> ChatReply:
 
 def parse_line(data: bytes) -> Line | None:
     """A line, without what of it has a wrong type; None for what is no JSON object."""
-    try:
-        return _line.decode(data)
-    except msgspec.ValidationError:
-        return _odd_line(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
+    return loosely(data, _line, Line)
 
 
 def has_error(line: Line) -> bool:
@@ -83,7 +77,7 @@ def logprob_of(token: Logprob) -> TokenLogprob:
 def call_of(call: Call, call_id: str, number: int) -> ToolCall:
     """A tool call; `number` makes the id of one that has none."""
     function = call.function
-    arguments = "" if function is None else bytes(function.arguments).decode()
+    arguments = "" if function is None else arguments_of(function.arguments)
     return ToolCall(
         call.id or f"call_{call_id.replace('-', '')}_{number}",
         (function.name if function is not None else None) or "",
@@ -103,39 +97,3 @@ def _parts(message: Message, call_id: str) -> tuple[Part, ...]:
 
 def _bytes(numbers: list[int] | None) -> tuple[int, ...] | None:
     return None if numbers is None else tuple(numbers)
-
-
-def _odd_line(data: bytes) -> Line | None:
-    """Field by field, as those are asked for that an answer cannot do without."""
-    try:
-        value: Any = _any.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-    if not isinstance(value, dict):
-        return None
-    line = Line(**{name: value[name] for name in _PLAIN if name in value and _fits(name, value[name])})
-    message = value.get("message")
-    if isinstance(message, dict):
-        line.message = Message(_str(message.get("content")), _str(message.get("thinking")), _calls(message))
-    if value.get("error"):
-        line.error = msgspec.Raw(msgspec.json.encode(value["error"]))
-    return line
-
-
-def _fits(name: str, value: Any) -> bool:
-    try:
-        msgspec.convert({name: value}, Line)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def _calls(message: dict[str, Any]) -> list[Call] | None:
-    try:
-        return msgspec.json.decode(msgspec.json.encode(message.get("tool_calls")), type=list[Call] | None)
-    except msgspec.ValidationError:
-        return None
-
-
-def _str(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

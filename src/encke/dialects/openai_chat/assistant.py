@@ -10,6 +10,7 @@ import msgspec
 from encke.core.chat import Audio, Citation, Image, Part, Refusal, Text, ToolCall
 from encke.dialects import carrier, data_url
 from encke.dialects.body import opener
+from encke.dialects.mend import loosely
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.parts import ORIGIN
 from encke.dialects.openai_chat.thoughts import GOOGLE, signature_in, thoughts_of
@@ -82,10 +83,7 @@ def arguments_of(raw: msgspec.Raw) -> str:
 
 def texts_in(raw: msgspec.Raw) -> list[wire.Part]:
     """The parts of a content that is a list, in an answer; what cannot be read is left out."""
-    try:
-        return _parts.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return []
+    return loosely(raw, _parts, list[wire.Part]) or []
 
 
 def _details_of(raw: msgspec.Raw) -> list[wire.Detail]:
@@ -94,20 +92,14 @@ def _details_of(raw: msgspec.Raw) -> list[wire.Detail]:
 
 def details_in(raw: msgspec.Raw) -> list[wire.Detail]:
     """`reasoning_details`; none if they cannot be read."""
-    try:
-        return _details.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return []
+    return loosely(raw, _details, list[wire.Detail]) or []
 
 
 def citations_of(raw: msgspec.Raw) -> list[Citation]:
     """`annotations` that say where something is from; the indexes are those of the whole content."""
     if len(raw) < 5:
         return []
-    try:
-        annotations = _annotations.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return []
+    annotations = loosely(raw, _annotations, list[wire.Annotation]) or []
     return [citation for one in annotations if (citation := _citation(one)) is not None]
 
 
@@ -170,11 +162,8 @@ def audio_of(raw: msgspec.Raw) -> Audio | None:
     """Sound in a message; of an earlier answer only its id."""
     if len(raw) < 5:
         return None
-    try:
-        sound = _audio.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-    if not (sound.id or sound.data or sound.transcript or sound.expires_at):
+    sound = loosely(raw, _audio, wire.AudioPart)
+    if sound is None or not (sound.id or sound.data or sound.transcript or sound.expires_at):
         return None
     return Audio(sound.data or "", "", sound.id or "", sound.transcript or "", sound.expires_at or 0)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.chat import TokenLogprob
+from encke.dialects.mend import mend
 from encke.dialects.openai_chat.message_wire import Logprobs
 
 _logprobs: Final = msgspec.json.Decoder(Logprobs)
@@ -21,7 +22,7 @@ def read_logprobs(raw: msgspec.Raw) -> tuple[TokenLogprob, ...]:
     try:
         told = _logprobs.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return ()
+        told = mend(raw, Logprobs) or Logprobs()
     if told.content:
         return tuple(
             TokenLogprob(

@@ -11,6 +11,7 @@ import msgspec
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.body import not_utf8, opener, read_flag, read_model, require, top_level, type_name, wrong_type
+from encke.dialects.mend import mend, relaxed
 from encke.dialects.openai_chat.usage import buckets
 from encke.dialects.openai_chat.wire import NOTHING, NULL, ROUTES, LargeReply, Reply, UsualReply, WireUsage
 from encke.dialects.port import ParsedReply
@@ -77,7 +78,10 @@ def parse_reply(route: str, data: bytes) -> ParsedReply:
         except (msgspec.ValidationError, RecursionError):
             reply, usage, finish = _unusual(data)
         except msgspec.DecodeError as error:
-            raise _no_reply(error) from None
+            mended = mend(data, Reply)
+            if mended is None:
+                raise _no_reply(error) from None
+            reply, usage, finish = mended, parse_usage(mended.usage), _finish(mended)
     if reply.error not in (NOTHING, NULL):
         raise Fault("upstream_error", "The provider answered 200 with an error inside.", verdict="again")
     wanted = ROUTES[route].reply
@@ -89,11 +93,15 @@ def parse_reply(route: str, data: bytes) -> ParsedReply:
 def _unusual(data: bytes) -> tuple[Reply, Usage | None, str | None]:
     try:
         reply = _reply.decode(data)
-        finish = reply.choices[0].finish_reason if reply.choices else NOTHING
-        told = len(finish) <= LONGEST_FINISH and opener(finish) == b'"'
-        return reply, parse_usage(reply.usage), _string.decode(finish) if told else None
+        return reply, parse_usage(reply.usage), _finish(reply)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _no_reply(error) from None
+
+
+def _finish(reply: Reply) -> str | None:
+    finish = reply.choices[0].finish_reason if reply.choices else NOTHING
+    told = len(finish) <= LONGEST_FINISH and opener(finish) == b'"'
+    return _string.decode(finish) if told else None
 
 
 def _large(data: bytes) -> tuple[LargeReply, Usage | None]:
@@ -115,11 +123,8 @@ def _no_reply(error: Exception) -> Fault:
 
 
 def parse_usage(raw: msgspec.Raw) -> Usage | None:
-    """Usage in disjoint buckets, or None where it is absent or cannot be believed (negative, fractional, text)."""
+    """Usage in disjoint buckets, or None where it is absent or cannot be believed (negative, fractional)."""
     if len(raw) < 5:  # absent, null or {}
         return None
-    try:
-        wire = _usage.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return buckets(wire)
+    wire = relaxed(raw, _usage, WireUsage)
+    return None if wire is None else buckets(wire)

@@ -15,10 +15,9 @@ from encke.core.chat import Audio, ChatRequest
 from encke.core.delta import FINISH, LOGPROBS, MEDIA, START, TEXT, THINKING, USAGE, Delta
 from encke.core.faults import Fault
 from encke.dialects.faults import fault_in_stream
-from encke.dialects.openai_chat.lenient import read_chunk
 from encke.dialects.openai_chat.logprobs import read_logprobs
 from encke.dialects.openai_chat.read_choice import ChoiceReader
-from encke.dialects.openai_chat.reply import ERROR, Names, sound_format, sources, stop_in, usage_in
+from encke.dialects.openai_chat.reply import ERROR, Names, read_chunk, sound_format, sources, stop_in, usage_in
 from encke.dialects.openai_chat.stream_wire import HubChoice, HubChunk
 from encke.dialects.openai_chat.wire import NOTHING
 from encke.dialects.port import Reader

@@ -11,15 +11,16 @@ from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.body import not_utf8, opener
 from encke.dialects.faults import fault_in_stream
+from encke.dialects.mend import loosely
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.assistant import said_in, texts_in
 from encke.dialects.openai_chat.finish import read_finish
-from encke.dialects.openai_chat.lenient import read_chunk
 from encke.dialects.openai_chat.logprobs import read_logprobs
 from encke.dialects.openai_chat.parse import parse_usage
 from encke.dialects.openai_chat.stream_wire import AudioField, HubChoice, HubChunk, SearchResult
 from encke.dialects.pieces import whole
 
+_chunk: Final = msgspec.json.Decoder(HubChunk)
 _string: Final = msgspec.json.Decoder(str)
 _strings: Final = msgspec.json.Decoder(list[str])
 _results: Final = msgspec.json.Decoder(list[SearchResult])
@@ -42,6 +43,11 @@ class Names:
     def __call__(self) -> str:
         self._made += 1
         return f"call_{self._call_id}_{self._made}"
+
+
+def read_chunk(data: bytes) -> HubChunk | None:
+    """A whole answer or an event; None if it is no JSON object."""
+    return loosely(data, _chunk, HubChunk)
 
 
 def read_reply(data: bytes, request: ChatRequest, call_id: str) -> ChatReply:
@@ -147,7 +153,7 @@ def sources(results: msgspec.Raw, addresses: msgspec.Raw) -> tuple[Citation, ...
     """See `beside`."""
     try:
         if len(results) > 4:
-            found = _results.decode(results)
+            found = loosely(results, _results, list[SearchResult]) or []
             return tuple(Citation(one.url, one.title or "", one.snippet or "") for one in found if one.url)
         if len(addresses) > 4:
             return tuple(Citation(url) for url in _strings.decode(addresses) if url)

@@ -77,6 +77,16 @@ class CallItem(msgspec.Struct):
     id: str | None = None
 
 
+class CalledItem(msgspec.Struct):
+    """The same in an answer. Arguments are text; some servers write the object itself."""
+
+    call_id: str | None = None
+    name: str | None = None
+    arguments: msgspec.Raw = NOTHING
+    input: str | None = None
+    id: str | None = None
+
+
 class OutputItem(msgspec.Struct):
     """What a tool gave: a text or parts."""
 

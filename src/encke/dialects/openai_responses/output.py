@@ -8,6 +8,8 @@ import msgspec
 
 from encke.core.chat import ChatReply, Choice, Finish, Foreign, Image, Part, Refusal, Text, TokenLogprob, ToolCall
 from encke.core.faults import Fault
+from encke.dialects.mend import loosely
+from encke.dialects.openai_chat.assistant import arguments_of
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.conversation import thoughts_of
 from encke.dialects.openai_responses.parse import finish_of, read_reply
@@ -19,7 +21,7 @@ _response: Final = msgspec.json.Decoder(wire.Response)
 _typed: Final = msgspec.json.Decoder(wire.Typed)
 _content: Final = msgspec.json.Decoder(wire.Content)
 _part: Final = msgspec.json.Decoder(wire.Part)
-_call: Final = msgspec.json.Decoder(wire.CallItem)
+_call: Final = msgspec.json.Decoder(wire.CalledItem)
 _reasoning: Final = msgspec.json.Decoder(wire.ReasoningItem)
 _image: Final = msgspec.json.Decoder(wire.ImageItem)
 _logprobs: Final = msgspec.json.Decoder(list[wire.Logprob])
@@ -37,12 +39,9 @@ _UNFINISHED: Final = frozenset({"in_progress", "queued"})
 def parse_response(data: bytes, call_id: str) -> ChatReply:
     """A whole answer with status 200. Raises Fault upstream_bad_response, and what upstream says of itself."""
     read_reply(data)
-    try:
-        response = _response.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Fault(
-            "upstream_bad_response", f"The provider's answer is no Response: {error}.", verdict="next"
-        ) from None
+    response = loosely(data, _response, wire.Response)
+    if response is None:
+        raise Fault("upstream_bad_response", "The provider's answer is no Response.", verdict="next")
     if response.status in _UNFINISHED:
         raise Fault("upstream_bad_response", "The provider's answer is not finished.", verdict="next")
     parts: list[Part] = []
@@ -92,10 +91,7 @@ def said_in(raw: msgspec.Raw) -> list[wire.Part]:
     msgspec.DecodeError."""
     found = []
     for part in _content.decode(raw).content or ():
-        try:
-            found.append(_part.decode(part))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            found.append(wire.Part())
+        found.append(loosely(part, _part, wire.Part) or wire.Part())
     return found
 
 
@@ -111,9 +107,11 @@ def _said(part: wire.Part, parts: list[Part], logprobs: list[TokenLogprob]) -> N
 
 def read_call(raw: msgspec.Raw, id: str, *, custom: bool) -> ToolCall:
     """A call. Raises msgspec.DecodeError."""
-    call = _call.decode(raw)
-    told = (call.input if custom else call.arguments) or ""
-    return ToolCall(call.call_id or id, call.name, told, custom=custom, item_id=call.id or "")
+    call = loosely(raw, _call, wire.CalledItem)
+    if call is None:
+        raise msgspec.ValidationError("no call")
+    told = (call.input or "") if custom else arguments_of(call.arguments) if len(call.arguments) else ""
+    return ToolCall(call.call_id or id, call.name or "", told, custom=custom, item_id=call.id or "")
 
 
 def read_other(raw: msgspec.Raw, kind: str) -> Part:
@@ -129,10 +127,7 @@ def read_logprobs(raw: msgspec.Raw) -> list[TokenLogprob]:
     """Tokens and how likely they were; none if they cannot be read."""
     if len(raw) < 5:
         return []
-    try:
-        found = _logprobs.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return []
+    found = loosely(raw, _logprobs, list[wire.Logprob]) or []
     return [_token(one, tuple(_token(other, ()) for other in one.top_logprobs or ())) for one in found]
 
 

@@ -9,6 +9,7 @@ import msgspec
 from encke.core.faults import Fault
 from encke.dialects.body import NULL, not_utf8, opener, read_flag, read_model, top_level, wrong_type
 from encke.dialects.faults import fault_in_stream
+from encke.dialects.mend import loosely
 from encke.dialects.openai_responses.usage import parse_usage
 from encke.dialects.openai_responses.wire import NOTHING, Details, Reply
 from encke.dialects.port import ParsedReply
@@ -48,14 +49,11 @@ def read_reply(data: bytes) -> Reply:
     """The same, as it stands on the wire."""
     if not_utf8(data) >= 0:
         raise Fault("upstream_bad_response", "The provider's answer is not UTF-8.", verdict="next")
-    try:
-        reply = _reply.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    reply = loosely(data, _reply, Reply)
+    if reply is None:
         raise Fault(
-            "upstream_bad_response",
-            f"The provider's answer is not a JSON object of the expected shape: {error}.",
-            verdict="next",
-        ) from None
+            "upstream_bad_response", "The provider's answer is not a JSON object of the expected shape.", verdict="next"
+        )
     if reply.error not in (NOTHING, NULL):
         raise fault_in_stream(reply.error)
     if reply.status in ("failed", "cancelled"):

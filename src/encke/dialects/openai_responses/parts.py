@@ -9,6 +9,7 @@ import msgspec
 from encke.core.chat import Audio, CacheTtl, Citation, File, Foreign, Image, Part, Refusal, Text
 from encke.dialects import data_url
 from encke.dialects.body import opener
+from encke.dialects.mend import loosely
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.wire import NAME
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
@@ -92,9 +93,8 @@ def citations_of(raw: msgspec.Raw) -> list[Citation]:
 
 def citation_of(raw: msgspec.Raw) -> Citation | None:
     """An annotation; None if it cannot be read. What is more than an address is kept as it came."""
-    try:
-        one = _annotation.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    one = loosely(raw, _annotation, wire.Annotation)
+    if one is None:
         return None
     if one.type == "url_citation":
         return Citation(one.url or "", one.title or "", start=one.start_index, end=one.end_index)

@@ -6,7 +6,7 @@ read again from the whole.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -24,6 +24,7 @@ from encke.core.delta import (
 )
 from encke.core.faults import Fault
 from encke.dialects.faults import fault_in_stream
+from encke.dialects.mend import loosely
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.conversation import SEPARATOR
 from encke.dialects.openai_responses.output import finish, read_logprobs
@@ -35,14 +36,9 @@ from encke.dialects.openai_responses.wire import ENDS, FAILED, NOTHING, NULL
 from encke.dialects.port import Reader
 
 _event: Final = msgspec.json.Decoder(wire.StreamEvent)
-_any: Final = msgspec.json.Decoder()
 _response: Final = msgspec.json.Decoder(wire.Response)
-_encode: Final = msgspec.json.Encoder().encode
 
 _BEGINNINGS: Final = frozenset({"response.created", "response.in_progress", "response.queued"})
-_RAW: Final = ("item", "response", "annotation", "logprobs", "error")
-_INTS: Final = ("output_index", "content_index", "summary_index")
-_STRINGS: Final = ("type", "item_id", "delta")
 
 
 class ResponsesReader(Reader):
@@ -56,11 +52,8 @@ class ResponsesReader(Reader):
 
     def feed(self, data: bytes) -> list[Delta]:
         """See `Reader`."""
-        try:
-            event = _event.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return self._feed_odd(data)
-        return self._read(event, data)
+        event = loosely(data, _event, wire.StreamEvent)
+        return [] if event is None else self._read(event, data)
 
     def _read(self, event: wire.StreamEvent, data: bytes) -> list[Delta]:
         kind = event.type
@@ -141,11 +134,8 @@ class ResponsesReader(Reader):
     def _start(self, raw: msgspec.Raw) -> list[Delta]:
         if self._started:
             return []
-        try:
-            response = _response.decode(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return []
-        return self._begin(response)
+        response = loosely(raw, _response, wire.Response)
+        return [] if response is None else self._begin(response)
 
     def _begin(self, response: wire.Response) -> list[Delta]:
         if self._started:
@@ -155,9 +145,8 @@ class ResponsesReader(Reader):
         return [Delta(START, id=response.id or "", name=response.model or "", data=created)]
 
     def _end(self, raw: msgspec.Raw) -> list[Delta]:
-        try:
-            response = _response.decode(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        response = loosely(raw, _response, wire.Response)
+        if response is None:
             self.fault = Fault(
                 "upstream_bad_response", "The provider's stream ended without telling how.", verdict="next"
             )
@@ -179,35 +168,7 @@ class ResponsesReader(Reader):
     def _fail(self, event: wire.StreamEvent, data: bytes) -> None:
         error = event.error if event.error is not NOTHING else msgspec.Raw(data)
         if event.response is not NOTHING:
-            try:
-                response = _response.decode(event.response)
-                error = response.error
-                self.usage = parse_usage(response.usage)
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-                error = NOTHING
+            response = loosely(event.response, _response, wire.Response) or wire.Response()
+            error = response.error
+            self.usage = parse_usage(response.usage)
         self.fault = fault_in_stream(error)
-
-    def _feed_odd(self, data: bytes) -> list[Delta]:
-        """An event whose types are not the wire's: what of it is, is read."""
-        try:
-            value = _any.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return []
-        if not isinstance(value, dict):
-            return []
-        return self._read(_sorted_out(value), data)
-
-
-def _sorted_out(value: dict[str, Any]) -> wire.StreamEvent:
-    event = wire.StreamEvent()
-    for name in _STRINGS:
-        if isinstance(value.get(name), str):
-            setattr(event, name, value[name])
-    for name in _INTS:
-        number = value.get(name)
-        if isinstance(number, int) and not isinstance(number, bool):
-            setattr(event, name, number)
-    for name in _RAW:
-        if name in value:
-            setattr(event, name, msgspec.Raw(_encode(value[name])))
-    return event

@@ -97,14 +97,14 @@ class ResponsesTap(Tap):
     def _begin(self, raw: msgspec.Raw) -> None:
         try:
             head = _head.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return
         self._id, self._model, self._since = head.id, head.model, int(head.created_at)
 
     def _end(self, raw: msgspec.Raw) -> None:
         try:
             reply = _reply.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             self.finish_reason = "completed"
             return
         usage = parse_usage(reply.usage)
@@ -120,7 +120,7 @@ class ResponsesTap(Tap):
             self._end(event.response)
             try:
                 error = _reply.decode(event.response).error
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 error = NOTHING
         self.fault = fault_in_stream(error)
 

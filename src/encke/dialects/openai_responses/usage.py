@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from encke.core.usage import Usage
+from encke.dialects.mend import relaxed
 from encke.dialects.openai_chat.usage import buckets
 from encke.dialects.openai_chat.wire import WireUsage as ChatUsage
 from encke.dialects.openai_responses.wire import WireUsage
@@ -22,9 +23,8 @@ def parse_usage(raw: msgspec.Raw) -> Usage | None:
     """Usage, or None where it is absent or cannot be believed."""
     if len(raw) < 5:  # absent, null or {}
         return None
-    try:
-        wire = _usage.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    wire = relaxed(raw, _usage, WireUsage)
+    if wire is None:
         return None
     return buckets(
         ChatUsage(

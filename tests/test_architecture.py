@@ -147,6 +147,7 @@ UNMIRRORED: dict[str, str] = {
     "dialects/port.py": "what dialects are made of: tests/dialects",
     "dialects/losses.py": "what is named as lost: tests/dialects/cohere_chat/test_render.py",
     "dialects/measure.py": "bodies that are not read: tests/dialects/ollama_chat/test_render.py",
+    "dialects/service_wire.py": _SHAPES + "tests/dialects/test_service.py",
     "dialects/cost_wire.py": _SHAPES + "tests/dialects/test_cost.py",
     "dialects/embedding_wire.py": _SHAPES + "tests/dialects/test_embedding.py",
     "dialects/cohere_chat/embed.py": _VECTORS,

@@ -65,11 +65,11 @@ APART: Final[dict[str, str]] = {
     "output_citation_mtok": "for citations, which answers do not count apart",
 }
 
-# Prices for requests of a kind. The price file has none of them yet; calls are reckoned at the standard price.
+# Prices for requests of a kind that are taken over: answers say that they were of it, by these names.
+CLASSES: Final = ("service_tier", "speed")
+# Those that are not; calls are reckoned at the standard price.
 VARIANTS: Final[dict[str, str]] = {
     "processing": "there is no route for batches",
-    "service_tier": "answers name the tier, but the price file knows no tiers yet",
-    "speed": "the compatible address has no such parameter",
     "search_type": "the standard price is the dearest kind",
     "route": "the caller does not choose among a reseller's regions",
 }
@@ -168,16 +168,33 @@ def row_of(provider: str, model: source.ModelInfo, told: Counter[str]) -> dict[s
     """A model as `encke.catalogue.prices.ModelRow`; without terms it stays in the list, so that its name is not taken
     for another's."""
     _known(model, MODEL_FIELDS, f"{provider}, {model.id}")
-    for variant in model.price_variants or ():
-        for kind in variant.when:
-            if kind not in VARIANTS:
-                raise Unmapped(f"{provider}, {model.id}: prices by {kind}")
-            told[f"prices by {kind}, as {VARIANTS[kind]}"] += 1
+    classes = list(classes_of(provider, model, told))
     terms = list(terms_of(provider, model, told))
     if None in terms:
         terms = []
     row = {"id": model.id, "match": match_of(model.match, f"{provider}, {model.id}"), "terms": terms}
+    if terms and classes:
+        row["classes"] = classes
     return row | ({"context": model.context_window} if model.context_window else {})
+
+
+def classes_of(provider: str, model: source.ModelInfo, told: Counter[str]) -> Iterator[dict[str, Any]]:
+    """What is different for the classes of service; one that is priced as the standard is no class of its own."""
+    where = f"{provider}, {model.id}"
+    for variant in model.price_variants or ():
+        kinds = list(variant.when)
+        for kind in kinds:
+            if kind not in VARIANTS and kind not in CLASSES:
+                raise Unmapped(f"{where}: prices by {kind}")
+            if kind in VARIANTS:
+                told[f"prices by {kind}, as {VARIANTS[kind]}"] += 1
+        if kinds[0] in CLASSES and any(value is not None for value in vars(variant.prices).values()):
+            if len(kinds) != 1:
+                raise Unmapped(f"{where}: prices by {', '.join(kinds)}")
+            rates = rates_of(provider, where, variant.prices, told)
+            if rates is None:
+                raise Unmapped(f"{where}: a class of service for nothing")
+            yield {"name": variant.when[kinds[0]].lower(), **rates, **_when(variant.constraint, where)}
 
 
 def terms_of(provider: str, model: source.ModelInfo, told: Counter[str]) -> Iterator[dict[str, Any] | None]:

@@ -78,7 +78,9 @@ def make_call(limits: tuple[Limit, ...], more: str = "", route: str = "chat", st
 
 def target(price: Price | None) -> Target:
     """A place to go to, of which only the price matters."""
-    return cast(Target, SimpleNamespace(pricing=SimpleNamespace(at=lambda now: price)))
+    pricing = SimpleNamespace(at=lambda now: price)
+    pricing.of = lambda service: pricing
+    return cast(Target, SimpleNamespace(pricing=pricing))
 
 
 def drive(work: Coroutine[Any, Any, Any]) -> Any:

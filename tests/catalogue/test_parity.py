@@ -10,7 +10,7 @@ from importlib.metadata import version
 import genai_prices.types as source
 import pytest
 from genai_prices.data import providers
-from tools.refresh_prices import APART, NOT_LISTS, PACKAGE, ROUNDED
+from tools.refresh_prices import APART, CLASSES, NOT_LISTS, PACKAGE, ROUNDED
 
 from encke.catalogue.prices import PriceBook, PriceList
 from encke.compose import price_file
@@ -95,6 +95,31 @@ def test_costs_are_the_same() -> None:
                 compared += 1
     print(f"{compared} costs as the source has them")
     assert compared > 15_000
+
+
+def test_classes_of_service_cost_what_the_source_says() -> None:
+    """To the nano-dollar, for every model and class that the source has prices for, also before these began; a class
+    that it does not know costs what the standard does. The version names the class."""
+    compared = 0
+    for ours, provider, model in listed():
+        pricing = ours.priced(next(row for row in ours.rows if row.id == model.id))
+        named = [pair for one in model.price_variants or () for pair in one.when.items() if pair[0] in CLASSES]
+        for kind, service in sorted(set(named)):
+            for moment in MOMENTS:
+                price = pricing.of(service).at(int(moment.timestamp() * 1000))
+                prices = model.get_prices(moment, {kind: service})
+                if price is None:
+                    continue
+                assert prices != model.get_prices(moment) or "/" not in price.version or service == "default"
+                for usage in USAGES:
+                    cost = prices.calc_price(theirs(usage))["total_price"]
+                    assert price.cost(usage) == int((cost * NANO).to_integral_value(ROUND_CEILING)), (
+                        provider.id, model.id, service, moment, usage,
+                    )  # fmt: skip
+                    compared += 1
+        assert pricing.of("moonlight") is pricing and pricing.of("") is pricing
+    print(f"{compared} costs of classes of service as the source has them")
+    assert compared > 1000
 
 
 def unpriced(model: source.ModelInfo) -> bool:

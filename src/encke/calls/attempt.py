@@ -19,6 +19,7 @@ from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.openai_chat.wire import shown_finish
 from encke.dialects.port import Tap
+from encke.dialects.service import served_service
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
 from encke.http.headers import visible, with_fields
@@ -53,7 +54,7 @@ class Attempt:
         "_answer", "_begun", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at",
         "_headers",
         "_idle_at", "_journal", "_looked_content", "_looked_size", "_meter", "_packed", "_passage", "_price", "_purse",
-        "_reckoned", "_seat", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
+        "_reckoned", "_seat", "_service", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened",
         "relay", "reused", "sent", "settled", "target", "usage",
     )  # fmt: skip
@@ -87,7 +88,7 @@ class Attempt:
         self._counted = -1.0  # when its target was praised
         self._purse = purse
         self._reckoned: tuple[Usage, int | None, str] | None = None
-        self._price = price = target.pricing.at(call.started_ms)
+        self._price = price = target.pricing.of(call.service).at(call.started_ms)
         self._packed = NOTHING if price is None else msgspec.Raw(price.packed)
         self._passage = Passage(call, target)
         self._meter: Meter | None = None  # of a stream that is charged to budgets
@@ -101,6 +102,7 @@ class Attempt:
         self._looked_content = 0
         self._answer = b""
         self._size = 0
+        self._service: str | None = None  # the class of service that the answer names
         self._encoded = False  # compressed, though it was asked not to be: of an error the status still tells
         self._slot = -1
         self._seat: int | None = None
@@ -418,6 +420,7 @@ class Attempt:
             self.opened.fail(fault)
             return
         self._answer = answer
+        self._service = served_service(body)
         self.usage = usage
         self.finish_reason = finish_reason
         content_type = self._headers.get(b"content-type") if self._passage.native else None
@@ -451,7 +454,11 @@ class Attempt:
 
     def _charge(self, total: Usage) -> tuple[int | None, str]:
         """What it cost, in nano-dollars (None: no price), and the version of the price."""
-        call, price = self.call, self._price
+        call, price, service = self.call, self._price, self._service
+        if service is None and "service_tier" in call.dropped:
+            service = ""  # what was asked for was not asked of this provider
+        if service is not None and service != call.service:
+            price = self.target.pricing.of(service).at(call.started_ms)
         tokens = total.total_input + total.total_output
         call.tokens += tokens
         if price is None:
@@ -506,6 +513,7 @@ class Attempt:
         if relay is not None:
             tap = relay.tap
             content = tap.content_bytes
+            self._service = relay.service
             self.finish_reason = tap.finish_reason
             self.usage = usage = tap.usage
             if usage is not None and status != "complete":

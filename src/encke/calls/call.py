@@ -58,6 +58,7 @@ class Call:
         "replayed",
         "request",
         "route",
+        "service",
         "shows_cost",
         "side",
         "started",
@@ -121,6 +122,7 @@ class Call:
         self.cost = 0  # nano-dollars, of all attempts
         self.tokens = 0  # used by all attempts
         self.unsupported = "warn"  # what becomes of a call that its target cannot be asked in full
+        self.service = ""  # the class of service that is asked for, "" for the usual one
         self.unpriced = False  # one of them used tokens and has no price
         self.shows_cost = False  # in `usage` (x-encke-include-cost)
 

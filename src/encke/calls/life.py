@@ -30,6 +30,7 @@ from encke.core.clock import monotonic
 from encke.core.faults import Fault
 from encke.core.redact import without_keys
 from encke.dialects.port import COUNT
+from encke.dialects.service import asked_service
 from encke.http.drive import rest
 from encke.http.headers import visible
 from encke.http.server import ClientGone
@@ -125,6 +126,7 @@ def read(desk: Desk, call: Call) -> None:
     parsed = call.side.read(request.body, call.place, request.headers)
     call.parsed = parsed
     call.asked = parsed.model
+    call.service = asked_service(parsed.body)
     wish = request.headers.get(b"x-encke-include-cost")
     if wish is not None:
         call.shows_cost = _flag(wish) and call.side.cost_place is not None
@@ -173,7 +175,7 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             if pause:
                 await rest(pause)
             if call.attempts > 1 and call.hold is not None:
-                await desk.purse.ensure(call, target.pricing.at(call.started_ms))
+                await desk.purse.ensure(call, target.pricing.of(call.service).at(call.started_ms))
             await attempt.send(fresh=fresh)
             await attempt.opened
         except Fault as fault:

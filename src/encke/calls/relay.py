@@ -12,6 +12,7 @@ from typing import Final
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.port import CONTENT, DROP, END, ERROR, Tap
+from encke.dialects.service import served_service
 from encke.framing.json_lines import JsonLinesSplitter
 from encke.framing.sse import SseEvent, SseOverflow, SseSplitter
 from encke.http.drive import Signal
@@ -42,7 +43,8 @@ class StreamRelay:
     __slots__ = (
         "_client", "_closing", "_content", "_events", "_held_size", "_late", "_late_finish",
         "_mark_bytes", "_mark_events", "_out",
-        "_rest", "_rewrites", "_splitter", "ended", "finish", "opened", "stopped", "tap",
+        "_rest", "_rewrites", "_splitter", "ended", "finish", "opened", "service",
+        "stopped", "tap",
     )  # fmt: skip
 
     def __init__(self, tap: Tap, opened: Signal[None], splitter: SseSplitter | JsonLinesSplitter) -> None:
@@ -52,6 +54,7 @@ class StreamRelay:
         self._client: ServerConnection | None = None
         self._late: list[bytes] | None = None  # events that are to be sent with the end; None: no such thing
         self._late_finish = False
+        self.service: str | None = None  # the class of service that events with usage have named
         self._out: list[bytes] = []
         self._held_size = 0
         self._content = False
@@ -128,6 +131,8 @@ class StreamRelay:
             flags = tap.feed(data)
             if self._rewrites:
                 raw = tap.take()
+            if tap.usage is not told and (named := served_service(data)) is not None:
+                self.service = named
             if flags & END:
                 self.finish = StreamEnd(raw, None)
                 return True

@@ -18,6 +18,8 @@ from encke.core.money import RATES
 # `-20251211` at the end of a name or before a colon, which some resellers write for `-2025-12-11`.
 _COMPACT_DATE: Final = re.compile(r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 
+_NONE: Final = msgspec.Raw(b"[]")
+
 
 class PriceFileError(Exception):
     """The price file is not as it must be; says what is wrong and what to do."""
@@ -96,9 +98,33 @@ class TermRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         return Term(make_price(version, self.rates, tiers), self.start, begin, end)
 
 
+class ClassRow(TermRow, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A class of service (`flex`, `priority`): the rates that are different from the standard's, and since when."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)] = ""
+
+    def over(self, term: TermRow, version: str) -> Term:
+        """A standard term with these rates in place of its own."""
+        tiers = []
+        for above in sorted({tier.above for tier in (*term.tiers, *self.tiers)}):
+            tiers.append((above, {**_at(term, above), **self.rates, **_at(self, above)}))
+        begin, end = term.daily or (-1, -1)
+        price = make_price(f"{version}/{self.name}", {**term.rates, **self.rates}, tiers)
+        return Term(price, max(term.start, self.start), begin, end)
+
+
+def _at(term: TermRow, above: int) -> dict[str, Amount]:
+    """The rates of the highest tier up to `above`."""
+    found: dict[str, Amount] = {}
+    for tier in term.tiers:
+        if tier.above <= above:
+            found = tier.rates
+    return found
+
+
 class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model: its name there, the rule for names that mean it, its terms (decoded when it is asked for), and how many
-    tokens it can read and write together, 0 if that is not known.
+    """A model: its name there, the rule for names that mean it, its terms and what is different for other classes of
+    service (decoded when they are asked for), and how many tokens it can read and write together, 0 if not known.
 
     One without terms has no price for tokens; it is listed so that its name is not taken for another's.
     """
@@ -107,6 +133,7 @@ class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     match: Match
     terms: msgspec.Raw
     context: Annotated[int, msgspec.Meta(ge=0)] = 0
+    classes: msgspec.Raw = _NONE
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +148,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _head: Final = msgspec.json.Decoder(Head)
 _rows: Final = msgspec.json.Decoder(tuple[ModelRow, ...])
 _terms: Final = msgspec.json.Decoder(tuple[TermRow, ...])
+_classes: Final = msgspec.json.Decoder(tuple[ClassRow, ...])
 
 
 class PriceList:
@@ -156,10 +184,16 @@ class PriceList:
     def priced(self, row: ModelRow) -> Pricing:
         """What a row says. Raises PriceFileError."""
         try:
-            terms = _terms.decode(row.terms)
+            rows = _terms.decode(row.terms)
+            classes = _classes.decode(row.classes)
         except msgspec.DecodeError as error:
             raise _damaged(f"{self.name}, {row.id}: {error}") from None
-        return Pricing(tuple(term.term(self._version) for term in terms))
+        terms = tuple(term.term(self._version) for term in rows)
+        # Before a class has prices of its own, it costs what the standard does.
+        others: dict[str, tuple[Term, ...]] = {}
+        for one in classes:
+            others[one.name] = others.get(one.name, terms) + tuple(one.over(row, self._version) for row in rows)
+        return Pricing(terms, {name: Pricing(found) for name, found in others.items()})
 
     def _place(self, name: str) -> int | None:
         found = self._exact.get(name)

@@ -10,6 +10,7 @@ from encke.core.money import RATES, Price
 
 DAY_MS: Final = 86_400_000
 FOREVER: Final = 1 << 62
+NO_CLASSES: Final[Mapping[str, Pricing]] = {}
 
 # Where a price list says nothing of a kind of token, it costs what it is a kind of; in this order, since the second
 # may itself stand for another.
@@ -60,15 +61,21 @@ class Term:
 
 
 class Pricing:
-    """The terms of one model; of those that hold the last counts, and if none does, the first."""
+    """The terms of one model; of those that hold the last counts, and if none does, the first. `classes`: what other
+    classes of service cost than the standard, by their names in lower case."""
 
-    __slots__ = ("_price", "_since", "_until", "terms")
+    __slots__ = ("_price", "_since", "_until", "classes", "terms")
 
-    def __init__(self, terms: tuple[Term, ...] = ()) -> None:
+    def __init__(self, terms: tuple[Term, ...] = (), classes: Mapping[str, Pricing] = NO_CLASSES) -> None:
         self.terms = terms
+        self.classes = classes
         self._price: Price | None = None
         self._since = 0
         self._until = 0 if terms else FOREVER
+
+    def of(self, service: str) -> Pricing:
+        """A class of service; where nothing else is known of it, the standard."""
+        return self.classes.get(service, self) if service else self
 
     def at(self, now_ms: int) -> Price | None:
         """The price then; None if the model has none."""

@@ -22,14 +22,17 @@ NAMES = {
     "cohere_chat": "Cohere",
     "ollama_chat": "Ollama",
 }
-ANSWERS = ("text", "reasoning", "refusal", "calls", "answers", "stop", "usage", "failures")
-STREAMS = ("grammar", "cuts", "end", "text", "reasoning", "refusal", "calls", "answers", "stop", "usage")
+_SAID = ("text", "reasoning", "refusal", "calls", "signed", "cited", "logprobs", "answers", "stop", "usage")
+ANSWERS = (*_SAID, "failures")
+STREAMS = ("grammar", "cuts", "end", *_SAID)
 HEADS = {
     "calls": "tools",
     "answers": "`n`",
     "stop": "stop reason",
     "cuts": "any cuts",
     "refusal": "refusals",
+    "signed": "signatures",
+    "cited": "citations",
     "text": "text",
 }
 _NOTHING = "—"

@@ -32,8 +32,9 @@ CacheTtl = Literal["5m", "1h"]
 
 
 class Citation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a text is from. `start` and `end` are characters of the text that cites; `quote` is what is cited. `origin`
-    is the dialect that `raw`, the citation as it came, is in.
+    """Where a text is from. `start` and `end` are characters of the text that cites; `quote` is what is cited;
+    `file_id` is the provider's, of a file that is cited. `origin` is the dialect that `raw`, the citation as it came,
+    is in.
     """
 
     url: str = ""
@@ -43,6 +44,7 @@ class Citation(msgspec.Struct, frozen=True, omit_defaults=True):
     end: int | None = None
     raw: bytes = b""
     origin: str = ""
+    file_id: str = ""
 
 
 class Text(msgspec.Struct, frozen=True, omit_defaults=True, tag="text"):

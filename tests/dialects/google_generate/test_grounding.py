@@ -43,11 +43,17 @@ def test_bytes_become_characters() -> None:
 
 
 def test_what_is_learnt_is_cited_too() -> None:
-    """`citationMetadata`, by both names of its list; what lies beyond the text has no place."""
+    """`citationMetadata`, by both names of its list; what lies beyond the text has no place, and what is
+    from nowhere is none."""
     for name in ("citations", "citationSources"):
-        spans = read_spans(NOTHING, raw(**{name: [{"uri": "https://a", "endIndex": 3}, {"endIndex": 99}]}))
+        spans = read_spans(
+            NOTHING, raw(**{name: [{"uri": "https://a", "endIndex": 3}, {"uri": "https://b", "endIndex": 99}, {}]})
+        )
         (cited,) = cite([Text("abcdef")], spans)
-        assert [(one.url, one.start, one.end) for one in cited.citations] == [("https://a", 0, 3), ("", None, None)]
+        assert [(one.url, one.start, one.end) for one in cited.citations] == [
+            ("https://a", 0, 3),
+            ("https://b", None, None),
+        ]
 
 
 def test_sources_without_a_place() -> None:

@@ -63,10 +63,20 @@ def test_what_mistral_does_not_know_is_dropped_and_named() -> None:
         "metadata": b'{"a":"b"}', "store": b"true", "mistral_chat.safe_prompt": b"true",
         "openai_chat.prompt_mode": b'"reasoning"', "openai_chat.min_p": b"1", "safe_prompt": b"1",
     }  # fmt: skip
-    body, dropped = rendered(top_k=1, logprobs=True, top_logprobs=2, user="u", extra=extra)
-    assert dropped == ("top_k", "logprobs", "top_logprobs", "user", "store", "openai_chat.min_p", "safe_prompt")
+    body, dropped = rendered(user="u", extra=extra)
+    assert dropped == ("user", "store", "openai_chat.min_p", "safe_prompt")
     assert body["metadata"] == {"a": "b"} and body["safe_prompt"] is True and body["prompt_mode"] == "reasoning"
     assert set(body) == {"model", "messages", "metadata", "safe_prompt", "prompt_mode"}
+
+
+def test_what_mistral_has_learnt_since() -> None:
+    """`top_k`, log probabilities and the class of service, in its own words."""
+    extra = {"service_tier": b'"default"', "mistral_chat.repetition_penalty": b"1.1"}
+    body, dropped = rendered(top_k=4, logprobs=True, top_logprobs=2, extra=extra)
+    assert dropped == ()
+    assert (body["top_k"], body["logprobs"], body["top_logprobs"]) == (4, True, 2)
+    assert (body["service_tier"], body["repetition_penalty"]) == ("standard_only", 1.1)
+    assert rendered(extra={"service_tier": b'"flex"'})[1] == ("service_tier",)
 
 
 def test_tools_and_which_of_them_may_be_called() -> None:
@@ -161,9 +171,11 @@ def test_documents_sound_and_what_was_refused() -> None:
     )
 
 
-def test_reasoning_has_two_words_and_formats_are_openais() -> None:
-    """Any effort is "high"; none is "none"."""
-    assert rendered(reasoning=Reasoning("low"))[0]["reasoning_effort"] == "high"
+def test_reasoning_and_formats_are_openais() -> None:
+    """The same words, which a model may know fewer of; what only asks for thinking is "high"."""
+    assert rendered(reasoning=Reasoning("low"))[0]["reasoning_effort"] == "low"
+    assert rendered(reasoning=Reasoning(budget=8000))[0]["reasoning_effort"] == "medium"
+    assert rendered(reasoning=Reasoning(enabled=True))[0]["reasoning_effort"] == "high"
     assert rendered(reasoning=Reasoning(budget=0))[0]["reasoning_effort"] == "none"
     assert rendered(reasoning=Reasoning(enabled=False))[0]["reasoning_effort"] == "none"
     assert rendered(Traits(Capabilities(thinking="")), reasoning=Reasoning("low"))[1] == ("reasoning",)

@@ -177,7 +177,7 @@ def test_a_custom_tool() -> None:
     [
         ("stop", "response.completed", None),
         ("stop_sequence", "response.completed", None),
-        ("refusal", "response.completed", None),
+        ("refusal", "response.incomplete", {"reason": "content_filter"}),
         ("length", "response.incomplete", {"reason": "max_output_tokens"}),
         ("content_filter", "response.incomplete", {"reason": "content_filter"}),
         ("error", "response.failed", None),
@@ -189,6 +189,13 @@ def test_how_it_ends(finish: str, kind: str, reason: Any) -> None:
     assert last["type"] == kind
     assert last["response"]["incomplete_details"] == reason
     assert last["response"]["output"][0]["status"] == ("incomplete" if reason else "completed")
+
+
+def test_a_refusal_in_words_is_a_whole_answer() -> None:
+    """As OpenAI's own are; the words say what the reason would."""
+    last = events(written(Delta(REFUSAL, text="No."), Delta(FINISH, name="refusal")))[-1]
+    assert (last["type"], last["response"]["incomplete_details"]) == ("response.completed", None)
+    assert last["response"]["output"][0]["content"] == [{"type": "refusal", "refusal": "No."}]
 
 
 def test_arguments_that_are_cut() -> None:

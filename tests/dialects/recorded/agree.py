@@ -26,7 +26,13 @@ SINGLE = frozenset({"responses", "messages"})
 OBJECTS_ONLY = frozenset({"messages", "generate", "array"})
 # Dialects that tell a refusal as text.
 NO_REFUSAL = frozenset({"messages", "generate", "array"})
-ASPECTS = ("answers", "text", "reasoning", "refusal", "calls", "stop", "usage")
+ASPECTS = (
+    "answers", "text", "reasoning", "refusal", "calls", "signed", "cited", "logprobs", "stop", "usage",
+)  # fmt: skip
+# What a dialect has no place for in its answers, and why: not compared, and told as an exception.
+NO_PLACE = {
+    ("messages", "logprobs"): "Anthropic's answers have no place for log probabilities",
+}
 
 
 def differences(said: Facts, told: Facts, route: str) -> dict[str, str]:
@@ -58,6 +64,9 @@ def _answer(said: Answer, told: Answer, route: str) -> dict[str, str]:
         "refusal": ("" if no_refusal else said.refusal, told.refusal),
         "calls": (_calls(said, route), _calls(told)),
         "stop": (stop_for(said, route), _ended(told)),
+        "signed": (said.signed, told.signed),
+        "cited": (sorted(said.cited), sorted(told.cited)),
+        "logprobs": (said.logprobs, told.logprobs),
     }
     if _stop(said) in ("content_filter", "refusal"):
         # Why it was stopped may be told where the provider told it elsewhere, or not at all.
@@ -70,6 +79,8 @@ def _answer(said: Answer, told: Answer, route: str) -> dict[str, str]:
             {"refusal": "content_filter", "stop": "content_filter"}.get(_stop(told), _stop(told)),
         )
     for aspect, (one, other) in pairs.items():
+        if (route, aspect) in NO_PLACE:
+            continue
         if aspect == "stop" and route == "hub" and said.calls and {one, other} == {"stop", "tool_calls"}:
             continue  # which of the two it is, the caller's side decides
         if one != other and not (aspect == "stop" and not said.finish):  # what was not told may be anything

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from encke.core.chat import Audio, ChatReply, Image, Refusal, Text, Thinking, ToolCall
+from encke.core.chat import Audio, ChatReply, Citation, Image, Refusal, Text, Thinking, TokenLogprob, ToolCall
 from encke.core.delta import (
     ARGUMENTS,
     CITATION,
@@ -20,19 +20,19 @@ from encke.core.delta import (
     Delta,
 )
 from encke.core.usage import Usage
-from tests.dialects.wires.facts import Answer, Facts, json_of
+from tests.dialects.wires.facts import Answer, Facts, json_of, label
 
 
 def of_reply(reply: ChatReply) -> Facts:
     """A whole answer's."""
     facts = Facts(usage=_usage(reply.usage))
     for choice in reply.choices:
-        answer = Answer(finish=choice.finish or "", logprobs=len(choice.logprobs))
+        answer = Answer(finish=choice.finish or "", logprobs=_likely(choice.logprobs))
         for part in choice.parts:
             match part:
                 case Text():
                     answer.text += part.text
-                    answer.citations += len(part.citations)
+                    answer.cited |= _sources(part.citations)
                 case Thinking():
                     answer.thinking += part.text
                 case Refusal():
@@ -70,17 +70,26 @@ def of_deltas(deltas: Iterable[Delta], usage: Usage | None) -> Facts:
         elif delta.kind == FINISH:
             answer.finish = answer.finish or delta.name
         elif delta.kind == LOGPROBS:
-            answer.logprobs += len(delta.data)
+            answer.logprobs += _likely(delta.data)
         if delta.kind == MEDIA:
             answer.media += 1
             answer.spoken += getattr(delta.data, "transcript", "")
-        answer.citations += delta.kind == CITATION
+        if delta.kind == CITATION:
+            answer.cited |= _sources((delta.data,))
         answer.signed += delta.kind in (SIGNATURE, REDACTED)
     for (choice, _), (name, arguments) in calls.items():
         answers[choice].calls.append((name, json_of(arguments)))
     facts.answers = [answers[index] for index in sorted(answers)]
     facts.whole = bool(facts.answers) and all(answer.finish for answer in facts.answers)
     return facts
+
+
+def _sources(citations: Iterable[Citation]) -> set[str]:
+    return {name for one in citations for name in label(one.url, one.title, one.quote)}
+
+
+def _likely(tokens: Iterable[TokenLogprob]) -> list[tuple[str, float]]:
+    return [(one.token, round(one.logprob, 4)) for one in tokens]
 
 
 def _usage(usage: Usage | None) -> tuple[int, int] | None:

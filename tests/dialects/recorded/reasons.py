@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from encke.core.faults import Fault
+from tests.dialects.recorded.agree import NO_PLACE
 from tests.dialects.recorded.cases import Case
-from tests.dialects.wires.facts import Facts
+from tests.dialects.wires.facts import QUOTED, Answer, Facts
 
 # What a request is refused for when it is to be translated: code, field (its beginning), and why that is right.
 REFUSED: tuple[tuple[str, str, str], ...] = (
@@ -18,18 +19,33 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_GOOGLES = (b'"toolCall"', b'"executableCode"')
+
 # A provider's own words that are no JSON cannot become the object that these dialects have.
 _OBJECTS = ("messages", "generate", "array", "hub")
 
 
 def reason(case: Case, route: str, aspect: str, facts: Facts) -> str:
     """The reason, or "" if there is none."""
+    if (route, aspect) in NO_PLACE:
+        return NO_PLACE[route, aspect]
     broken = any(isinstance(value, str) for answer in facts.answers for _, value in answer.calls)
     if broken and route in _OBJECTS and aspect in ("grammar", "calls"):
         return "the model wrote arguments that are no JSON; they are passed on as they are"
+    if aspect == "signed" and case.op == "generate":
+        if route == "messages" and not any(answer.calls for answer in facts.answers):
+            return "a turn of Anthropic's must not end with a thought, in which a text's signature would go back"
+        if any(kind in case.exchange.body for kind in _GOOGLES):
+            return "what Google's own tools did is told to nobody else, nor are the signatures of it"
+    if aspect == "cited" and route == "responses" and any(_is_quoted(answer) for answer in facts.answers):
+        return "a citation has an address or a name here, and neither was told: it stands there without"
     if case.op == "messages" and case.exchange.body.count(b"message_start") > 1:
         return "a recording of two answers in one stream"
     return ""
+
+
+def _is_quoted(answer: Answer) -> bool:
+    return any(name.startswith(QUOTED) for name in answer.cited)
 
 
 def refusal(fault: Fault) -> str:

@@ -11,7 +11,7 @@ from encke.core.faults import Fault
 from encke.dialects.table import PROVIDERS
 from tests.conftest import Count, Size
 from tests.dialects.recorded import drive, tally
-from tests.dialects.recorded.agree import ASPECTS, differences
+from tests.dialects.recorded.agree import ASPECTS, NO_PLACE, differences
 from tests.dialects.recorded.cases import ROUTES, Case, answers
 from tests.dialects.recorded.reasons import reason
 from tests.dialects.recorded.tally import Tally
@@ -65,7 +65,8 @@ def _translate(case: Case, facts: Facts, route: str, found: Tally) -> None:
     told = ROUTES[route].whole(body)
     wrong = differences(facts, told, route)
     for aspect in aspects(facts):
-        found.note(source, route, aspect, wrong.pop(aspect, ""), case.name, reason(case, route, aspect, facts))
+        problem = wrong.pop(aspect, "") or NO_PLACE.get((route, aspect), "")
+        found.note(source, route, aspect, problem, case.name, reason(case, route, aspect, facts))
     for aspect, what in wrong.items():
         found.note(source, route, aspect, what, case.name, reason(case, route, aspect, facts))
 
@@ -78,7 +79,11 @@ def is_failure(facts: Facts) -> bool:
 def aspects(facts: Facts) -> list[str]:
     """What there is to be compared."""
     empty = Answer()
-    said = [name for name in ("text", "refusal", "calls") if any(getattr(one, name) for one in facts.answers)]
+    said = [
+        name
+        for name in ("text", "refusal", "calls", "signed", "cited", "logprobs")
+        if any(getattr(one, name) for one in facts.answers)
+    ]
     said += ["reasoning"] if any(one.thinking for one in facts.answers) else []
     said += ["stop"] if any(one.finish != empty.finish for one in facts.answers) else []
     said += ["answers"] if len(facts.answers) > 1 else []

@@ -11,7 +11,7 @@ import pytest
 from encke.dialects.table import PROVIDERS
 from tests.conftest import Count, Size
 from tests.dialects.recorded import drive, tally
-from tests.dialects.recorded.agree import differences
+from tests.dialects.recorded.agree import NO_PLACE, differences
 from tests.dialects.recorded.cases import ROUTES, Case, answers, grammar, read_stream
 from tests.dialects.recorded.reasons import reason
 from tests.dialects.recorded.tally import Tally
@@ -58,7 +58,7 @@ def _translate(case: Case, facts: Facts, route: str, found: Tally) -> None:
         return
     wrong = differences(facts, read_stream(route, made.out), route)
     for aspect in dict.fromkeys([*aspects(facts), *wrong]):
-        note(aspect, wrong.get(aspect, ""))
+        note(aspect, wrong.get(aspect, "") or NO_PLACE.get((route, aspect), ""))
 
 
 def _same_when_cut(case: Case, route: str, whole: bytes) -> bool:

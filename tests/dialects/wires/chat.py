@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.dialects.wires.facts import Answer, Facts, events, json_of
+from tests.dialects.wires.facts import Answer, Facts, events, json_of, label, likely
 from tests.relay import oracle
 
 FINISHES = {
@@ -33,6 +33,8 @@ def whole(body: bytes) -> Facts:
         _add(answer, message, calls)
         _add_call(calls, 0, {"function": message.get("function_call")})
         facts.answers.append(_made(answer, calls, choice.get("finish_reason"), choice))
+        if not answer.cited and answer.text:
+            answer.cited = _beside(value)
     return facts
 
 
@@ -42,6 +44,7 @@ def stream(body: bytes) -> Facts:
     facts = Facts(usage=oracle.usage(True, body))
     found: dict[int, tuple[Answer, dict[Any, list[str]]]] = {}
     finishes: dict[int, str] = {}
+    beside: set[str] = set()
     for event in events(body):
         if event == "[DONE]":
             marked = True
@@ -59,10 +62,12 @@ def stream(body: bytes) -> Facts:
             _add(answer, delta, calls)
             _add_call(calls, 0, {"function": delta.get("function_call")})
             answer.logprobs += _logprobs(choice)
+            beside |= _beside(event)
             if choice.get("finish_reason"):
                 finishes.setdefault(index, choice["finish_reason"])
     for index in sorted(found):
         answer, calls = found[index]
+        answer.cited = answer.cited or beside
         facts.answers.append(_made(answer, calls, finishes.get(index), {}))
     facts.whole = not facts.failed and bool(found) and (marked or found.keys() == finishes.keys())
     return facts
@@ -89,11 +94,19 @@ def _add(answer: Answer, message: dict[str, Any], calls: dict[Any, list[str]]) -
         answer.media += "id" in message["audio"]
         answer.spoken += message["audio"].get("transcript") or ""
     answer.media += len(message.get("images") or ())
-    answer.citations += len(message.get("annotations") or ())
+    for one in message.get("annotations") or ():
+        told = one.get("url_citation") or one
+        if told.get("url") is not None or told.get("title"):
+            answer.cited |= label(told.get("url"), told.get("title"), told.get("content"))
+    answer.signed += _is_signed(message)
     for place, call in enumerate(message.get("tool_calls") or ()):
         _add_call(calls, _key(call, place, calls), call)
-        extra = call.get("extra_content") or {}
-        answer.signed += bool((extra.get("google") or {}).get("thought_signature"))
+        answer.signed += _is_signed(call)
+
+
+def _is_signed(value: dict[str, Any]) -> bool:
+    extra = value.get("extra_content") or {}
+    return bool((extra.get("google") or {}).get("thought_signature"))
 
 
 def _key(call: dict[str, Any], place: int, calls: dict[Any, list[str]]) -> Any:
@@ -128,6 +141,20 @@ def _made(answer: Answer, calls: dict[Any, list[str]], finish: Any, choice: dict
     return answer
 
 
-def _logprobs(choice: dict[str, Any]) -> int:
+def _logprobs(choice: dict[str, Any]) -> list[tuple[str, float]]:
     found = choice.get("logprobs")
-    return len(found.get("content") or ()) if isinstance(found, dict) else 0
+    if not isinstance(found, dict):
+        return []
+    if found.get("tokens"):  # Together's
+        numbers = found.get("token_logprobs") or ()
+        return likely(
+            [{"token": one, "logprob": number} for one, number in zip(found["tokens"], numbers, strict=False)]
+        )
+    return likely([*(found.get("content") or ()), *(found.get("refusal") or ())])
+
+
+def _beside(value: dict[str, Any]) -> set[str]:
+    """Perplexity's sources, which stand beside the choices."""
+    if value.get("search_results"):
+        return {one["url"] for one in value["search_results"] if one.get("url")}
+    return {one for one in value.get("citations") or () if isinstance(one, str) and one}

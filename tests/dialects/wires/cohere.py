@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.dialects.wires.facts import Answer, Facts, count, events, json_of
+from tests.dialects.wires.facts import Answer, Facts, count, events, json_of, label, likely
 
 FINISHES = {
     "COMPLETE": "stop",
@@ -33,8 +33,9 @@ def whole(body: bytes) -> Facts:
         (call["function"]["name"], json_of(call["function"].get("arguments")))
         for call in message.get("tool_calls") or ()
     ]
-    answer.citations = len(message.get("citations") or ())
-    answer.logprobs = len(value.get("logprobs") or ())
+    for one in message.get("citations") or ():
+        answer.cited |= _sources(one)
+    answer.logprobs = _likely(value.get("logprobs"))
     return Facts([answer], _usage(value.get("usage")))
 
 
@@ -52,6 +53,7 @@ def stream(body: bytes) -> Facts:
             content = message.get("content") or {}
             answer.text += content.get("text") or ""
             answer.thinking += content.get("thinking") or ""
+            answer.logprobs += _likely([event["logprobs"]] if event.get("logprobs") else ())
         elif kind == "tool-plan-delta":
             answer.text += message.get("tool_plan") or ""
         elif kind in ("tool-call-start", "tool-call-delta"):
@@ -60,7 +62,7 @@ def stream(body: bytes) -> Facts:
             call[0] += function.get("name") or ""
             call[1] += function.get("arguments") or ""
         elif kind == "citation-start":
-            answer.citations += 1
+            answer.cited |= _sources(message.get("citations") or {})
         elif kind == "message-end":
             answer.finish = FINISHES.get(str(delta.get("finish_reason")), "other")
             facts.whole = bool(delta.get("finish_reason"))
@@ -68,6 +70,21 @@ def stream(body: bytes) -> Facts:
             facts.usage = _usage(delta.get("usage"))
     answer.calls = [(name, json_of(text)) for name, text in calls.values()]
     return facts
+
+
+def _sources(citation: dict[str, Any]) -> set[str]:
+    """What a citation names. (Citations of thoughts are of what is not shown.)"""
+    found: set[str] = set()
+    if citation.get("type") != "THINKING_CONTENT":
+        for source in citation.get("sources") or ():
+            document = source.get("document") or source.get("tool_output") or {}
+            quote = next((document[name] for name in ("snippet", "text", "content", "output") if name in document), "")
+            found |= label(document.get("url"), document.get("title") or source.get("id"), quote)
+    return found
+
+
+def _likely(tokens: Any) -> list[tuple[str, float]]:
+    return likely([{"token": one.get("text"), "logprob": sum(one.get("logprobs") or ())} for one in tokens or ()])
 
 
 def _usage(usage: Any) -> tuple[int, int] | None:

@@ -11,7 +11,8 @@ from typing import Any
 class Answer:
     """One choice. `calls` are names and arguments, these as JSON values (as text if they are none). `finish` is a word
     of `core.chat.Finish`, "" if none was told. `signed` counts opaque things to be kept, `spoken` is what a
-    sound says."""
+    sound says. `cited` are the sources that are named, each by the first that is told of its address, its title and
+    what is cited; `logprobs` are tokens, and how likely they were."""
 
     text: str = ""
     thinking: str = ""
@@ -21,8 +22,8 @@ class Answer:
     media: int = 0
     spoken: str = ""
     signed: int = 0
-    citations: int = 0
-    logprobs: int = 0
+    cited: set[str] = field(default_factory=set)
+    logprobs: list[tuple[str, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -72,6 +73,25 @@ def json_lines(body: bytes) -> list[Any]:
         except ValueError:
             continue
     return found
+
+
+QUOTED = "“"  # before a source that has neither an address nor a name
+
+
+def label(address: Any, name: Any, quote: Any = "") -> set[str]:
+    """A source by the first that is told of it; none if nothing is."""
+    told = str(address or name or (QUOTED + str(quote) if quote else ""))
+    return {told} if told else set()
+
+
+def likely(tokens: Any, token: str = "token", logprob: str = "logprob") -> list[tuple[str, float]]:
+    """Tokens; what is not known of one is OpenAI's number for what is not likely at all."""
+    found = [one for one in tokens or () if isinstance(one, dict)]
+    numbers = [one.get(logprob) for one in found]
+    return [
+        (str(one.get(token) or ""), round(-9999.0 if number is None else float(number), 4))
+        for one, number in zip(found, numbers, strict=True)
+    ]
 
 
 def count(value: Any) -> int:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from tests.dialects.wires.facts import Answer, Facts, count, events
+from tests.dialects.wires.facts import Answer, Facts, count, events, label, likely
 
 _FILTERS = (
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT",
@@ -107,6 +107,21 @@ def _add(answer: Answer, candidate: dict[str, Any]) -> None:
         known = {"STOP": "stop", "MAX_TOKENS": "length"}
         known |= dict.fromkeys(_FILTERS, "content_filter") | dict.fromkeys(_BROKE, "error")
         answer.finish = known.get(finish, "other")
-    grounding = candidate.get("groundingMetadata") or {}
-    answer.citations += len(grounding.get("groundingSupports") or ())
-    answer.citations += len((candidate.get("citationMetadata") or {}).get("citationSources") or ())
+    answer.cited |= _grounded(candidate.get("groundingMetadata") or {})
+    learnt = candidate.get("citationMetadata") or {}
+    for one in learnt.get("citations") or learnt.get("citationSources") or ():
+        answer.cited |= label(one.get("uri"), one.get("title"))
+    answer.logprobs += likely((candidate.get("logprobsResult") or {}).get("chosenCandidates"), logprob="logProbability")
+
+
+def _grounded(grounding: dict[str, Any]) -> set[str]:
+    """The sources that something rests on; all, where it is not told what rests on which."""
+    found: list[set[str]] = []
+    for chunk in grounding.get("groundingChunks") or ():
+        source: dict[str, Any] = next(
+            (chunk[kind] for kind in ("web", "maps", "retrievedContext", "image") if chunk.get(kind)), {}
+        )
+        found.append(label(source.get("uri") or source.get("sourceUri"), source.get("title"), source.get("text")))
+    supports = grounding.get("groundingSupports")
+    used = [at for one in supports for at in one.get("groundingChunkIndices") or ()] if supports else range(len(found))
+    return set().union(*(found[at] for at in used if at < len(found)))

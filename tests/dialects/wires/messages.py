@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.dialects.wires.facts import Answer, Facts, count, events, json_of
+from tests.dialects.wires.facts import Answer, Facts, count, events, json_of, label
 
 STOPS = {
     "end_turn": "stop",
@@ -69,7 +69,9 @@ def _answer(blocks: Any, stop: Any) -> Answer:
         kind = block["type"]
         if kind == "text":
             answer.text += block["text"]
-            answer.citations += len(block.get("citations") or ())
+            for one in block.get("citations") or ():
+                title = one.get("title") or one.get("document_title")
+                answer.cited |= label(one.get("url") or one.get("source"), title, one.get("cited_text"))
         elif kind == "thinking":
             answer.thinking += block["thinking"]
             answer.signed += bool(block.get("signature"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.dialects.wires.facts import Answer, Facts, count, json_lines
+from tests.dialects.wires.facts import Answer, Facts, count, json_lines, likely
 
 FINISHES = {"stop": "stop", "length": "length"}
 
@@ -33,7 +33,7 @@ def read(lines: list[Any]) -> Facts:
         answer.thinking += message.get("thinking") or ""
         for call in message.get("tool_calls") or ():
             answer.calls.append((call["function"]["name"], call["function"].get("arguments") or {}))
-        answer.logprobs += len(line.get("logprobs") or ())
+        answer.logprobs += likely(line.get("logprobs"))
         if line.get("done"):
             answer.finish = FINISHES.get(str(line.get("done_reason")), "other") if line.get("done_reason") else ""
             facts.whole = bool(answer.finish)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.dialects.wires.facts import Answer, Facts, count, events, json_of
+from tests.dialects.wires.facts import Answer, Facts, count, events, json_of, label, likely
 
 # Some recordings do not tell it, or not so.
 _WHOLE = ("completed", "complete", None)
@@ -42,8 +42,9 @@ def _item(answer: Answer, item: dict[str, Any]) -> None:
         for part in item.get("content") or ():
             answer.text += part.get("text") or ""
             answer.refusal += part.get("refusal") or ""
-            answer.citations += len(part.get("annotations") or ())
-            answer.logprobs += len(part.get("logprobs") or ())
+            for one in part.get("annotations") or ():
+                answer.cited |= label(one.get("url"), one.get("filename"))
+            answer.logprobs += likely(part.get("logprobs"))
     elif kind == "reasoning":
         for part in [*(item.get("summary") or ()), *(item.get("content") or ())]:
             answer.thinking += part.get("text") or ""

@@ -148,6 +148,7 @@ class WireCitation(msgspec.Struct):
     title: str | None = None
     document_title: str | None = None
     source: str | None = None
+    file_id: str | None = None
 
 
 class Refused(msgspec.Struct):

@@ -285,8 +285,9 @@ def citation(raw: msgspec.Raw) -> Citation:
         return Citation(raw=bytes(raw), origin=ORIGIN)
     title = wire.title or wire.document_title or ""
     return Citation(
-        url=wire.url or wire.source or "", title=title, quote=wire.cited_text, raw=bytes(raw), origin=ORIGIN
-    )
+        url=wire.url or wire.source or "", title=title, quote=wire.cited_text, raw=bytes(raw), origin=ORIGIN,
+        file_id=wire.file_id or "",
+    )  # fmt: skip
 
 
 def ttl(mark: CacheControl | None) -> CacheTtl | None:

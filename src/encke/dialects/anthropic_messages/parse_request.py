@@ -32,6 +32,7 @@ _TAKEN: Final = frozenset(
         "stop_sequences", "temperature", "top_p", "top_k", "metadata", "max_tokens", "stream", "service_tier",
     }
 )  # fmt: skip
+_THINKING_FIELDS: Final = frozenset({"type", "budget_tokens", "display"})
 _TOOL_FIELDS: Final = frozenset({"type", "name", "description", "input_schema", "strict", "cache_control"})
 
 
@@ -181,6 +182,9 @@ def _reasoning(
     if "thinking" not in body:
         return Reasoning(effort=effort) if effort else None
     wire = read(body["thinking"], _config, "thinking")
+    for name, raw in read_map(body["thinking"], "thinking").items():
+        if name not in _THINKING_FIELDS and is_set(raw):
+            extra[f"{ORIGIN}.thinking.{name}"] = bytes(raw)
     if wire.type in ("disabled", "between_tools"):
         if effort:
             extra[f"{ORIGIN}.output_config.effort"] = bytes(output["effort"])

@@ -11,6 +11,7 @@ from encke.dialects.cohere_chat.wire import NOTHING, WireCitation
 from encke.dialects.mend import loosely
 
 ORIGIN: Final = "cohere_chat"
+PLAN: Final = -1
 # Where in a document its text may stand; documents are objects of the caller's choice.
 _TEXTS: Final = ("snippet", "text", "content", "output")
 
@@ -19,9 +20,12 @@ _any: Final = msgspec.json.Decoder()
 
 
 def read_citation(raw: msgspec.Raw) -> tuple[int | None, list[Citation]]:
-    """The block of content that cites (None: not told), and a citation for each source. The first holds the wire's."""
+    """The block of content that cites (None: not told; PLAN: the tool plan), and a citation for each source. The first
+    holds the wire's. There is none for thoughts, which nobody shows citations of."""
     wire = loosely(raw, _citation, WireCitation)
     if wire is None:
+        return None, []
+    if wire.type == "THINKING_CONTENT":
         return None, []
     found: list[Citation] = []
     for source in wire.sources or ():
@@ -39,7 +43,7 @@ def read_citation(raw: msgspec.Raw) -> tuple[int | None, list[Citation]]:
         )
     if not found:
         found.append(Citation(start=wire.start, end=wire.end, raw=bytes(raw), origin=ORIGIN))
-    return wire.content_index, found
+    return PLAN if wire.type == "PLAN" else wire.content_index, found
 
 
 def _object(raw: msgspec.Raw) -> dict[str, Any]:

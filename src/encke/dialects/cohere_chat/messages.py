@@ -58,6 +58,8 @@ class Conversation:
         if isinstance(part, Text | Image | File):
             self._losses.add_marks(part, path)
         if isinstance(part, Text | Refusal):
+            if isinstance(part, Text) and part.citations:
+                self._losses.add(f"{path}.citations")
             return {"type": "text", "text": part.text}
         if isinstance(part, Image) and (part.url or part.data):
             url = part.url or f"data:{part.media_type or 'image/png'};base64,{part.data}"
@@ -125,6 +127,7 @@ class Conversation:
     def _given(self, result: ToolResult, path: str) -> list[dict[str, Any]]:
         content: list[dict[str, Any]] = []
         for place, part in enumerate(result.parts):
+            self._losses.add_marks(part, f"{path}.content[{place}]")
             text = plain_text(part) if isinstance(part, File) else None
             if isinstance(part, Text):
                 content.append({"type": "text", "text": part.text})

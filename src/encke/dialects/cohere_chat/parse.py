@@ -8,7 +8,7 @@ import msgspec
 
 from encke.core.chat import ChatReply, Choice, Citation, Finish, Part, Text, Thinking, TokenLogprob, ToolCall
 from encke.core.faults import Fault
-from encke.dialects.cohere_chat.citations import read_citation
+from encke.dialects.cohere_chat.citations import PLAN, read_citation
 from encke.dialects.cohere_chat.usage import parse_usage
 from encke.dialects.cohere_chat.wire import Call, Content, Logprob, Message, Reply
 from encke.dialects.faults import redact
@@ -78,7 +78,7 @@ def _parts(message: Message, call_id: str) -> tuple[Part, ...]:
         cited.setdefault(first if at is None else at, []).extend(citations)
     parts: list[Part] = [part for at, block in enumerate(blocks) if (part := _block(block, cited.get(at, [])))]
     if message.tool_plan:
-        parts.append(Text(message.tool_plan))
+        parts.append(Text(message.tool_plan, citations=tuple(cited.get(PLAN, ()))))
     parts.extend(_call(call, call_id, number) for number, call in enumerate(message.tool_calls or ()))
     return tuple(parts)
 

@@ -20,7 +20,7 @@ from encke.core.delta import (
     Delta,
 )
 from encke.core.faults import Fault
-from encke.dialects.cohere_chat.citations import read_citation
+from encke.dialects.cohere_chat.citations import PLAN, read_citation
 from encke.dialects.cohere_chat.odd import odd_event
 from encke.dialects.cohere_chat.parse import FINISHES, failure, logprob_of, made_id
 from encke.dialects.cohere_chat.usage import parse_usage
@@ -45,6 +45,7 @@ class CohereReader(Reader):
         super().__init__()
         self._call_id = call_id
         self._text = 1  # the key of the text that was written last: citations that name no block are of it
+        self._texts: set[int] = set()
         self._calls = 0
         self._bare: dict[int, str] = {}  # calls whose arguments have not begun, with what may yet become "null"
 
@@ -102,6 +103,7 @@ class CohereReader(Reader):
             deltas.append(Delta(THINKING, 0, key, content.thinking))
         if content.text:
             self._text = key
+            self._texts.add(key)
             deltas.append(Delta(TEXT, 0, key, content.text))
         if event.logprobs is not None:
             deltas.append(Delta(LOGPROBS, data=(logprob_of(event.logprobs),)))
@@ -136,7 +138,9 @@ class CohereReader(Reader):
         if message is None or message.citations is NOTHING:
             return []
         block, citations = read_citation(message.citations)
-        key = self._text if block is None else 2 * block + 1
+        key = _PLAN if block == PLAN else self._text if block is None else 2 * block + 1
+        if key not in self._texts and key != _PLAN:
+            key = self._text  # events count all blocks as 0 where a thought comes before the text
         return [Delta(CITATION, 0, key, data=citation) for citation in citations]
 
     def _end(self, delta: EventDelta) -> list[Delta]:

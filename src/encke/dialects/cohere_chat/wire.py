@@ -44,11 +44,12 @@ class Source(msgspec.Struct):
 
 
 class WireCitation(msgspec.Struct):
-    """Of a text: `start` and `end` are characters of the block `content_index`."""
+    """Of a text: `start` and `end` are characters of the block `content_index`; of the tool plan if `type` is PLAN."""
 
     start: int | None = None
     end: int | None = None
     sources: list[Source] | None = None
+    type: str | None = None
     content_index: int | None = None
 
 

@@ -119,10 +119,19 @@ class Source(msgspec.Struct):
     text: str | None = None
 
 
+class ImageSource(msgspec.Struct):
+    """A picture, and the page that it is on."""
+
+    sourceUri: str | None = None
+    imageUri: str | None = None
+    title: str | None = None
+
+
 class Chunk(msgspec.Struct):
     """What was found."""
 
     web: Source | None = None
+    image: ImageSource | None = None
     maps: Source | None = None
     retrievedContext: Source | None = None
 

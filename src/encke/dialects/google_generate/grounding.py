@@ -31,16 +31,22 @@ class Span:
         self.end = end
 
 
-def read_spans(grounding: msgspec.Raw, citations: msgspec.Raw) -> list[Span]:
-    """The citations of a candidate; none where they cannot be read."""
+def read_spans(grounding: msgspec.Raw, *citations: msgspec.Raw) -> list[Span]:
+    """The citations of a candidate, each once; none where they cannot be read."""
     spans: list[Span] = []
     if len(grounding) > 4:
         _grounded(loosely(grounding, _grounding, Grounding) or Grounding(), spans)
-    if len(citations) > 4:
-        found = loosely(citations, _citations, Citations) or Citations()
+    known: set[tuple[str, str, int, int]] = set()
+    for raw in citations:
+        if len(raw) <= 4:
+            continue
+        found = loosely(raw, _citations, Citations) or Citations()
         for one in (found.citations or found.citationSources or [])[:MOST]:
-            citation = Citation(url=one.uri or "", title=one.title or "", origin=ORIGIN)
-            spans.append(Span(citation, one.startIndex or 0, -1 if one.endIndex is None else one.endIndex))
+            start, end = one.startIndex or 0, -1 if one.endIndex is None else one.endIndex
+            key = (one.uri or "", one.title or "", start, end)
+            if key not in known and len(known) < MOST and (key[0] or key[1]):
+                known.add(key)
+                spans.append(Span(Citation(url=key[0], title=key[1], origin=ORIGIN), start, end))
     return spans
 
 
@@ -54,17 +60,20 @@ def _grounded(found: Grounding, spans: list[Span]) -> None:
         for index in support.groundingChunkIndices or ():
             source = chunks[index] if 0 <= index < len(chunks) else None
             if source is not None and len(spans) < MOST:
-                citation = Citation(
-                    url=source.uri or "", title=source.title or "", quote=source.text or "", origin=ORIGIN
-                )
-                spans.append(Span(citation, start, end))
+                spans.append(Span(_of(source), start, end))
     if not found.groundingSupports:
         for source in chunks[:MOST]:
             if source is not None:
-                spans.append(Span(Citation(url=source.uri or "", title=source.title or "", origin=ORIGIN), -1, -1))
+                spans.append(Span(_of(source), -1, -1))
+
+
+def _of(source: Source) -> Citation:
+    return Citation(url=source.uri or "", title=source.title or "", quote=source.text or "", origin=ORIGIN)
 
 
 def _source(chunk: Chunk) -> Source | None:
+    if chunk.image is not None:
+        return Source(chunk.image.sourceUri or chunk.image.imageUri, chunk.image.title)
     return chunk.web or chunk.maps or chunk.retrievedContext
 
 

@@ -34,7 +34,7 @@ from encke.dialects.google_generate.calls import Calls
 from encke.dialects.google_generate.events import Event, EventCall, EventCandidate, EventPart
 from encke.dialects.google_generate.faults import fault_of_event
 from encke.dialects.google_generate.fields import standard
-from encke.dialects.google_generate.grounding import Offsets, read_spans
+from encke.dialects.google_generate.grounding import MOST, Offsets, read_spans
 from encke.dialects.google_generate.parse_parts import read_part
 from encke.dialects.google_generate.parse_reply import custom_tools, read_logs, refusal, unwrapped
 from encke.dialects.google_generate.partial import PartialArguments
@@ -78,7 +78,7 @@ class Candidate:
         self.text_start = 0  # in `texts`, of the last block of text
         self.is_signed = False  # the open block
         self.grounding = NOTHING
-        self.citations = NOTHING
+        self.citations: list[msgspec.Raw] = []  # of all events: each tells what is new
         self.partial: PartialArguments | None = None
         self.partial_name = ""
 
@@ -176,10 +176,10 @@ class GenerateReader(Reader):
         if content is not None and content.parts is not None:
             for part in content.parts:
                 self._part(part, state, index, out)
-        if candidate.groundingMetadata is not NOTHING:
+        if len(candidate.groundingMetadata) > 4:
             state.grounding = candidate.groundingMetadata
-        if candidate.citationMetadata is not NOTHING:
-            state.citations = candidate.citationMetadata
+        if len(candidate.citationMetadata) > 4 and len(state.citations) < MOST:
+            state.citations.append(candidate.citationMetadata)
         if candidate.logprobsResult is not NOTHING:
             logs = read_logs(candidate.logprobsResult)
             if logs:
@@ -329,7 +329,7 @@ class GenerateReader(Reader):
         """Citations, of the last block of text, if that is still open."""
         if state.kind != TEXT:
             return
-        spans = read_spans(state.grounding, state.citations)
+        spans = read_spans(state.grounding, *state.citations)
         if not spans:
             return
         before = len("".join(state.texts[: state.text_start]).encode("utf-8", "replace"))

@@ -94,8 +94,10 @@ class Contents:
             self._drop(where)
         elif not whole:
             self._drop(f"{where}.detail")
-        elif isinstance(part, File) and (part.context or part.citable or (part.text and part.name)):
-            self._drop(f"{where}.{'context' if part.context else 'citable' if part.citable else 'name'}")
+        elif isinstance(part, File):
+            for name, lost in (("context", part.context), ("citable", part.citable), ("name", part.text and part.name)):
+                if lost:
+                    self._drop(f"{where}.{name}")
         return made
 
     def _said(self, at: int, message: Message) -> list[Any]:

@@ -63,7 +63,9 @@ def media_part(part: Image | File | Audio, *, per_part_detail: bool) -> tuple[di
     """A part with media; None where this wire cannot have it. False: its detail is lost."""
     made: dict[str, Any]
     if isinstance(part, Audio):
-        return {"inlineData": {"mimeType": f"audio/{part.format}", "data": part.data}}, True
+        if not part.data:  # of an earlier answer, known by its id alone
+            return None, True
+        return {"inlineData": {"mimeType": f"audio/{part.format or 'wav'}", "data": part.data}}, True
     if isinstance(part, File) and part.text:
         return {"text": part.text}, True
     if part.data:

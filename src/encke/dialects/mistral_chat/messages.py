@@ -95,8 +95,8 @@ class MistralMessages(MessageWriter):
         for at, part in enumerate(message.parts):
             where = f"{path}.content[{at}]"
             if isinstance(part, Thinking):
-                if self._thinks and part.text and (not part.signature or part.origin == ORIGIN):
-                    thoughts.append({"type": "thinking", "thinking": [{"type": "text", "text": part.text}]})
+                if self._thinks and (part.origin == ORIGIN if part.signature else part.text):
+                    thoughts.append(_thought(part))
                 else:
                     self.losses.add(THINKING)
             elif isinstance(part, ToolCall):
@@ -130,3 +130,12 @@ class MistralMessages(MessageWriter):
         for made in self.written[before:]:
             if "tool_call_id" in made:
                 made["tool_call_id"] = self._ids.fit(made["tool_call_id"])
+
+
+def _thought(part: Thinking) -> dict[str, Any]:
+    """A thought, with its signature if Mistral has given it."""
+    texts = [{"type": "text", "text": part.text}] if part.text else []
+    made: dict[str, Any] = {"type": "thinking", "thinking": texts}
+    if part.signature:
+        made["signature"] = part.signature
+    return made

@@ -11,6 +11,7 @@ import msgspec
 
 from encke.core.chat import ChatRequest, Foreign, Reasoning, Tool, ToolChoice
 from encke.core.traits import Traits
+from encke.dialects.effort import effort_of
 from encke.dialects.losses import Losses
 from encke.dialects.mistral_chat.messages import ORIGIN, MistralMessages
 from encke.dialects.openai_chat.parts import ORIGIN as OPENAI
@@ -18,10 +19,18 @@ from encke.dialects.openai_chat.render_request import write_format, write_tool
 from encke.dialects.port import Rendered
 
 _encode: Final = msgspec.json.Encoder().encode
-_SAME: Final = ("temperature", "top_p", "n", "presence_penalty", "frequency_penalty")
-_LOST: Final = ("top_k", "logprobs", "top_logprobs")
+_SAME: Final = (
+    "temperature", "top_p", "top_k", "n", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs",
+)  # fmt: skip
 _SHARED: Final = frozenset({"metadata", "prompt_cache_key", "prediction"})
-_OWN: Final = frozenset({"safe_prompt", "prompt_mode", "min_tokens", "guardrails"})
+_OWN: Final = frozenset(
+    {
+        "safe_prompt", "prompt_mode", "min_tokens", "guardrails", "repetition_penalty", "prompt_logprobs",
+        "top_prompt_logprobs",
+    }
+)  # fmt: skip
+_TIERS: Final = {b'"auto"': "auto", b'"priority"': "auto", b'"default"': "standard_only"}
+_USUAL: Final = "high"
 _OWNERS: Final = (ORIGIN + ".", OPENAI + ".")
 
 
@@ -39,9 +48,6 @@ def render_mistral(request: ChatRequest, model: str, traits: Traits) -> Rendered
         value = getattr(request, name)
         if value is not None:
             body[name] = value
-    for name in _LOST:
-        if getattr(request, name) is not None:
-            losses.add(name)
     if request.seed is not None:
         body["random_seed"] = request.seed
     if request.stop:
@@ -97,18 +103,27 @@ def _choice(choice: ToolChoice) -> Any:
 
 
 def _write_reasoning(reasoning: Reasoning, traits: Traits, body: dict[str, Any], losses: Losses) -> None:
-    """There are two words, "high" and "none"."""
+    """By OpenAI's words; where it is only told that there is to be thinking, with the one that all its models know."""
     if not traits.capabilities.thinking:
         losses.add("reasoning")
         return
     off = reasoning.enabled is False or reasoning.budget == 0 or reasoning.effort == "none"
-    body["reasoning_effort"] = "none" if off else "high"
+    body["reasoning_effort"] = "none" if off else _effort(reasoning)
     if reasoning.summary:
         losses.add("reasoning.summary")
 
 
+def _effort(reasoning: Reasoning) -> str:
+    if reasoning.effort or reasoning.budget is None:
+        return reasoning.effort or _USUAL
+    return effort_of(reasoning.budget) if reasoning.budget > 0 else _USUAL
+
+
 def _write_extra(extra: dict[str, bytes], body: dict[str, Any], losses: Losses) -> None:
     for name, raw in extra.items():
+        if name == "service_tier" and raw in _TIERS:
+            body[name] = _TIERS[raw]
+            continue
         own = name
         for owner in _OWNERS:
             own = own.removeprefix(owner)

@@ -16,14 +16,15 @@ UNLIKELY: Final = -9999.0  # OpenAI's number for a token that is not among the l
 
 
 def read_logprobs(raw: msgspec.Raw) -> tuple[TokenLogprob, ...]:
-    """Those of the content; none if there are none, or they cannot be read."""
+    """Those of the content, and of a refusal; none if there are none, or they cannot be read."""
     if len(raw) < 5:
         return ()
     try:
         told = _logprobs.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         told = mend(raw, Logprobs) or Logprobs()
-    if told.content:
+    tokens = [*(told.content or ()), *(told.refusal or ())]
+    if tokens:
         return tuple(
             TokenLogprob(
                 one.token,
@@ -38,7 +39,7 @@ def read_logprobs(raw: msgspec.Raw) -> tuple[TokenLogprob, ...]:
                     for top in one.top_logprobs or ()
                 ),
             )
-            for one in told.content
+            for one in tokens
         )
     if told.tokens and told.token_logprobs:  # Together's
         return tuple(
@@ -48,10 +49,10 @@ def read_logprobs(raw: msgspec.Raw) -> tuple[TokenLogprob, ...]:
     return ()
 
 
-def write_logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
-    """`logprobs` of a choice."""
-    return {"content": [_written(token) | {"top_logprobs": [_written(top) for top in token.top]} for token in tokens],
-            "refusal": None}  # fmt: skip
+def write_logprobs(tokens: Sequence[TokenLogprob], *, refused: bool) -> dict[str, Any]:
+    """`logprobs` of a choice. `refused`: they are of a refusal."""
+    told = [_written(token) | {"top_logprobs": [_written(top) for top in token.top]} for token in tokens]
+    return {"content": None, "refusal": told} if refused else {"content": told, "refusal": None}
 
 
 def _written(token: TokenLogprob) -> dict[str, Any]:

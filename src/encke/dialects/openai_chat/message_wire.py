@@ -69,6 +69,7 @@ class Part(msgspec.Struct):
     file_url: msgspec.Raw = NOTHING
     document_url: msgspec.Raw = NOTHING
     thinking: msgspec.Raw = NOTHING
+    signature: str | None = None
     cache_control: msgspec.Raw = NOTHING
     prompt_cache_breakpoint: msgspec.Raw = NOTHING
 
@@ -254,6 +255,7 @@ class Logprobs(msgspec.Struct):
     """`logprobs`; Together has lists beside each other."""
 
     content: list[Logprob] | None = None
+    refusal: list[Logprob] | None = None
     tokens: list[str] | None = None
     token_logprobs: list[float | None] | None = None
 

@@ -25,7 +25,7 @@ from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.assistant import arguments_of, audio_of, citations_of, details_in, images_of, texts_in
 from encke.dialects.openai_chat.finish import read_finish
 from encke.dialects.openai_chat.parts import ORIGIN
-from encke.dialects.openai_chat.reply import Names, thought_in
+from encke.dialects.openai_chat.reply import MISTRAL, Names, thought_in
 from encke.dialects.openai_chat.thoughts import ENCRYPTED, SUMMARY, pack, signature_in
 from encke.dialects.openai_chat.thoughts import TEXT as DETAIL_TEXT
 
@@ -70,6 +70,8 @@ class ChoiceReader:
         self._thought = -1  # the key of the thought that is being written, -1 if there is none
         self._thought_at: int | None = None  # and its index in `reasoning_details`
         self._cited = False
+        self._early: list[Citation] = []  # that came before there was a text to cite
+        self._spoke = False
         self._plain = False  # thoughts came as plain text
 
     def new_key(self) -> int:
@@ -107,7 +109,10 @@ class ChoiceReader:
         if len(delta.annotations) > 4:
             for citation in citations_of(delta.annotations):
                 self._cited = True
-                found.append(Delta(CITATION, self.index, TEXT_KEY, data=citation))
+                if self._spoke:
+                    found.append(Delta(CITATION, self.index, TEXT_KEY, data=citation))
+                else:
+                    self._early.append(citation)
         if len(delta.extra_content) > 4 and (signature := signature_in(delta.extra_content)):
             found.append(Delta(SIGNATURE, self.index, TEXT_KEY, signature, ORIGIN))
         if len(delta.images) > 4:
@@ -121,8 +126,8 @@ class ChoiceReader:
         run it."""
         if any(slot.waiting for slot in self._slots):
             raise Fault("upstream_bad_response", "The provider's stream has a tool call without a name.")
-        if not self._cited:
-            found += [Delta(CITATION, self.index, TEXT_KEY, data=citation) for citation in cited]
+        late = self._early if self._cited else cited
+        found += [Delta(CITATION, self.index, TEXT_KEY, data=citation) for citation in late]
 
     def _thinking(self) -> int:
         if self._thought < 0:
@@ -141,13 +146,23 @@ class ChoiceReader:
         elif first == b"[":
             for part in texts_in(raw):
                 if part.type == "thinking":
-                    thought = thought_in(part.thinking)
-                    if thought:
-                        found.append(Delta(THINKING, self.index, self._thinking(), thought))
+                    self._chunk_of_thought(part, found)
+                elif part.type == "refusal" and part.refusal:
+                    found.append(Delta(REFUSAL, self.index, REFUSAL_KEY, part.refusal))
                 elif part.text:
                     self._text(part.text, found)
 
+    def _chunk_of_thought(self, part: wire.Part, found: list[Delta]) -> None:
+        """Mistral's way to tell thoughts, of which some are signed."""
+        thought = thought_in(part.thinking)
+        if thought:
+            found.append(Delta(THINKING, self.index, self._thinking(), thought))
+        if part.signature:
+            found.append(Delta(SIGNATURE, self.index, self._thinking(), part.signature, MISTRAL))
+            self._thought = -1
+
     def _text(self, text: str, found: list[Delta]) -> None:
+        self._spoke = True
         found.append(Delta(TEXT, self.index, TEXT_KEY, text))
 
     def _details(self, details: list[wire.Detail], thought: str, found: list[Delta]) -> None:

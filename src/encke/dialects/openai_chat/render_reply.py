@@ -52,13 +52,19 @@ def render_reply(reply: ChatReply, request: Request, call_id: str, created: int)
 
 def _choice(choice: Choice, index: int, legacy: bool, thoughts: bool) -> dict[str, Any]:
     made: dict[str, Any] = {"index": index, "message": _message(choice, legacy, thoughts)}
-    made["logprobs"] = write_logprobs(choice.logprobs) if choice.logprobs else None
+    made["logprobs"] = write_logprobs(choice.logprobs, refused=_is_refused(choice)) if choice.logprobs else None
     if choice.finish is None:
         made["finish_reason"] = None
     else:
         calls = any(isinstance(part, ToolCall) for part in choice.parts)
         made.update(write_finish(choice.finish, choice.finish_raw, choice.stop_sequence, calls=calls, legacy=legacy))
     return made
+
+
+def _is_refused(choice: Choice) -> bool:
+    """Whether it says nothing but that the model will not."""
+    said = [part for part in choice.parts if isinstance(part, Text | Refusal)]
+    return bool(said) and all(isinstance(part, Refusal) for part in said)
 
 
 def _message(choice: Choice, legacy: bool, thoughts: bool) -> dict[str, Any]:

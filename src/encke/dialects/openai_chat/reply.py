@@ -26,6 +26,7 @@ _strings: Final = msgspec.json.Decoder(list[str])
 _results: Final = msgspec.json.Decoder(list[SearchResult])
 _parts: Final = msgspec.json.Decoder(list[wire.Part])
 _format: Final = msgspec.json.Decoder(AudioField)
+MISTRAL: Final = "mistral_chat"  # who signs thoughts that are parts of the content
 ERROR: Final = "error"  # `object` of an error that has no envelope (vLLM's older ones, Mistral)
 MAX_CHOICES: Final = 256  # as in a stream
 _EMPTY: Final = (b"", b"null", b'""', b"[]", b"{}")
@@ -113,9 +114,9 @@ def content_in(raw: msgspec.Raw) -> list[Part]:
     parts: list[Part] = []
     for part in texts_in(raw):
         if part.type == "thinking":
-            thought = thought_in(part.thinking)
-            if thought:
-                parts.append(Thinking(thought))
+            thought, signature = thought_in(part.thinking), part.signature or ""
+            if thought or signature:
+                parts.append(Thinking(thought, signature, MISTRAL if signature else ""))
         elif part.type == "refusal" and part.refusal:
             parts.append(Refusal(part.refusal))
         elif part.text:

@@ -70,6 +70,7 @@ class ChoiceWriter:
         self._texts: dict[int, int] = {}  # by key: where in the content a text begins
         self._text_key = -1
         self._last_signature: tuple[str, str] | None = None
+        self._refused = False
 
     def text(self, text: str, key: int) -> None:
         """More content."""
@@ -117,6 +118,7 @@ class ChoiceWriter:
         if kind == TOOL:
             self._tool(delta)
         elif kind == REFUSAL:
+            self._refused = True
             self._chunk(b'"refusal":' + _encode(delta.text))
         elif kind == SIGNATURE:
             self._signature(delta)
@@ -168,7 +170,7 @@ class ChoiceWriter:
     def _take_logprobs(self) -> bytes:
         if not self._logprobs:
             return b"null"
-        made = _encode(write_logprobs(self._logprobs))
+        made = _encode(write_logprobs(self._logprobs, refused=self._refused and not self._size))
         self._logprobs.clear()
         return made
 

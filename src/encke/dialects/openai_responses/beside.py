@@ -13,17 +13,21 @@ _any: Final = msgspec.json.Decoder()
 
 
 def annotation(citation: Citation, end: int) -> dict[str, Any] | msgspec.Raw | None:
-    """A citation on this wire, if it can say it; `end` is where the text ends of which nobody has told the place."""
+    """A citation on this wire, if it can say it; `end` is where the text ends of which nobody has told the place. What
+    has no address is of a file: for a document of the caller's this wire has nothing else."""
     if citation.origin == NAME and citation.raw:
         return msgspec.Raw(citation.raw)
+    end = end if citation.end is None else citation.end
     if not citation.url:
-        return None
+        if not (citation.file_id or citation.title or citation.quote):
+            return None
+        return {"type": "file_citation", "file_id": citation.file_id, "filename": citation.title, "index": end}
     return {
         "type": "url_citation",
         "url": citation.url,
         "title": citation.title,
         "start_index": citation.start or 0,
-        "end_index": end if citation.end is None else citation.end,
+        "end_index": end,
     }
 
 

@@ -75,6 +75,7 @@ def read_request(request: Request) -> ChatRequest:
                 param=name,
             )
     conversation = _read_conversation(body)
+    top = _top(body)
     include = read(body["include"], _names, "include") or [] if "include" in body else []
     format, verbosity = _read_text(body)
     reasoning, more = _read_reasoning(body)
@@ -92,7 +93,7 @@ def read_request(request: Request) -> ChatRequest:
         temperature=_number(body, "temperature"),
         top_p=_number(body, "top_p"),
         logprobs=True if LOGPROBS in include else None,
-        top_logprobs=_top(body),
+        top_logprobs=top if LOGPROBS in include else None,  # without them it asks for nothing
         user=read_string(body["user"], "user") if is_set(body.get("user")) else "",
         stream=request.stream,
         extra={**_extra(body, include), **verbosity, **more},

@@ -27,6 +27,7 @@ class Annotation(msgspec.Struct):
     start_index: int | None = None
     end_index: int | None = None
     filename: str | None = None
+    file_id: str | None = None
 
 
 class Part(msgspec.Struct):

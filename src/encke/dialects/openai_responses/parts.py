@@ -98,7 +98,10 @@ def citation_of(raw: msgspec.Raw) -> Citation | None:
         return None
     if one.type == "url_citation":
         return Citation(one.url or "", one.title or "", start=one.start_index, end=one.end_index)
-    return Citation(title=one.filename or "", raw=bytes(raw), origin=NAME)
+    return Citation(
+        title=one.filename or "", start=one.start_index, end=one.end_index, raw=bytes(raw), origin=NAME,
+        file_id=one.file_id or "",
+    )  # fmt: skip
 
 
 def _image(part: wire.Part, path: str) -> Image:

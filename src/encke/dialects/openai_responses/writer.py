@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from encke.core.delta import FINISH, FOREIGN, LOGPROBS, START, USAGE, Delta
+from encke.core.delta import FINISH, FOREIGN, LOGPROBS, REFUSAL, START, USAGE, Delta
 from encke.core.faults import Fault
 from encke.core.usage import Usage
 from encke.dialects.blocks import Blocks
@@ -21,7 +21,9 @@ from encke.dialects.request import Request
 _encode: Final = msgspec.json.Encoder().encode
 
 # What ends a Response early. Other reasons have no word on this wire, where an answer is incomplete for one of these.
-_REASONS: Final = {"length": b'{"reason":"max_output_tokens"}', "content_filter": b'{"reason":"content_filter"}'}
+# (An answer that the model broke off is one that was stopped, unless it says so: a refusal is a whole answer here.)
+_FILTERED: Final = b'{"reason":"content_filter"}'
+_REASONS: Final = {"length": b'{"reason":"max_output_tokens"}', "content_filter": _FILTERED, "refusal": _FILTERED}
 _BROKEN: Final = b'{"code":"server_error","message":"The model broke off with an error."}'
 
 
@@ -37,6 +39,7 @@ class ResponsesWriter(Writer):
         self._blocks = Blocks(self._items)
         self._head: ResponseHead | None = None
         self._finish = ""
+        self._refused = False
 
     def feed(self, delta: Delta) -> None:
         """See `Writer`."""
@@ -54,6 +57,8 @@ class ResponsesWriter(Writer):
         elif kind == LOGPROBS:
             self._items.logprobs(delta.data)
         elif kind != USAGE and kind != FOREIGN:
+            if kind == REFUSAL:
+                self._refused = True
             self._blocks.feed(delta)
 
     def finish(self, usage: Usage | None) -> None:
@@ -64,7 +69,7 @@ class ResponsesWriter(Writer):
     def whole(self, usage: Usage | None) -> tuple[bytes, bytes]:
         """The Response at its end, and the event that tells of it."""
         head = self._head if self._head is not None else self._begin("", 0)
-        details = _REASONS.get(self._finish, b"")
+        details = _REASONS.get(self._finish, b"") if not self._has_said_so() else b""
         if details:
             self._items.status = b"incomplete"
         self._blocks.end()
@@ -74,6 +79,9 @@ class ResponsesWriter(Writer):
         if details:
             return b"response.incomplete", head.render("incomplete", output, told, details=details)
         return b"response.completed", head.render("completed", output, told)
+
+    def _has_said_so(self) -> bool:
+        return self._finish == "refusal" and self._refused
 
     def break_off(self, fault: Fault, request_id: str) -> bytes:
         """See `Writer`."""

@@ -238,6 +238,10 @@ def test_citations_images_sound_and_refusals() -> None:
         {"start_index": 3, "end_index": 5, "url": "https://x", "title": "X", "content": "quoted"},
         {"start_index": 3, "end_index": 6, "url": "", "title": "a.pdf"},
     ]
+    # OpenAI's client for Python puts lists together by it, and refuses entries that have none.
+    lists = ("annotations", "images", "reasoning_details", "tool_calls")
+    numbers = [(name, entry["index"]) for delta in deltas(data) for name in lists for entry in delta.get(name, ())]
+    assert numbers[:2] == [("annotations", 0), ("annotations", 1)] and len(numbers) > 2
     assert found["images"][0]["image_url"] == {"url": "data:image/png;base64,QUJD"}
     assert found["audio"] == {"id": "audio_1", "data": "UklG", "transcript": "hey", "expires_at": 9}
     assert found["refusal"] == "No."

@@ -66,6 +66,7 @@ class ChoiceWriter:
         self._blocks: dict[int, _Block] = {}
         self._thoughts = 0
         self._images = 0
+        self._citations = 0
         self._size = 0  # characters of content so far
         self._texts: dict[int, int] = {}  # by key: where in the content a text begins
         self._text_key = -1
@@ -220,8 +221,10 @@ class ChoiceWriter:
         self._field("reasoning_details", details_of(thought, index))
 
     def _citation(self, citation: Citation, key: int) -> None:
-        begin = self._texts.get(key, 0)
-        self._field("annotations", [annotation(citation, begin, self._size)])
+        # Clients that put deltas together (OpenAI's for Python) refuse entries of lists that have no index.
+        entry = {"index": self._citations, **annotation(citation, self._texts.get(key, 0), self._size)}
+        self._field("annotations", [entry])
+        self._citations += 1
 
     def _media(self, media: Any) -> None:
         if isinstance(media, Image):

@@ -55,7 +55,7 @@ class Chat:
     limited: type[Exception] = openai.RateLimitError
     bad: type[Exception] = openai.BadRequestError
     failed: type[Exception] = openai.InternalServerError
-    broken: type[Exception] = openai.APIError
+    broken: type[Exception] | tuple[type[Exception], ...] = openai.APIError
     tools: ClassVar[list[Any]] = [{"type": "function", "function": {**MORE, "parameters": SCHEMA}}]
 
     def __init__(self, root: str, key: str) -> None:
@@ -114,8 +114,9 @@ class Chat:
 class Responses(Chat):
     """`openai`, Responses."""
 
-    # Its client gives out an error in a stream as an event, and raises what httpx says of the cut after it.
-    broken = httpx.RemoteProtocolError
+    # Its client gives out an error in a stream as an event, and raises what httpx says of the cut after it: until
+    # version 3 as it is.
+    broken = (httpx.RemoteProtocolError, openai.APIConnectionError)
     finishes: ClassVar[dict[str, str]] = {"stop": "completed", "length": "incomplete", "tool_calls": "completed"}
     tools: ClassVar[list[Any]] = [{"type": "function", **MORE, "parameters": SCHEMA, "strict": True}]
 

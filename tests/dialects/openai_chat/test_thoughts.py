@@ -29,6 +29,19 @@ def test_an_entry_of_an_unknown_format_is_kept_whole() -> None:
     assert details_of(thought, 5) == [entry]
 
 
+def test_a_summary_and_what_is_encrypted_of_it() -> None:
+    """Two entries with numbers of their own, which clients do not make one of; read back as one thought, also under
+    one number, as providers have them. What has another id is another thought's."""
+    thought = Thinking("hm", "s", "openai_responses", summary=True, id="rs_1")
+    entries = details_of(thought, 4)
+    assert [entry["index"] for entry in entries] == [4, 5]
+    lead, sealed = (msgspec.convert(entry, Detail) for entry in entries)
+    assert thoughts_of([lead, sealed], "hm", packed=False) == [thought]
+    assert thoughts_of([lead, msgspec.structs.replace(sealed, index=4)], "hm", packed=False) == [thought]
+    other = msgspec.structs.replace(sealed, id="rs_2")
+    assert [one.redacted for one in thoughts_of([lead, other], "hm", packed=False)] == [False, True]
+
+
 def test_plain_text_is_the_thought_that_has_none() -> None:
     """Of several signed entries without text the first has it; beside an opaque one it stands before it."""
     signed = Detail("reasoning.text", signature="s", format="google-gemini-v1", index=0)

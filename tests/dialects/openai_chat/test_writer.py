@@ -169,8 +169,8 @@ def test_thoughts_are_reasoning_content_and_signed_ones_are_details_too() -> Non
         {"type": "reasoning.text", "text": "hm", "signature": "s1", "format": "anthropic-claude-v1", "index": 0},
         {"type": "reasoning.encrypted", "data": "xx", "format": "anthropic-claude-v1", "index": 1},
         {"type": "reasoning.summary", "summary": "so", "format": "openai-responses-v1", "index": 2, "id": "rs_1"},
-        {"type": "reasoning.encrypted", "data": "s2", "format": "openai-responses-v1", "index": 2, "id": "rs_1"},
-        {"type": "reasoning.text", "text": "", "signature": "s3", "format": "google-gemini-v1", "index": 3},
+        {"type": "reasoning.encrypted", "data": "s2", "format": "openai-responses-v1", "index": 3, "id": "rs_1"},
+        {"type": "reasoning.text", "text": "", "signature": "s3", "format": "google-gemini-v1", "index": 4},
     ]
     assert found[-2] == {"extra_content": {"google": {"thought_signature": "s4"}}}
 

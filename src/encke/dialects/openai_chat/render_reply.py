@@ -100,7 +100,9 @@ def _write_thoughts(thoughts: list[Thinking], made: dict[str, Any]) -> None:
     if text:
         made["reasoning_content"] = text
     if any(thought.signature for thought in thoughts):
-        made["reasoning_details"] = [entry for at, thought in enumerate(thoughts) for entry in details_of(thought, at)]
+        details = made["reasoning_details"] = []
+        for thought in thoughts:
+            details += details_of(thought, len(details))
 
 
 def _write_calls(calls: list[ToolCall], made: dict[str, Any], legacy: bool) -> None:

@@ -56,7 +56,7 @@ def thoughts_of(details: list[Detail], text: str, *, packed: bool) -> list[Think
             open_at = detail.index
         elif detail.type == ENCRYPTED and detail.data:
             last = found[-1] if found else None
-            if last is not None and last.summary and not last.signature and open_at == detail.index:
+            if last is not None and last.summary and not last.signature and _is_of(detail, open_at, last.id):
                 found[-1] = _signed(last, detail, packed)
             else:
                 found.append(_signed(Thinking(redacted=True), detail, packed))
@@ -69,6 +69,14 @@ def thoughts_of(details: list[Detail], text: str, *, packed: bool) -> list[Think
         else:
             found.insert(0, Thinking(text))
     return found
+
+
+def _is_of(detail: Detail, index: int | None, id: str) -> bool:
+    """Whether what is encrypted is that of the summary before it: providers give both one index, the gateway the one
+    behind it, with the same id."""
+    if detail.index == index:
+        return True
+    return index is not None and detail.index == index + 1 and (detail.id or "") == id
 
 
 def _signed(thought: Thinking, detail: Detail, packed: bool) -> Thinking:
@@ -87,23 +95,22 @@ def pack(detail: Detail) -> str:
 
 
 def details_of(thought: Thinking, index: int) -> list[dict[str, Any]]:
-    """The entries for one thought, towards a caller, or back to the provider that it is of."""
+    """The entries for one thought, towards a caller, or back to the provider that it is of. Those towards a caller are
+    numbered from `index` on: clients that put the pieces of streams together make one of what has the same number."""
     made: list[dict[str, Any]] = []
     if thought.origin == ORIGIN and thought.signature:
         return _unpacked(thought, index)
     format = format_of(thought.origin) if thought.signature else "unknown"
-    mark: dict[str, Any] = {"format": format, "index": index}
-    if thought.id:
-        mark["id"] = thought.id
+    mark: dict[str, Any] = {"format": format, "id": thought.id} if thought.id else {"format": format}
     if thought.summary:
-        made.append({"type": SUMMARY, "summary": thought.text, **mark})
+        made.append({"type": SUMMARY, "summary": thought.text, **mark, "index": index})
     if thought.redacted or (thought.summary and thought.signature):
-        made.append({"type": ENCRYPTED, "data": thought.signature, **mark})
+        made.append({"type": ENCRYPTED, "data": thought.signature, **mark, "index": index + len(made)})
     elif not thought.summary:
         entry: dict[str, Any] = {"type": TEXT, "text": thought.text}
         if thought.signature:
             entry["signature"] = thought.signature
-        made.append({**entry, **mark})
+        made.append({**entry, **mark, "index": index})
     return made
 
 

@@ -32,10 +32,9 @@ _ROLE: Final = b'"role":"assistant","content":'
 class _Block:
     """A thought that may yet be signed: its text so far."""
 
-    __slots__ = ("id", "index", "summary", "texts")
+    __slots__ = ("id", "summary", "texts")
 
-    def __init__(self, index: int, id: str, summary: bool) -> None:
-        self.index = index
+    def __init__(self, id: str, summary: bool) -> None:
         self.id = id
         self.summary = summary
         self.texts: list[str] = []
@@ -64,7 +63,7 @@ class ChoiceWriter:
         self._calls: dict[int, tuple[int, bool]] = {}  # by key: index, and whether it is a custom tool's
         self._silent: set[int] = set()  # keys of calls without arguments so far
         self._blocks: dict[int, _Block] = {}
-        self._thoughts = 0
+        self._entries = 0  # of `reasoning_details` so far
         self._images = 0
         self._citations = 0
         self._size = 0  # characters of content so far
@@ -90,8 +89,7 @@ class ChoiceWriter:
         """More of a thought. Its text is kept, since its signature, if there is one, stands beside all of it."""
         block = self._blocks.get(delta.key)
         if block is None:
-            self._blocks[delta.key] = block = _Block(self._thoughts, delta.id, delta.name == "summary")
-            self._thoughts += 1
+            self._blocks[delta.key] = block = _Block(delta.id, delta.name == "summary")
         if not delta.text:
             return
         block.texts.append(delta.text)
@@ -125,9 +123,7 @@ class ChoiceWriter:
             self._signature(delta)
         elif kind == REDACTED:
             if self._wants_thoughts:
-                thought = Thinking("", delta.text, delta.name, redacted=True, id=delta.id)
-                self._details(thought, self._thoughts)
-                self._thoughts += 1
+                self._details(Thinking("", delta.text, delta.name, redacted=True, id=delta.id))
         elif kind == CITATION:
             self._citation(cast(Citation, delta.data), delta.key)
         elif kind == LOGPROBS:
@@ -209,16 +205,17 @@ class ChoiceWriter:
                 self._field("tool_calls", [entry])
         elif block is not None:
             text = "".join(block.texts)
-            self._details(Thinking(text, delta.text, delta.name, summary=block.summary, id=block.id), block.index)
+            self._details(Thinking(text, delta.text, delta.name, summary=block.summary, id=block.id))
             del self._blocks[delta.key]  # what comes under this key now is another thought
         elif delta.key in self._texts:
             self._last_signature = (delta.text, delta.name)
         elif self._wants_thoughts:  # of a thought that is not shown
-            self._details(Thinking("", delta.text, delta.name, id=delta.id), self._thoughts)
-            self._thoughts += 1
+            self._details(Thinking("", delta.text, delta.name, id=delta.id))
 
-    def _details(self, thought: Thinking, index: int) -> None:
-        self._field("reasoning_details", details_of(thought, index))
+    def _details(self, thought: Thinking) -> None:
+        entries = details_of(thought, self._entries)
+        self._entries += len(entries)
+        self._field("reasoning_details", entries)
 
     def _citation(self, citation: Citation, key: int) -> None:
         # Clients that put deltas together (OpenAI's for Python) refuse entries of lists that have no index.

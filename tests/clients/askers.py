@@ -27,9 +27,14 @@ class Asker:
 
     route: ClassVar[str]
     failures: ClassVar[tuple[type[Exception], ...]] = (httpx.HTTPError,)
+    client: Any
 
     def __init__(self, root: str, key: str) -> None:
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        self.client.close()
 
     def ways(self, stream: bool) -> dict[str, Way]:
         raise NotImplementedError
@@ -187,4 +192,3 @@ def _json(made: Any) -> bytes:
 def _events(made: Any) -> bytes:
     """A client's events as a stream."""
     return b"".join(b"data: %b\n\n" % _json(event) for event in made)
-

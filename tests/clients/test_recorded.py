@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from functools import lru_cache
 
 import pytest
@@ -64,22 +65,32 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
 @pytest.mark.parametrize("route", ASKERS)
 def test_a_client_has_what_was_recorded(route: str, stream: bool, site: Replay, size: Size, count: Count) -> None:
     """Text, thoughts, refusals, tools with their arguments, the reason of the end, and usage; failures are raised."""
-    asker, direct = ASKERS[route](site.root, site.key), ASKERS[route](site.upstream, site.key)
     found = [one for one in answers() if one[0].exchange.stream is stream]
     tally = Tally()
-    for case, facts in found if size(0, soak=1) else spread(found):
-        for name, way in asker.ways(stream).items():
-            source = f"{case.exchange.provider} {case.exchange.api}"
-            wrong = ask(asker, way, site.model(case), facts)
-            if wrong and case.op == route and wrong == ask(direct, direct.ways(stream)[name], case.id, facts):
-                tally.note(source, route, name, str(wrong), case.name, "so it is without the gateway, too")
-                continue
-            for aspect, what in wrong.items():
-                tally.note(source, route, aspect, f"{name}: {what}", case.name, reason(case, route, aspect, facts))
-            if not wrong:
-                tally.note(source, route, name)
+    with (
+        closing(ASKERS[route](site.root, site.key)) as asker,
+        closing(ASKERS[route](site.upstream, site.key)) as direct,
+    ):
+        for case, facts in found if size(0, soak=1) else spread(found):
+            for name, way in asker.ways(stream).items():
+                wrong = ask(asker, way, site.model(case), facts)
+                control = direct.ways(stream)[name] if wrong and case.op == route else None
+                same = control is not None and wrong == ask(direct, control, case.id, facts)
+                note(tally, case, facts, route, name, wrong, "so it is without the gateway, too" if same else "")
     tally.check()
-    count(f"recorded answers, {'streamed' if stream else 'whole'}, for {type(asker).__name__}: {tally.line()}")
+    why = {f"{aspect}, {reason}": number for (_, aspect, reason), number in tally.reasons.items()}
+    kind = f"{'streamed' if stream else 'whole'}, for {ASKERS[route].__name__}"
+    count(f"recorded answers, {kind}: {tally.line()} {why or ''}".rstrip())
+
+
+def note(tally: Tally, case: Case, facts: Facts, route: str, way: str, wrong: dict[str, str], known: str) -> None:
+    """What came of one question."""
+    source = f"{case.exchange.provider} {case.exchange.api}"
+    if not wrong:
+        tally.note(source, route, way)
+    for aspect, what in wrong.items():
+        why = known or reason(case, route, aspect, facts)
+        tally.note(source, route, aspect, f"{way}: {what}", case.name, why)
 
 
 def ask(asker: Asker, way: Way, model: str, facts: Facts) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from encke.calls.desk import Desk, Drained
+from encke.calls.desk import MAX_REMEMBERED, MOST_REFUSALS, Desk, Drained, Refusals
 from encke.catalogue.catalogue import Catalogue
 from encke.http.drive import Signal
 from encke.http.incoming import ServerLimits
@@ -50,7 +50,7 @@ class Site:
         self._fd = os.open(self.access, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         catalogue = Catalogue(frozenset({"lab"}), {})
         self._log = AccessLog(self._fd)
-        desk = Desk(catalogue, {}, self.journal, self._log, _fail)
+        self.desk = desk = Desk(catalogue, {}, self.journal, self._log, _fail)
         self.known = known(b"pepper", {"pub": KEY})
         self.admission = Admission(self.known)
         self.admission.renew()
@@ -156,3 +156,24 @@ def test_a_list_that_is_waited_for_when_all_is_over(site: Site, capfd: pytest.Ca
         answer = client.read("GET")
     assert (answer.status, answer.json()["error"]["code"]) == (503, "draining")
     assert "crash" not in capfd.readouterr().err
+
+
+def test_refusals_without_end_are_not_all_recorded(site: Site) -> None:
+    """Of a key and an error so many a minute have an entry; the caller and the access log notice nothing of it."""
+    for _ in range(MOST_REFUSALS - 1):
+        site.desk.refusals.takes("pub", "invalid_json", time.monotonic())
+    with Client(site.port) as client:
+        answers = [client.call("POST", "/v1/chat/completions", b"{", key=KEY) for _ in range(5)]
+    assert {answer.status for answer in answers} == {400}
+    # If a minute ended just then, it begins to count anew.
+    assert len(site.entries()) in (1, 5) and len(site.lines()) == 5
+
+
+def test_how_many_refusals_are_recorded() -> None:
+    """By key and by error, anew each minute; and no more of them are remembered than a bound."""
+    refusals = Refusals()
+    assert [refusals.takes("a", "x", 1.0) for _ in range(MOST_REFUSALS + 3)] == [True] * MOST_REFUSALS + [False] * 3
+    assert refusals.takes("a", "y", 59.0) and refusals.takes("b", "x", 59.0) and not refusals.takes("a", "x", 59.9)
+    assert refusals.takes("a", "x", 60.0)
+    taken = [refusals.takes(f"k{number}", "x", 61.0) for number in range(2 * MAX_REMEMBERED)]
+    assert taken.count(True) == MAX_REMEMBERED - 1

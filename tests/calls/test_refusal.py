@@ -86,7 +86,7 @@ def test_a_budget_says_whose_how_much_and_until_when(limit: Limit, facts: dict[s
             {"need": 5000, "amount": 100_000, "retry_ms": 20},
             'The rate limit of project "web" is reached: 100000 tokens a minute; this call counts as 5000. Try again '
             "in 20 ms.",
-            "retry-after: 1\r\nretry-after-ms: 1000\r\nx-should-retry: true\r\n",
+            "retry-after: 1\r\nretry-after-ms: 20\r\nx-should-retry: true\r\n",
         ),
         (
             Limit(3, "requests", 1, 'key "app"'),

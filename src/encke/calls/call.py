@@ -233,9 +233,10 @@ def retry_fields(fault: Fault) -> str:
     if after is None and fault.status == 503:
         after = 1.0  # a 503 always says when: the provider's own may not have
     if after is not None:
-        after = min(max(after, 1.0), 600.0)
+        # When a rate of our own has room again is known to the millisecond.
+        after = min(max(after, 0.001 if fault.code == "rate_limit_exceeded" else 1.0), 600.0)
         retry = retry and after <= 60.0
-        fields += f"retry-after: {int(-(-after // 1))}\r\nretry-after-ms: {int(after * 1000)}\r\n"
+        fields += f"retry-after: {int(-(-after // 1))}\r\nretry-after-ms: {round(after * 1000)}\r\n"
     own = ""
     for name, value in fault.headers:
         if name == "x-should-retry":

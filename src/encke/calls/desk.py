@@ -23,6 +23,30 @@ from encke.telemetry.tally import Tally
 
 # Callers choose the names of models, so what is remembered of them is bounded.
 MAX_REMEMBERED: Final = 4096
+MOST_REFUSALS: Final = 1000  # a minute
+
+
+class Refusals:
+    """How many refusals a worker records: whoever asks again and again, and is refused each time, must not fill the
+    disk. Of a key and an error so many a minute; all are counted in the metrics and stand in the access log."""
+
+    __slots__ = ("_counts", "_minute")
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def takes(self, key: str, code: str, now: float) -> bool:
+        """Whether another is recorded. `now`: seconds of the monotonic clock."""
+        minute, counts = int(now // 60), self._counts
+        if minute != self._minute:
+            self._minute = minute
+            counts.clear()
+        count = counts.get((key, code), 0)
+        if count >= MOST_REFUSALS or (not count and len(counts) >= MAX_REMEMBERED):
+            return False
+        counts[key, code] = count + 1
+        return True
 
 
 class Drained(Exception):
@@ -56,6 +80,7 @@ class Desk:
     care: StreamCare = field(default_factory=StreamCare)
     purse: Purse = field(default_factory=Purse)
     rng: random.Random = field(default_factory=random.Random)
+    refusals: Refusals = field(default_factory=Refusals)
     # Our credentials, which an upstream's error may quote.
     redactor: Redactor = field(default_factory=lambda: Redactor(()))
     # For calls with an Idempotency-Key; None: it is not heeded.

@@ -35,10 +35,13 @@ def masked(desk: Desk, fault: Fault) -> Fault:
 def note_refusal(desk: Desk, call: Call, fault: Fault | None) -> None:
     """The entry of a call that made no attempt. If it cannot be written, the caller's error matters more."""
     grant = call.grant
+    key = grant.public_id if grant is not None else ""
+    if fault is not None and not desk.refusals.takes(key, fault.code, monotonic()):
+        return
     entry = Entry(
         call.id,
         0,
-        grant.public_id if grant is not None else "",
+        key,
         call.route,
         call.asked,
         "",

@@ -99,6 +99,7 @@ _WIRES = "answers of the fake upstream in every wire, read by their makers' clie
 _DESK = "parts of the lease desk, held against a model of it all: tests/keeper/test_desk.py"
 _VECTORS = "all that give vectors are held to the same: tests/dialects/test_embedding.py"
 _SHAPES = "shapes without behaviour, read and written in "
+_SEALS = "what is left out in each dialect: tests/dialects/test_seals.py"
 UNMIRRORED: dict[str, str] = {
     "admin/steer.py": _OPERATED,
     "http/incoming.py": "the reading half of a connection: tests/http/test_server.py and test_server_attacks.py",
@@ -106,6 +107,9 @@ UNMIRRORED: dict[str, str] = {
     "admin/names.py": "names that are refused: tests/admin/test_keys.py, tests/admin/test_levels.py",
     "admin/view.py": "what levels and budgets show: tests/admin/test_levels.py, tests/admin/test_budgets.py",
     "admin/context.py": "holds three things together for the use cases: tests/admin",
+    "dialects/anthropic_messages/seals.py": _SEALS,
+    "dialects/google_generate/seals.py": _SEALS,
+    "dialects/openai_responses/seals.py": _SEALS,
     "calls/attempt.py": _GATEWAY,
     "calls/desk.py": _GATEWAY,
     "calls/ending.py": _GATEWAY,

@@ -10,7 +10,7 @@ import msgspec
 from encke.calls.call import Call
 from encke.calls.hold import Purse
 from encke.calls.meter import Meter
-from encke.calls.passing import Passage
+from encke.calls.passing import REJECT, Passage
 from encke.calls.relay import StreamRelay
 from encke.calls.replies import KeepingRelay
 from encke.calls.upstream import Target
@@ -19,6 +19,7 @@ from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
 from encke.dialects.openai_chat.wire import shown_finish
 from encke.dialects.port import Tap
+from encke.dialects.seals import refused
 from encke.dialects.service import served_service
 from encke.http.client import UpstreamConnection
 from encke.http.drive import Signal
@@ -372,6 +373,11 @@ class Attempt:
             self._connection.resume(self)
 
     # What it came to.
+
+    def may_go_unsealed(self, fault: Fault) -> bool:
+        """Whether its provider has refused it for what another has sealed, and it may be sent without."""
+        call = self.call
+        return call.unsupported != REJECT and not call.unsealed and refused(fault) and self._passage.is_sealed(call)
 
     def praise(self) -> None:
         """Tell the target's breaker that it answers."""

@@ -67,6 +67,7 @@ class Call:
         "tap",
         "tokens",
         "unpriced",
+        "unsealed",
         "unsupported",
         "upstream_model",
         "usage",
@@ -123,6 +124,7 @@ class Call:
         self.tokens = 0  # used by all attempts
         self.unsupported = "warn"  # what becomes of a call that its target cannot be asked in full
         self.service = ""  # the class of service that is asked for, "" for the usual one
+        self.unsealed = False  # what its model has thought goes without its seals, which were refused
         self.unpriced = False  # one of them used tokens and has no price
         self.shows_cost = False  # in `usage` (x-encke-include-cost)
 

@@ -17,6 +17,8 @@ Between 8 and 9 lies the point of no return: before Content the call may go to a
 
 from __future__ import annotations
 
+from typing import Final
+
 from encke.calls.allowed import check_model, check_others, policy
 from encke.calls.attempt import Attempt
 from encke.calls.call import Call
@@ -37,6 +39,9 @@ from encke.http.server import ClientGone
 from encke.ledger.entry import Status
 from encke.routing.plan import plan, remaining
 from encke.routing.retry import STOP, Step, decide
+
+# Once more to the same target, without what it could not open.
+UNSEALED: Final = Step("again")
 
 
 async def live(desk: Desk, call: Call) -> None:
@@ -184,6 +189,9 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             # Once is enough for the end of an idle connection: the next was to be a fresh one.
             stale = attempt.reused and not fresh
             step = after(desk, attempt, fault, stale, bool(others), until - monotonic())
+            if step.verdict == "stop" and desk.policy.retries and attempt.may_go_unsealed(fault):
+                call.unsealed = True
+                step = UNSEALED
             pause, fresh = step.pause, step.fresh
             if step.verdict == "next":
                 queue = others

@@ -19,6 +19,7 @@ from encke.dialects.losses import is_idle
 from encke.dialects.openai_chat.measure import content_bytes
 from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
 from encke.dialects.results import moved_up
+from encke.dialects.seals import unsealed
 from encke.dialects.table import PROVIDERS
 from encke.dialects.translate import Translator
 from encke.dialects.typed import check_size
@@ -27,6 +28,7 @@ from encke.framing.sse import SseSplitter
 from encke.ledger.settlement import BYTES_PER_TOKEN, estimate_tokens
 
 REJECT: Final = "reject"
+SEALED: Final = ("thinking",)  # what is named where thoughts are left out that another has sealed
 # What bounds an answer, by any dialect's name. Some take 0 for no bound, some answer nothing then.
 LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 ZERO: Final = msgspec.Raw(b"0")
@@ -55,6 +57,12 @@ class Passage:
         assert parsed is not None
         call.dropped = ()
         if self.native:
+            opened = call.side.without_seals(parsed, call.unsealed)
+            if opened is not None:
+                parsed = opened
+                if call.unsupported == REJECT:
+                    raise _unsupported(call, target, SEALED)
+                call.dropped = SEALED
             return call.side.render(parsed, target.model, target.traits), parsed.fields
         assert self._provider is not None
         try:
@@ -63,24 +71,36 @@ class Passage:
             fault.verdict = "next"  # a target of the caller's own dialect need not read it
             raise
         dropped: tuple[str, ...] = ()
+        bare: ChatRequest | None = None
         if isinstance(hub, ChatRequest):
             if parsed.output_limit:
                 hub = msgspec.structs.replace(hub, max_tokens=parsed.output_limit)
             moved = moved_up(hub.messages)
             if moved is not hub.messages:
                 hub = msgspec.structs.replace(hub, messages=moved)
-            hub, dropped = fit(hub, target.traits.capabilities)
+            bare = unsealed(hub) if call.unsealed else None
+            hub, dropped = fit(hub if bare is None else bare, target.traits.capabilities)
         self._hub = hub
         rendered = self._provider.render(hub, target.model, target.traits)
         if rendered.dropped:
             dropped = tuple(dict.fromkeys((*dropped, *rendered.dropped)))
         if dropped and isinstance(asked, ChatRequest):
             dropped = tuple([name for name in dropped if not is_idle(asked, name, ORIGINS.get(self.op, ""))])
+        if bare is not None and SEALED[0] not in dropped:
+            dropped = (*dropped, *SEALED)
         if dropped:
             if call.unsupported == REJECT:
                 raise _unsupported(call, target, dropped)
             call.dropped = dropped
         return [rendered.body], rendered.fields
+
+    def is_sealed(self, call: Call) -> bool:
+        """Whether there is something sealed in what was sent, that can be left out."""
+        parsed = call.parsed
+        assert parsed is not None
+        if self.native:
+            return call.side.without_seals(parsed, True) is not None
+        return isinstance(call.hub, ChatRequest) and unsealed(call.hub) is not None
 
     def estimate(self, call: Call, size: int) -> int:
         """Tokens of the request, `size` bytes of which went out, in case nobody tells: nobody charges for counts, and

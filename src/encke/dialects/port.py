@@ -194,6 +194,11 @@ class ClientSide:
         `request.output_limit` where the gateway sets one."""
         raise NotImplementedError
 
+    def without_seals(self, request: Request, all_: bool) -> Request | None:
+        """The request without thoughts that other dialects have sealed, or without `all_` sealed ones
+        (`encke.dialects.seals`); None where there are none."""
+        return None
+
     def tap(self, request: Request) -> Tap:
         """For a stream of the same dialect."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ from encke.dialects.anthropic_messages.parse import max_tokens, parse_count, par
 from encke.dialects.anthropic_messages.parse_request import parse_hub
 from encke.dialects.anthropic_messages.render import render_passing
 from encke.dialects.anthropic_messages.render_reply import render_reply
+from encke.dialects.anthropic_messages.seals import without_seals
 from encke.dialects.anthropic_messages.tap import MessagesTap
 from encke.dialects.anthropic_messages.usage import usage_json
 from encke.dialects.anthropic_messages.wire import PING
@@ -53,6 +54,10 @@ class AnthropicClient(ClientSide):
     def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
         """See `ClientSide`."""
         return render_passing(request, model)
+
+    def without_seals(self, request: Request, all_: bool) -> Request | None:
+        """See `ClientSide`."""
+        return without_seals(request, all_) if self.route == "messages" else None
 
     def tap(self, request: Request) -> Tap:
         """See `ClientSide`."""

@@ -17,6 +17,7 @@ from encke.dialects.google_generate.parse import ARRAY, parse_reply, parse_reque
 from encke.dialects.google_generate.parse_request import read_chat, read_count
 from encke.dialects.google_generate.render import render_request
 from encke.dialects.google_generate.render_reply import render_chat_reply, render_count_reply
+from encke.dialects.google_generate.seals import without_seals
 from encke.dialects.google_generate.shown import shown
 from encke.dialects.google_generate.tap import ArrayTap, GenerateTap
 from encke.dialects.google_generate.usage import usage_json
@@ -67,6 +68,10 @@ class GoogleClient(ClientSide):
     def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
         """See `ClientSide`."""
         return render_request(request, model)
+
+    def without_seals(self, request: Request, all_: bool) -> Request | None:
+        """See `ClientSide`."""
+        return without_seals(request, all_) if self.kind == CHAT else None
 
     def tap(self, request: Request) -> Tap:
         """See `ClientSide`."""

@@ -25,7 +25,7 @@ _SENTINELS: Final = frozenset(
         "context/engineering/is/the/way/to/go",
     }
 )
-_MARK: Final = base64.b64encode(PREFIX.encode() + b"___")[: len(PREFIX) // 3 * 4].decode()
+MARK: Final = base64.b64encode(PREFIX.encode() + b"___")[: len(PREFIX) // 3 * 4].decode()
 
 
 def unpack(told: str) -> tuple[str, str, str]:
@@ -35,7 +35,7 @@ def unpack(told: str) -> tuple[str, str, str]:
     told = standard(told)
     if told in _SENTINELS:
         return "", "", ""
-    if told.startswith(_MARK):
+    if told.startswith(MARK):
         try:
             return unwrap(base64.b64decode(told, validate=True).decode(), ORIGIN)
         except (binascii.Error, UnicodeDecodeError, ValueError):

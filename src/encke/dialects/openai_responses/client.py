@@ -15,6 +15,7 @@ from encke.dialects.openai_responses.fields import read_request
 from encke.dialects.openai_responses.parse import parse_reply, parse_request
 from encke.dialects.openai_responses.render import render_native
 from encke.dialects.openai_responses.replay import replay
+from encke.dialects.openai_responses.seals import without_seals
 from encke.dialects.openai_responses.tap import ResponsesTap
 from encke.dialects.openai_responses.usage import render_usage
 from encke.dialects.openai_responses.wire import ENDS
@@ -51,6 +52,10 @@ class ResponsesClient(ClientSide):
     def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
         """See `ClientSide`."""
         return render_native(request, model)
+
+    def without_seals(self, request: Request, all_: bool) -> Request | None:
+        """See `ClientSide`."""
+        return without_seals(request, all_)
 
     def tap(self, request: Request) -> Tap:
         """See `ClientSide`."""

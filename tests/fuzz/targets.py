@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import client_side, dialect, files, framing, hub, names, provider_side
+from tests.fuzz import beside, client_side, dialect, files, framing, hub, names, provider_side
 
 Target = Callable[[bytes], None]
 CORPUS = Path(__file__).parent / "corpus"
@@ -18,6 +18,7 @@ TARGETS: dict[str, Target] = {
     "admission": names.admission,
     "answer": hub.answer,
     "ask": hub.ask,
+    "cuts": beside.cuts,
     "call": provider_side.call,
     "client": provider_side.client,
     "endpoint": names.endpoint,
@@ -36,5 +37,7 @@ TARGETS: dict[str, Target] = {
     "tap": dialect.tap,
     "translate": hub.translate,
     "usage": dialect.usage,
+    "vector_answer": beside.vector_answer,
+    "vectors": beside.vectors,
     "watch": hub.watch,
 }

@@ -483,3 +483,10 @@ def test_numbers_of_other_writers_are_numbers() -> None:
     assert whole({"content": [], "usage": {"input_tokens": 5.0, "output_tokens": "2"}}).usage == Usage(
         input=5, output=2
     )
+
+
+def test_input_that_is_a_text_is_its_json() -> None:
+    """In a stream and in a whole answer."""
+    block = {"type": "tool_use", "id": "t", "name": "f", "input": '{"a":1}'}
+    assert (ARGUMENTS, 0, '{"a":1}') in read(start(**block), stop())
+    assert whole({"content": [block], "stop_reason": "tool_use"}).choices[0].parts == (ToolCall("t", "f", '{"a":1}'),)

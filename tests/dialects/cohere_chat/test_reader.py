@@ -212,7 +212,11 @@ def test_white_space_before_arguments_is_not_kept_for_ever() -> None:
     """Any amount of it costs what its bytes cost, and what follows is not lost."""
     reader = SIDE.reader(REQUEST, "0-1")
     blank = json.dumps({"type": "tool-call-delta", "index": 0, "delta": {"message": {"tool_calls": {}}}})
-    start = {"type": "tool-call-start", "index": 0, "delta": {"message": {"tool_calls": {"id": "a"}}}}
+    start = {
+        "type": "tool-call-start",
+        "index": 0,
+        "delta": {"message": {"tool_calls": {"id": "a", "function": {"name": "f"}}}},
+    }
     reader.feed(json.dumps(start).encode())
     deltas = []
     for text in [" "] * 1000 + ["{}"]:
@@ -327,3 +331,17 @@ def test_an_end_mark_without_a_reason_is_no_end() -> None:
     reader = CohereReader("call")
     assert reader.feed(b"[DONE]") == []
     assert reader.fault is not None and reader.fault.code == "upstream_bad_response" and not reader.ended
+
+
+def test_calls_in_other_forms() -> None:
+    """In a list as in a whole answer, or without a beginning of their own; without a name nobody can run them."""
+    call = {"id": "a", "function": {"name": "f", "arguments": '{"x":1}'}}
+    for events in (
+        [message("tool-call-start", 0, tool_calls=[call])],
+        [message("tool-call-delta", 0, tool_calls=call)],
+        [message("tool-call-start", 0, tool_calls=call), message("tool-call-end", 0)],
+    ):
+        answer = read_stream([*events, end("TOOL_CALL")])
+        assert answer.calls == [("a", "f", {"x": 1})]
+    answer = read_stream([message("tool-call-start", 0, tool_calls={"id": "a"}), end("TOOL_CALL")])
+    assert answer.fault is not None and answer.fault.code == "upstream_bad_response"

@@ -263,3 +263,17 @@ def test_long_streams_stay_linear(size: Any) -> None:
     for _ in range(size(20_000, soak=100_000)):
         one.feed(data)
     assert [delta.kind for delta in one.finish()] == [CLOSE]
+
+
+def test_an_only_candidate_is_the_first_wherever_its_count_begins() -> None:
+    """Where one answer is asked for."""
+    assert {delta.choice for delta in read(event({"text": "a"}, index=1), event(finish="STOP", index=1))} == {0}
+
+
+def test_calls_of_other_writers() -> None:
+    """Arguments as a text are its JSON; a call without a name is a failure, since nobody can run it."""
+    found = read(event({"functionCall": {"name": "f", "args": '{"a":1}'}}, finish="STOP"))
+    assert [delta.text for delta in found if delta.kind == ARGUMENTS] == ['{"a":1}']
+    one = reader()
+    one.feed(json.dumps(event({"functionCall": {"args": {}}})).encode())
+    assert failed(one)

@@ -395,3 +395,35 @@ def test_nothing_but_faults_comes_out_of_anything(size: Size) -> None:
             assert "after the end" not in str(error)
 
     examples()
+
+
+def test_an_only_answer_is_the_first_wherever_its_count_begins() -> None:
+    """Index 1 alone, where one answer is asked for; of those who ask for several each keeps its own."""
+    events = [choice({"content": "a"}, index=1), choice({}, "stop", index=1)]
+    assert read(*events).told(0).text == "a"
+    several = msgspec.structs.replace(ASKED, n=2)
+    assert read(*events, asked=several).told(1).text == "a"
+
+
+def test_another_name_at_the_same_index_is_another_call() -> None:
+    """Where no ids tell them apart."""
+    pieces = [function("{}", "f", index=0), function('{"b":1}', "g", index=0)]
+    found = read(*(choice({"tool_calls": [piece]}) for piece in pieces), choice({}, "tool_calls"))
+    assert found.told(0).calls == (("f", "{}"), ("g", '{"b": 1}'))
+
+
+def test_thoughts_and_refusals_in_rarer_places() -> None:
+    """`thinking` beside the content, a refusal among its parts."""
+    events = [
+        choice({"thinking": "t"}),
+        choice({"content": [{"type": "refusal", "refusal": "No."}]}),
+        choice({}, "stop"),
+    ]
+    found = read(*events)
+    assert (found.thoughts, found.refusals) == ({0: "t"}, {0: "No."})
+
+
+def test_calls_are_the_reason_of_an_end_that_has_none() -> None:
+    """With the end mark the answer is whole, and its calls are to be run."""
+    found = gather(reader(), stream(choice({"tool_calls": [function("{}", "f", index=0, id="a")]})))
+    assert found.finishes == {0: ["tool_calls"]}

@@ -346,3 +346,27 @@ def test_an_index_may_be_a_float() -> None:
     """Two texts stay two."""
     _, found = read(*(event("response.output_text.delta", output_index=at, delta="a") for at in (0.0, 1.0)), ended())
     assert len({delta.key for delta in found if delta.kind == TEXT}) == 2
+
+
+def test_what_came_in_no_pieces_is_read_from_its_whole() -> None:
+    """Texts, thoughts, refusals and arguments; once, and from what a call began with if nothing else tells them."""
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""}
+    _, found = read(
+        event("response.reasoning_summary_text.done", summary_index=0, text="t"),
+        event("response.output_text.done", output_index=1, content_index=0, text="a"),
+        added(call, 2),
+        event("response.function_call_arguments.done", output_index=2, arguments='{"x":1}'),
+        done({**call, "arguments": '{"x":1}'}, 2),
+        added({**call, "call_id": "d", "arguments": '{"y":1}'}, 3),
+        ended(),
+    )
+    assert (joined(found, THINKING), joined(found, TEXT)) == ("t", "a")
+    assert [delta.text for delta in found if delta.kind == ARGUMENTS] == ['{"x":1}', '{"y":1}']
+    _, found = read(
+        event("response.output_text.delta", content_index=0, delta="a"),
+        event("response.output_text.done", content_index=0, text="a"),
+        done({"type": "message", "content": [{"type": "output_text", "text": "a"}]}),
+        done({"type": "message", "content": "b"}, 1),
+        ended(),
+    )
+    assert joined(found, TEXT) == "ab"

@@ -32,6 +32,7 @@ from encke.dialects.anthropic_messages.tools import ToolNames, free_text
 from encke.dialects.anthropic_messages.usage import Tally
 from encke.dialects.faults import fault_in_stream
 from encke.dialects.mend import loosely, mend, relax
+from encke.dialects.openai_chat.assistant import arguments_of
 from encke.dialects.port import Reader
 
 _event: Final = msgspec.json.Decoder(Event)
@@ -295,7 +296,7 @@ def _sign(block: _Block, signature: str, found: list[Delta]) -> None:
 
 def _given(raw: bytes) -> str:
     """Arguments that a call began with; none are those of an empty object."""
-    return raw.decode("utf-8", "replace") if raw[:1] == b"{" else "{}"
+    return (arguments_of(msgspec.Raw(raw)) if raw[:1] in (b"{", b'"') else "") or "{}"
 
 
 def _foreign(raw: bytes, kept: str) -> Foreign | None:

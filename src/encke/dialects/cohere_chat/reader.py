@@ -26,7 +26,7 @@ from encke.dialects.cohere_chat.parse import FINISHES, failure, logprob_of, made
 from encke.dialects.cohere_chat.usage import parse_usage
 from encke.dialects.cohere_chat.wire import NOTHING, Call, Content, Event, EventDelta
 from encke.dialects.faults import fault_in_stream
-from encke.dialects.mend import readable, relaxed
+from encke.dialects.mend import mend, readable, relaxed
 from encke.dialects.port import Reader
 
 _event: Final = msgspec.json.Decoder(Event)
@@ -46,7 +46,7 @@ class CohereReader(Reader):
         self._call_id = call_id
         self._text = 1  # the key of the text that was written last: citations that name no block are of it
         self._texts: set[int] = set()
-        self._calls = 0
+        self._named: set[int] = set()  # calls that have begun
         self._bare: dict[int, str] = {}  # calls whose arguments have not begun, with what may yet become "null"
 
     def feed(self, data: bytes) -> list[Delta]:
@@ -112,18 +112,24 @@ class CohereReader(Reader):
     def _call(self, event: Event, delta: EventDelta) -> list[Delta]:
         message = delta.message
         call = message.tool_calls if message is not None else None
-        if not isinstance(call, Call):
+        if isinstance(call, list):  # as in a whole answer
+            call = mend(call[0], Call) if call else None
+        if call is None:
             return []
         key = 2 * (event.index or 0) + 2
         function = call.function
         deltas = []
-        if event.type == "tool-call-start":
-            name = function.name if function is not None else None
-            deltas.append(Delta(TOOL, 0, key, name=name or "", id=call.id or made_id(self._call_id, self._calls)))
-            self._calls += 1
+        name = function.name if function is not None else None
+        if name and key not in self._named:
+            self._named.add(key)
+            deltas.append(Delta(TOOL, 0, key, name=name, id=call.id or made_id(self._call_id, len(self._named) - 1)))
             self._bare[key] = ""
         text = function.arguments if function is not None else None
-        if text:
+        if key not in self._named:
+            self.fault = Fault(
+                "upstream_bad_response", "The provider's stream has a tool call without a name.", verdict="next"
+            )
+        elif text:
             bare = self._bare.pop(key, None) if self._bare else None
             if bare is not None:
                 text = bare + text

@@ -16,6 +16,7 @@ from encke.dialects.data_url import checked
 from encke.dialects.google_generate.calls import Calls
 from encke.dialects.google_generate.fields import Fields, decoded, standard
 from encke.dialects.google_generate.signature import ORIGIN, unpack
+from encke.dialects.openai_chat.assistant import arguments_of
 from encke.dialects.typed import invalid
 
 # What of a part says nothing of its kind.
@@ -109,8 +110,9 @@ def _call(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
     name = _name(call)
     args = call.raw("args")
     origin, signature, _ = unpack(fields.string("thoughtSignature"))
-    arguments = "{}" if args is None else bytes(args).decode()
-    return ToolCall(calls.call(call.string("id"), name), name, arguments, signature=signature, origin=origin)
+    # Some servers write the object's JSON as a text.
+    arguments = "" if args is None else arguments_of(args) if model else bytes(args).decode()
+    return ToolCall(calls.call(call.string("id"), name), name, arguments or "{}", signature=signature, origin=origin)
 
 
 def _name(fields: Fields) -> str:

@@ -43,6 +43,7 @@ from encke.dialects.google_generate.usage import parse_usage
 from encke.dialects.google_generate.wire import NOTHING, NULL
 from encke.dialects.google_generate.words import blocked_word, finish_of, finish_word
 from encke.dialects.mend import relaxed
+from encke.dialects.openai_chat.assistant import arguments_of
 from encke.dialects.port import Reader
 
 MAX_CANDIDATES: Final = 256
@@ -91,6 +92,8 @@ class GenerateReader(Reader):
         self._calls = Calls(call_id.replace("-", ""))
         self._customs = custom_tools(request)
         self._candidates: dict[int, Candidate] = {}
+        self._single = request.n is None or request.n <= 1
+        self._first = 0  # the index of the first candidate, which is the only one that is asked for
         self._started = False
         self._unfinished = 0
         self._unread = 0  # usages since one was read
@@ -165,6 +168,10 @@ class GenerateReader(Reader):
 
     def _look(self, candidate: EventCandidate, out: list[Delta]) -> None:
         index = candidate.index or 0
+        if not self._candidates and self._single and index > 0:
+            self._first = index
+        if self._first:  # not everybody counts from 0
+            index = 0 if index == self._first else index or self._first
         state = self._candidates.get(index)
         if state is None:
             if len(self._candidates) == MAX_CANDIDATES or index < 0:
@@ -279,8 +286,10 @@ class GenerateReader(Reader):
             if call.willContinue or call.partialArgs:
                 state.partial = PartialArguments()
             else:
-                arguments = bytes(call.args).decode() if call.args not in _EMPTY else "{}"
+                arguments = arguments_of(call.args) or "{}"
                 out.append(Delta(ARGUMENTS, index, state.key, self._said(call.name, arguments)))
+        elif state.partial is None:
+            raise Fault("upstream_bad_response", "The provider sent a call without a name.", verdict="next")
         if state.partial is not None:
             for piece in call.partialArgs or ():
                 state.partial.add(piece)

@@ -75,12 +75,15 @@ def logprob_of(token: Logprob) -> TokenLogprob:
 
 
 def call_of(call: Call, call_id: str, number: int) -> ToolCall:
-    """A tool call; `number` makes the id of one that has none."""
+    """A tool call; `number` makes the id of one that has none. Raises Fault for one without a name: nobody can run
+    it."""
     function = call.function
-    arguments = "" if function is None else arguments_of(function.arguments)
+    if function is None or not function.name:
+        raise Fault("upstream_bad_response", "The provider's answer has a tool call without a name.", verdict="next")
+    arguments = arguments_of(function.arguments)
     return ToolCall(
         call.id or f"call_{call_id.replace('-', '')}_{number}",
-        (function.name if function is not None else None) or "",
+        function.name,
         "{}" if arguments in ("", "null") else arguments,
     )
 

@@ -29,7 +29,7 @@ Namer = Callable[[], str]
 def said_in(message: wire.Message, content: list[Part], namer: Namer, *, packed: bool) -> list[Part]:
     """All parts in the hub's order: thoughts, `content`, refusal, sound and images, calls. `packed`: it is a
     provider's answer, and signatures are of this dialect."""
-    text = message.reasoning_content or message.reasoning or ""
+    text = message.reasoning_content or message.reasoning or _text_in(message.thinking)
     details = _details_of(message.reasoning_details)
     parts: list[Part] = [*thoughts_of(details, text, packed=packed)] if details or text else []
     signature = signature_in(message.extra_content)
@@ -68,6 +68,13 @@ def call_of(call: wire.Call, namer: Namer, packed: bool) -> ToolCall:
         return ToolCall(id, name, arguments, signature=signature, origin=ORIGIN)
     origin, signature, _ = carrier.unwrap(signature, GOOGLE)
     return ToolCall(id, name, arguments, signature=signature, origin=origin)
+
+
+def _text_in(raw: msgspec.Raw) -> str:
+    try:
+        return _string.decode(raw) if opener(raw) == b'"' else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def arguments_of(raw: msgspec.Raw) -> str:

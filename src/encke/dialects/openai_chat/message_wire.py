@@ -46,6 +46,7 @@ class Message(msgspec.Struct):
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    thinking: msgspec.Raw = NOTHING
     reasoning_details: msgspec.Raw = NOTHING
     tool_calls: list[Call] | None = None
     function_call: Function | None = None

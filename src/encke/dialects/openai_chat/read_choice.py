@@ -84,13 +84,20 @@ class ChoiceReader:
         """The stop sequence that ended it."""
         return self.stop if self.finish() == "stop_sequence" else ""
 
+    @property
+    def calls(self) -> bool:
+        """Whether it calls tools."""
+        return any(slot.begun for slot in self._slots)
+
     def finish(self) -> Finish:
         """Why it ended, in the hub's word."""
-        return read_finish(self.word, self.stop, any(slot.begun for slot in self._slots))
+        return read_finish(self.word, self.stop, self.calls)
 
     def read(self, delta: wire.Message, found: list[Delta]) -> None:
         """What an event adds. Raises Fault for more than can be kept."""
         thought = delta.reasoning_content or delta.reasoning or ""
+        if len(delta.thinking) > 2 and not thought:
+            thought = thought_in(delta.thinking)
         if thought:
             self._plain = True
         if len(delta.reasoning_details) > 4:
@@ -240,12 +247,12 @@ class ChoiceReader:
         slot.waiting.clear()
 
     def _slot(self, call: wire.Call, name: str) -> Slot:
-        """Which call a piece is of: by its index, unless a new id and name show that this index is used again; else by
-        its id; else it is the last one, unless a name begins another."""
+        """Which call a piece is of: by its index, unless a new id and name, or without ids another name, show that this
+        index is used again; else by its id; else it is the last one, unless a name begins another."""
         id = call.id or ""
         if call.index is not None:
             slot = self._by_index.get(call.index)
-            if slot is not None and not (id and name and slot.id and slot.name and id != slot.id):
+            if slot is not None and not _begins(slot, id, name):
                 return slot
         elif id:
             slot = self._by_id.get(id)
@@ -276,3 +283,10 @@ class ChoiceReader:
         self.transcript.append(piece.transcript)
         held = self.sound or Audio("", "")
         self.sound = Audio("", "", held.id or piece.id, "", piece.expires_at or held.expires_at)
+
+
+def _begins(slot: Slot, id: str, name: str) -> bool:
+    """Whether a piece with the index of a call is another one all the same."""
+    if not name or not slot.name:
+        return False
+    return id != slot.id if id and slot.id else not id and name != slot.name

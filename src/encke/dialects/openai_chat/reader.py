@@ -38,6 +38,8 @@ class ChatReader(Reader):
         self._names = Names(call_id)
         self._sound = sound_format(request)
         self._choices: dict[int, ChoiceReader] = {}
+        self._single = request.n is None or request.n <= 1
+        self._first = 0  # the index of the first choice, which is the only one that is asked for
         self._began = False
         self._open = 0  # choices without a reason for their end
         self._results = NOTHING
@@ -89,6 +91,10 @@ class ChatReader(Reader):
             self.fault = fault_in_stream(choice.error)
             return
         index = choice.index
+        if not self._choices and self._single:
+            self._first = index
+        if self._first:  # not everybody counts from 0
+            index = 0 if index == self._first else index or self._first
         reader = self._choices.get(index)
         if reader is None:
             if len(self._choices) >= MAX_CHOICES:
@@ -133,7 +139,7 @@ class ChatReader(Reader):
             if reader.word:
                 found.append(Delta(FINISH, index, text=reader.met, name=reader.finish(), id=reader.word))
             elif self.ended:  # by its end mark: the answer is whole, as it would be for a caller of this wire
-                found.append(Delta(FINISH, index, name="other"))
+                found.append(Delta(FINISH, index, name="tool_calls" if reader.calls else "other"))
         return found
 
     def _whole(self, reader: ChoiceReader) -> Audio:
@@ -181,7 +187,13 @@ def _text_of(chunk: HubChunk, kind: int) -> str | None:
         return None
     if delta.refusal or delta.tool_calls or delta.function_call is not None or len(delta.reasoning_details) > 4:
         return None
-    if len(delta.audio) > 4 or len(delta.images) > 4 or len(delta.annotations) > 4 or len(delta.extra_content) > 4:
+    if (
+        len(delta.thinking) > 2
+        or len(delta.audio) > 4
+        or len(delta.images) > 4
+        or len(delta.annotations) > 4
+        or len(delta.extra_content) > 4
+    ):
         return None
     thought = delta.reasoning_content or delta.reasoning
     if kind == THINKING:

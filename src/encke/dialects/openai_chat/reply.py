@@ -62,6 +62,8 @@ def read_reply(data: bytes, request: ChatRequest, call_id: str) -> ChatReply:
         if reply.object == ERROR:
             raise fault_in_stream(msgspec.Raw(data))
         raise _bad("has no `choices`")
+    if not reply.choices:
+        raise _bad("has no choice")
     if len(reply.choices) > MAX_CHOICES:
         raise _bad(f"has more than {MAX_CHOICES} choices")
     names = Names(call_id)
@@ -93,6 +95,8 @@ def _read_choice(choice: HubChoice, names: Names, found: tuple[Citation, ...], r
     if found:
         parts = _cited(parts, found)
     parts = [_sound_as(part, request) if isinstance(part, Audio) else part for part in parts]
+    if any(isinstance(part, ToolCall) and not part.name for part in parts):
+        raise _bad("has a tool call without a name")
     stop = stop_in(choice)
     word = choice.finish_reason or ""
     calls = any(isinstance(part, ToolCall) for part in parts)

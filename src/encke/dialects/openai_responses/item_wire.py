@@ -63,9 +63,9 @@ class MessageItem(msgspec.Struct):
 
 
 class Content(msgspec.Struct):
-    """A message of an answer."""
+    """A message of an answer. Some servers write its text alone."""
 
-    content: list[msgspec.Raw] | None = None
+    content: list[msgspec.Raw] | str | None = None
 
 
 class CallItem(msgspec.Struct):
@@ -210,7 +210,8 @@ class Response(msgspec.Struct):
 
 
 class StreamEvent(msgspec.Struct):
-    """A stream event, with what goes into the hub of it. What tells the whole of a text again is not read."""
+    """A stream event, with what goes into the hub of it. What tells the whole of a text again, `text`, `refusal`,
+    `arguments` and `input`, is read only where it has not come in pieces."""
 
     type: str = ""
     output_index: int = 0
@@ -223,3 +224,7 @@ class StreamEvent(msgspec.Struct):
     annotation: msgspec.Raw = NOTHING
     logprobs: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
+    text: msgspec.Raw = NOTHING
+    refusal: msgspec.Raw = NOTHING
+    arguments: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING

@@ -90,7 +90,10 @@ def said_in(raw: msgspec.Raw) -> list[wire.Part]:
     """The parts of a message; in the place of one that cannot be read stands an empty one. Raises
     msgspec.DecodeError."""
     found = []
-    for part in _content.decode(raw).content or ():
+    content = _content.decode(raw).content
+    if isinstance(content, str):
+        return [wire.Part("output_text", content)]
+    for part in content or ():
         found.append(loosely(part, _part, wire.Part) or wire.Part())
     return found
 

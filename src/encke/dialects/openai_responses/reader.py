@@ -25,6 +25,7 @@ from encke.core.delta import (
 from encke.core.faults import Fault
 from encke.dialects.faults import fault_in_stream
 from encke.dialects.mend import loosely
+from encke.dialects.openai_chat.assistant import arguments_of
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.conversation import SEPARATOR
 from encke.dialects.openai_responses.output import finish, read_logprobs
@@ -38,6 +39,17 @@ from encke.dialects.port import Reader
 _event: Final = msgspec.json.Decoder(wire.StreamEvent)
 _response: Final = msgspec.json.Decoder(wire.Response)
 
+# Events that tell the whole of what comes in pieces: the event of a piece, and where the whole stands.
+_WHOLES: Final[dict[str, tuple[str, str]]] = {
+    "response.output_text.done": ("response.output_text.delta", "text"),
+    "response.refusal.done": ("response.refusal.delta", "refusal"),
+    "response.function_call_arguments.done": ("response.function_call_arguments.delta", "arguments"),
+    "response.custom_tool_call_input.done": ("response.custom_tool_call_input.delta", "input"),
+    "response.reasoning_summary_text.done": ("response.reasoning_summary_text.delta", "text"),
+    "response.reasoning_text.done": ("response.reasoning_text.delta", "text"),
+}
+_THOUGHTS: Final = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
+_SPOKEN: Final = frozenset({"text", "refusal"})
 _BEGINNINGS: Final = frozenset({"response.created", "response.in_progress", "response.queued"})
 
 
@@ -74,7 +86,7 @@ class ResponsesReader(Reader):
             return self._start(event.response)
         if kind == "response.output_text.annotation.added":
             return self._annotation(event)
-        return []
+        return self._told(event, kind) if kind in _WHOLES else []
 
     def _text(self, event: wire.StreamEvent) -> list[Delta]:
         key = event.output_index * KEYS + event.content_index
@@ -114,6 +126,22 @@ class ResponsesReader(Reader):
                 items.speak(event.output_index, key)
             return [Delta(REFUSAL, 0, key, text)]
         return []
+
+    def _told(self, event: wire.StreamEvent, kind: str) -> list[Delta]:
+        """The whole of something that may have come in no pieces."""
+        piece, field = _WHOLES[kind]
+        key = event.output_index * KEYS
+        if piece in _THOUGHTS:
+            own, part = key, event.content_index
+            if piece == "response.reasoning_summary_text.delta":
+                own, part = key + SUMMARY, event.summary_index
+            seen = own * KEYS + part == self._summary
+        else:
+            seen = (key + event.content_index if field in _SPOKEN else key) in self._items.said
+        event.delta = "" if seen else arguments_of(getattr(event, field))
+        if not event.delta:
+            return []
+        return self._text(event) if piece == "response.output_text.delta" else self._piece(event, piece)
 
     def _separated(self, key: int, part: int, text: str) -> str:
         """A thought's parts are one in the hub: between them stands what stands there in a whole answer."""
@@ -155,6 +183,7 @@ class ResponsesReader(Reader):
         if not self._items.any:
             for at, item in enumerate(response.output or ()):
                 found += self._items.done(at, item)
+        found += self._items.rest()
         self.usage = parse_usage(response.usage)
         if self.usage is not None:
             found.append(Delta(USAGE))

@@ -50,6 +50,7 @@ class WholeItems:
         self.opened: set[int] = set()
         self.any = False
         self._id = id
+        self._given: dict[int, str] = {}  # arguments that calls began with
         self._spoken: dict[int, list[int]] = {}  # by item: keys of its texts, as they came
 
     @property
@@ -97,7 +98,8 @@ class WholeItems:
         if not call.name or key in self.opened:
             return []
         self.opened.add(key)
-        # Arguments that stand there already come again, in pieces or with the whole.
+        if call.arguments:  # they come again, in pieces or with the whole; if not, there they are
+            self._given[key] = call.arguments
         return [Delta(TOOL, 0, key, name=call.name, id=call.id, data=custom)]
 
     def _call(self, index: int, raw: msgspec.Raw, custom: bool) -> list[Delta]:
@@ -110,6 +112,10 @@ class WholeItems:
             found.append(Delta(ARGUMENTS, 0, key, read_call(raw, "", custom=custom).arguments))
         found.append(Delta(CLOSE, 0, key))
         return found
+
+    def rest(self) -> list[Delta]:
+        """The stream is over: arguments of calls that did not come again."""
+        return [Delta(ARGUMENTS, 0, key, text) for key, text in self._given.items() if key not in self.said]
 
     def _message(self, index: int, parts: list[wire.Part]) -> list[Delta]:
         found: list[Delta] = []

@@ -32,7 +32,7 @@ MODULES = (
     # Of dialects what runs for every call on its own wire, and what reads and writes streams; what reads a request into
     # the hub and writes it from there runs once for a call, and compiled it would double the time that this takes.
     "core/delta dialects/port dialects/request dialects/body dialects/blocks dialects/translate dialects/table",
-    "dialects/cost dialects/service",
+    "dialects/cost dialects/counting dialects/service",
     "dialects/faults dialects/mistral_chat/provider",
     "dialects/openai_chat/bounds dialects/openai_chat/client dialects/openai_chat/faults",
     "dialects/openai_chat/finish dialects/openai_chat/parse dialects/openai_chat/provider",

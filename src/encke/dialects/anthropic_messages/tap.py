@@ -13,27 +13,26 @@ import msgspec
 
 from encke.dialects.anthropic_messages.usage import Tally
 from encke.dialects.anthropic_messages.wire import NOTHING, STOP, TapBlock, TapDelta, TapEvent
+from encke.dialects.counting import EMPTY, CountingTap
 from encke.dialects.faults import fault_in_stream
-from encke.dialects.port import CONTENT, END, ERROR, PASS, Tap
+from encke.dialects.port import CONTENT, END, ERROR, PASS
 
 _event: Final = msgspec.json.Decoder(TapEvent)
 _any: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
-_EMPTY: Final = (NOTHING, msgspec.Raw(b"null"), msgspec.Raw(b'""'))
 MOST_TAILS: Final = 64
 _PROBE: Final = b'"encke"'
 # Blocks that are something of the answer from their start; the rest of a text or a thought comes in deltas.
 _EMPTY_STARTS: Final = ("text", "thinking")
 
 
-class MessagesTap(Tap):
+class MessagesTap(CountingTap):
     """Watches one stream."""
 
-    __slots__ = ("_after", "_before", "_began", "_learned", "_tails", "_tally")
+    __slots__ = ("_after", "_before", "_learned", "_tails", "_tally")
 
     def __init__(self) -> None:
         super().__init__()
-        self._began = False
         self._before = b""
         self._after = b""
         self._tails: set[bytes] = set()  # forms of it that were seen
@@ -141,16 +140,6 @@ class MessagesTap(Tap):
             found |= self._count(delta.content)
         return found
 
-    def _count(self, raw: msgspec.Raw) -> bool:
-        size = len(raw)
-        if size <= 4 and raw in _EMPTY:
-            return False
-        self.content_bytes += max(size - 2, 0)
-        # White space alone is no content before there is some, and matters no more after.
-        if not self._began:
-            self._began = size > 64 or not _blank(raw)
-        return self._began
-
     def _learn(self, data: bytes, delta: TapDelta) -> None:
         """Remember what stands around the text of an event that holds one text and nothing else of interest."""
         self._learned = True
@@ -208,21 +197,10 @@ def _only_text(delta: TapDelta) -> bytes:
     """The JSON of the text that is all there is to a delta; b"" if there is more to it, or less."""
     found = b""
     for raw in (delta.text, delta.thinking, delta.partial_json, delta.content):
-        if len(raw) <= 4 and raw in _EMPTY:
+        if len(raw) <= 4 and raw in EMPTY:
             continue
         text = bytes(raw)
         if found or text[:1] != b'"':
             return b""
         found = text
     return found
-
-
-def _blank(raw: msgspec.Raw) -> bool:
-    text = bytes(raw)
-    if text[:1] != b'"':
-        return False
-    try:
-        value = _any.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return isinstance(value, str) and not value.strip()

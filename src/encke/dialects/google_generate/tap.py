@@ -12,17 +12,17 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.faults import Fault
+from encke.dialects.counting import EMPTY, CountingTap
 from encke.dialects.google_generate.faults import fault_of_event, render_fault
 from encke.dialects.google_generate.usage import parse_usage
-from encke.dialects.google_generate.wire import NOTHING, NULL, AnyObject, TapCandidate, TapChunk, TapPart
+from encke.dialects.google_generate.wire import NOTHING, AnyObject, TapCandidate, TapChunk, TapPart
 from encke.dialects.google_generate.words import block_word, blocked_word, finish_word
-from encke.dialects.port import CONTENT, ERROR, PASS, Tap
+from encke.dialects.port import CONTENT, ERROR, PASS
 
 MAX_LEARNED: Final = 8
 MAX_CANDIDATES: Final = 256
 _PROBE: Final = b'"encke"'
 _PROBE_USAGE: Final = b'{"promptTokenCount":66666666}'
-_EMPTY: Final = (NOTHING, NULL, msgspec.Raw(b'""'), msgspec.Raw(b"{}"))
 _CALLS: Final = (
     "functionCall", "inlineData", "executableCode", "codeExecutionResult", "toolCall", "toolResponse", "fileData",
 )  # fmt: skip
@@ -34,7 +34,7 @@ _object: Final = msgspec.json.Decoder(AnyObject)
 EACH: Final = 8  # of so many usages between, one is read
 
 
-class GenerateTap(Tap):
+class GenerateTap(CountingTap):
     """Watches one stream.
 
     Most events are the one before with another text and another usage. What stands before, between and after the two is
@@ -44,7 +44,6 @@ class GenerateTap(Tap):
     __slots__ = (
         "_after",
         "_before",
-        "_began",
         "_finished",
         "_learned",
         "_middle",
@@ -56,7 +55,6 @@ class GenerateTap(Tap):
 
     def __init__(self) -> None:
         super().__init__()
-        self._began = False
         self._before = b""
         self._middle = b""
         self._after = b""
@@ -75,7 +73,7 @@ class GenerateTap(Tap):
             chunk = _chunk.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._feed_odd(data)
-        if chunk.error not in _EMPTY:
+        if chunk.error not in EMPTY:
             self.fault = fault_of_event(chunk.error)
             return ERROR
         flags = PASS
@@ -176,16 +174,6 @@ class GenerateTap(Tap):
                     if raw is not NOTHING:
                         found |= self._count(raw)
         return CONTENT if found else PASS
-
-    def _count(self, raw: msgspec.Raw) -> bool:
-        size = len(raw)
-        if size <= 4 and raw in _EMPTY:
-            return False
-        self.content_bytes += max(size - 2, 0)
-        # White space alone is no content before there is some, and matters no more after.
-        if not self._began:
-            self._began = size > 64 or not _blank(raw)
-        return self._began
 
     def _blocked(self, reason: str) -> int:
         if not reason:
@@ -297,7 +285,7 @@ def _only_text(chunk: TapChunk) -> bytes | None:
     if candidates is None or len(candidates) != 1 or chunk.promptFeedback is not None or candidates[0].finishReason:
         return None
     content = candidates[0].content
-    if content is None or content.parts is None or len(content.parts) != 1 or chunk.error not in _EMPTY:
+    if content is None or content.parts is None or len(content.parts) != 1 or chunk.error not in EMPTY:
         return None
     part: TapPart = content.parts[0]
     if any(getattr(part, name) is not NOTHING for name in _CALLS):
@@ -311,8 +299,3 @@ def _decoded(data: bytes) -> Any:
         return _any.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-
-
-def _blank(raw: msgspec.Raw) -> bool:
-    value = _decoded(bytes(raw))
-    return isinstance(value, str) and not value.strip()

@@ -7,12 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.faults import Fault
+from encke.dialects.counting import EMPTY, CountingTap
 from encke.dialects.faults import fault_in_stream
 from encke.dialects.openai_chat.parse import parse_usage
-from encke.dialects.openai_chat.wire import NOTHING, NULL, Choice, Chunk
-from encke.dialects.port import CONTENT, DROP, END, ERROR, PASS, Tap
+from encke.dialects.openai_chat.wire import NOTHING, Choice, Chunk
+from encke.dialects.port import CONTENT, DROP, END, ERROR, PASS
 
-_EMPTY: Final = (NOTHING, NULL, msgspec.Raw(b'""'), msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
 CONTENT_KEYS: Final = (
     "content",
     "reasoning_content",
@@ -37,7 +37,7 @@ _chunk: Final = msgspec.json.Decoder(Chunk)
 _any: Final = msgspec.json.Decoder()
 
 
-class ChatTap(Tap):
+class ChatTap(CountingTap):
     """Watches one stream. `feed` takes an event's data and returns flags.
 
     `usage` is what upstream last said, None until then; `content_bytes` is how much of the answer has come, as JSON
@@ -47,12 +47,11 @@ class ChatTap(Tap):
     an event that has the same around a text without quotes and escapes is not decoded: it can only be more content.
     """
 
-    __slots__ = ("_after", "_before", "_began", "_finished", "_learned", "_seen", "_wants_usage", "opaque")
+    __slots__ = ("_after", "_before", "_finished", "_learned", "_seen", "_wants_usage", "opaque")
 
     def __init__(self, wants_usage: bool) -> None:
         super().__init__()
         self._wants_usage = wants_usage
-        self._began = False
         self._before = b""
         self._after = b""
         self._learned = 0
@@ -73,7 +72,7 @@ class ChatTap(Tap):
             chunk = _chunk.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return self._feed_odd(data)
-        if len(chunk.error) > 4 and chunk.error not in _EMPTY:
+        if len(chunk.error) > 4 and chunk.error not in EMPTY:
             self.fault = fault_in_stream(chunk.error)
             return ERROR
         has_usage = len(chunk.usage) > 4
@@ -172,17 +171,6 @@ class ChatTap(Tap):
             found |= self._count(delta.audio)
         return found
 
-    def _count(self, raw: msgspec.Raw) -> bool:
-        size = len(raw)
-        if size <= 4 and raw in _EMPTY:
-            return False
-        self.content_bytes += max(size - 2, 0)
-        # White space alone is no content before there is some, and matters no more after. Only short values can be
-        # that in practice; longer ones are content without a look.
-        if not self._began:
-            self._began = size > 64 or not _blank(raw)
-        return self._began
-
     def _feed_odd(self, data: bytes) -> int:
         """An event whose types are not the wire's: look at it without them, or leave it alone if it is not JSON."""
         try:
@@ -236,12 +224,12 @@ def _only_text(chunk: Chunk) -> tuple[str, bytes] | None:
     if delta is None or len(chunk.usage) > 4 or len(chunk.error) > 4:
         return None
     for name in ("tool_calls", "function_call", "refusal", "audio"):
-        if getattr(delta, name) not in _EMPTY:
+        if getattr(delta, name) not in EMPTY:
             return None
     found: tuple[str, bytes] | None = None
     for name in _TEXTS:
         text = bytes(getattr(delta, name))
-        if len(text) <= 4 and msgspec.Raw(text) in _EMPTY:
+        if len(text) <= 4 and msgspec.Raw(text) in EMPTY:
             continue
         if found is not None or text[:1] != b'"':
             return None
@@ -261,14 +249,3 @@ def is_whole(event: bytes) -> bool:
         return isinstance(_any.decode(data), dict)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
-
-
-def _blank(raw: msgspec.Raw) -> bool:
-    text = bytes(raw)
-    if text[:1] != b'"':
-        return False
-    try:
-        value = _any.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return isinstance(value, str) and not value.strip()

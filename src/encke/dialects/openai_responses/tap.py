@@ -11,13 +11,14 @@ from typing import Any, Final
 import msgspec
 
 from encke.core.faults import Fault
+from encke.dialects.counting import CountingTap
 from encke.dialects.faults import fault_in_stream
 from encke.dialects.openai_responses.faults import render_failed
 from encke.dialects.openai_responses.head import empty_response
 from encke.dialects.openai_responses.parse import finish_of
 from encke.dialects.openai_responses.usage import parse_usage
 from encke.dialects.openai_responses.wire import ENDS, FAILED, NOTHING, NULL, Event, Head, Reply
-from encke.dialects.port import CONTENT, END, ERROR, PASS, Tap
+from encke.dialects.port import CONTENT, END, ERROR, PASS
 
 _event: Final = msgspec.json.Decoder(Event)
 _reply: Final = msgspec.json.Decoder(Reply)
@@ -30,14 +31,13 @@ _TEXTS: Final = ("text", "refusal", "arguments", "input", "code")  # of an item 
 _SILENT: Final = frozenset({"message", "reasoning"})  # items that may have nothing in them
 
 
-class ResponsesTap(Tap):
+class ResponsesTap(CountingTap):
     """Watches one stream. `feed` takes an event's data and returns flags."""
 
-    __slots__ = ("_began", "_counted", "_id", "_model", "_sequence", "_since")
+    __slots__ = ("_counted", "_id", "_model", "_sequence", "_since")
 
     def __init__(self) -> None:
         super().__init__()
-        self._began = False
         self._counted = 0  # `content_bytes` when the last item was whole
         self._id = ""
         self._model = ""
@@ -56,12 +56,7 @@ class ResponsesTap(Tap):
         kind = event.type
         self._sequence = event.sequence_number if event.sequence_number >= 0 else self._sequence + 1
         if kind.endswith(".delta"):
-            size = len(event.delta)
-            self.content_bytes += max(size - 2, 0)
-            # White space alone is no content before there is some. Only short values can be that in practice.
-            if not self._began:
-                self._began = size > 64 or not _blank(event.delta)
-            return CONTENT if self._began else PASS
+            return CONTENT if self._count(event.delta) else PASS
         if kind == "response.output_item.done":
             return self._item(event.item)
         if kind in ENDS:
@@ -156,17 +151,6 @@ class ResponsesTap(Tap):
             if name in value:
                 setattr(event, name, msgspec.Raw(_encode(value[name])))
         return self._see(event, data)
-
-
-def _blank(raw: msgspec.Raw) -> bool:
-    """Whether a value is a text without a letter, or nothing."""
-    if len(raw) < 2 or raw == NULL:
-        return True
-    try:
-        value = _any.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return isinstance(value, str) and not value.strip()
 
 
 def _sized(item: Any) -> tuple[int, str]:

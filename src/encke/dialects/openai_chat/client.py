@@ -8,7 +8,7 @@ from encke.core.chat import ChatReply
 from encke.core.embed import EmbedReply
 from encke.core.faults import Fault
 from encke.core.traits import Traits
-from encke.dialects.cost import CHAT_PLACE
+from encke.dialects.cost import CHAT_PLACE, CostPlace
 from encke.dialects.openai_chat.bounds import copies, output_limit, unbounded
 from encke.dialects.openai_chat.embeddings import read_embed, render_embed_reply
 from encke.dialects.openai_chat.faults import render_fault, render_stream_fault
@@ -37,7 +37,7 @@ _SHOWN: Final = {
 class OpenAIClient(ClientSide):
     """One of its routes."""
 
-    cost_place = CHAT_PLACE
+    cost_place: CostPlace | None = CHAT_PLACE
 
     def __init__(self, route: str) -> None:
         self.route = route

@@ -35,7 +35,7 @@ class ResponsesClient(ClientSide):
     native = "responses"
     kind = CHAT
     max_event = LARGE_EVENT
-    cost_place = _COST
+    cost_place: CostPlace | None = _COST
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """See `ClientSide`."""

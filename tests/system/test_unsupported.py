@@ -125,3 +125,24 @@ def test_a_count_that_nobody_else_makes(gateway: Gateway, upstream: FakeUpstream
     assert counted.json() == {"input_tokens": 100 + 1600 + 4}
     assert (odd.status, odd.header("x-encke-error-code")) == (400, "invalid_value")
     assert len(upstream.statement.calls()) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        ("/v1/messages", {**BODY, "system": "be good"}, "messages[0].content[1]"),
+        ("/v1/responses", {"instructions": "be good", "input": [{"role": "user", "content": [
+            {"type": "input_image", "image_url": "https://a.test/x.png"}]}]}, "input[0].content[0]"),
+        ("/v1beta/models/lab/m:generateContent", {"systemInstruction": {"parts": [{"text": "be good"}]}, "contents": [
+            {"parts": [{"text": "a"}, {"inlineData": {"mimeType": "image/png", "data": "aGk="}}]}]},
+         "contents[0].parts[1]"),
+    ],
+)  # fmt: skip
+def test_places_are_the_callers_own(gateway: Gateway, path: str, body: dict[str, Any], place: str) -> None:
+    """In the header, and in the refusal, whatever else stands before it for the provider."""
+    body = body if "beta" in path else {**body, "model": "lab/m"}
+    with gateway.client() as client:
+        told = client.call("POST", path, body, key=gateway.key)
+        refused = client.call("POST", path, body, key=gateway.key, headers={"x-encke-unsupported": "reject"})
+    assert place in dropped(told)
+    assert refused.status == 400 and f"`{place}`" in refused.json()["error"]["message"]

@@ -17,6 +17,7 @@ from encke.dialects.faults import parse_fault, retry_advice
 from encke.dialects.fit import fit
 from encke.dialects.losses import is_idle
 from encke.dialects.openai_chat.measure import content_bytes
+from encke.dialects.places import is_placed
 from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
 from encke.dialects.results import moved_up
 from encke.dialects.seals import unsealed
@@ -72,6 +73,7 @@ class Passage:
             raise
         dropped: tuple[str, ...] = ()
         bare: ChatRequest | None = None
+        before: ChatRequest | None = None
         if isinstance(hub, ChatRequest):
             if parsed.output_limit:
                 hub = msgspec.structs.replace(hub, max_tokens=parsed.output_limit)
@@ -79,11 +81,13 @@ class Passage:
             if moved is not hub.messages:
                 hub = msgspec.structs.replace(hub, messages=moved)
             bare = unsealed(hub) if call.unsealed else None
-            hub, dropped = fit(hub if bare is None else bare, target.traits.capabilities)
+            before = hub if bare is None else bare
+            hub, dropped = fit(before, target.traits.capabilities)
         self._hub = hub
         rendered = self._provider.render(hub, target.model, target.traits)
-        if rendered.dropped:
-            dropped = tuple(dict.fromkeys((*dropped, *rendered.dropped)))
+        if rendered.dropped or dropped:
+            both = [(dropped, before), (rendered.dropped, hub)]
+            dropped = tuple(dict.fromkeys([name for names, of in both for name in _placed(call, names, of)]))
         if dropped and isinstance(asked, ChatRequest):
             dropped = tuple([name for name in dropped if not is_idle(asked, name, ORIGINS.get(self.op, ""))])
         if bare is not None and SEALED[0] not in dropped:
@@ -181,6 +185,18 @@ def asked_in_full(call: Call) -> Hub:
             raise Fault("invalid_value", "There must be at least one message.", param="messages")
         call.hub = hub
     return call.hub
+
+
+def _placed(call: Call, names: tuple[str, ...], request: Hub | None) -> tuple[str, ...]:
+    """Names of what `request` lost, with its places in the caller's own body."""
+    parsed, asked = call.parsed, call.hub
+    if not isinstance(asked, ChatRequest) or not isinstance(request, ChatRequest) or parsed is None:
+        return names
+    if not any(is_placed(name) for name in names):
+        return names
+    places = call.side.places(parsed, asked)
+    field = call.side.cache_field
+    return names if places is None else tuple([places.told(name, request, field) for name in names])
 
 
 def _told(reply: HubReply) -> tuple[Usage | None, str]:

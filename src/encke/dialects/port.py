@@ -20,6 +20,7 @@ from encke.core.usage import Usage
 from encke.dialects.cost import CostPlace, end_with_cost, with_cost
 from encke.dialects.faults import parse_fault
 from encke.dialects.others import others
+from encke.dialects.places import Map, Places
 
 if TYPE_CHECKING:
     from encke.dialects.request import Request
@@ -152,12 +153,13 @@ class ClientSide:
     """A route that callers use. `native`: the operation on the same wire; `kind`: what it may be translated into;
     `keepalive`: what keeps a quiet stream open, b"" for nothing; `max_event`: bytes of one event of a stream;
     `id_header`: its own name for the header with the request's id, "" if it has none; `cost_place`: where its answers
-    can show what they cost, None for nowhere."""
+    can show what they cost, None for nowhere; `cache_field`: what it calls a cache mark."""
 
     route = ""
     native = ""
     kind = ""
     id_header = ""
+    cache_field = "cache_control"
     keepalive = b": keep-alive\n\n"
     max_event = MAX_EVENT
     cost_place: CostPlace | None = None
@@ -226,6 +228,16 @@ class ClientSide:
     def end_with_cost(self, end: bytes, request: Request, cost: bytes, usage: Usage) -> bytes | None:
         """The last events of a stream, the same; None if the cost has no place in them."""
         return None if self.cost_place is None else end_with_cost(end, cost, usage, self.cost_place)
+
+    def places(self, request: Request, asked: ChatRequest) -> Map | None:
+        """From the hub's places in `asked`, which `to_hub` has read of the request, to the caller's; None where they
+        cannot be told."""
+        request.places = places = Places()
+        try:
+            again = self.to_hub(request)
+        finally:
+            request.places = None
+        return Map(asked, again, places) if isinstance(again, ChatRequest) else None
 
     def shown_name(self, name: str) -> str:
         """What this dialect calls something that was dropped."""

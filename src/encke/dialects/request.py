@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from encke.dialects.places import Places
+
 Body = dict[str, msgspec.Raw]
 
 
@@ -14,10 +16,12 @@ class Request:
     stand there, or where writing `body` anew would give something else. `output_limit` is what the gateway sets for the
     length of an answer, in tokens; 0: nothing. `form`: which of a route's forms is asked for, where it has several
     (Gemini's streams without `alt=sse`); `fields`: headers of the caller's that go on to a target of the same dialect
-    (anthropic-beta), each with CRLF.
+    (anthropic-beta), each with CRLF. `places`: where whoever reads it notes what stands where, if it is asked for.
     """
 
-    __slots__ = ("body", "data", "fields", "form", "include_usage", "model", "model_at", "output_limit", "stream")
+    __slots__ = (
+        "body", "data", "fields", "form", "include_usage", "model", "model_at", "output_limit", "places", "stream",
+    )  # fmt: skip
 
     def __init__(self, data: bytes, body: Body, model: str, stream: bool, include_usage: bool) -> None:
         self.data = data
@@ -29,6 +33,7 @@ class Request:
         self.output_limit = 0
         self.form = ""
         self.fields = b""
+        self.places: Places | None = None
 
 
 def _model_at(body: Body, size: int) -> int:

@@ -38,6 +38,7 @@ from encke.dialects.anthropic_messages.block_wire import (
 from encke.dialects.anthropic_messages.names import ORIGIN
 from encke.dialects.carrier import unwrap
 from encke.dialects.data_url import checked, split
+from encke.dialects.places import Places
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_map, read_string, unknown
 
 _text: Final = msgspec.json.Decoder(TextBlock)
@@ -88,10 +89,11 @@ class Blocks:
     """Reads blocks. `names` are the tools of the calls so far, by id; `lost` what has no place, by its path. `asked`:
     a caller has sent them, whose word for one has to be known."""
 
-    __slots__ = ("_asked", "lost", "names")
+    __slots__ = ("_asked", "_places", "lost", "names")
 
-    def __init__(self, *, asked: bool = True) -> None:
+    def __init__(self, *, asked: bool = True, places: Places | None = None) -> None:
         self._asked = asked
+        self._places = places
         self.names: dict[str, str] = {}
         self.lost: dict[str, bytes] = {}
 
@@ -99,12 +101,17 @@ class Blocks:
         """The content of a message: a text, or blocks. Raises Fault with `param` below `path`."""
         if bytes(raw)[:1] == b'"':
             text = read_string(raw, path)
-            return [Text(text)] if text else []
+            said = Text(text)
+            if self._places is not None:
+                self._places.note(said, path)
+            return [said] if text else []
         found: list[Part] = []
         for index, block in enumerate(read_list(raw, path)):
             part = self.block(block, role, f"{path}[{index}]")
             if part is not None:
                 found.append(part)
+                if self._places is not None:
+                    self._places.note(part, f"{path}[{index}]")
         return with_signatures(found) if role == _ASSISTANT else found
 
     def block(self, raw: msgspec.Raw, role: str, path: str) -> Part | None:

@@ -40,7 +40,7 @@ def parse_hub(request: Request) -> ChatRequest:
     """The whole request. Raises Fault with `param` the path of what is wrong."""
     check_depth(request.data)
     body = {name: raw for name, raw in request.body.items() if is_set(raw)}
-    blocks = Blocks()
+    blocks = Blocks(places=request.places)
     messages = _system(body, blocks)
     said: list[MessageIn] = read(request.body["messages"], _messages, "messages")
     for index, one in enumerate(said):

@@ -17,6 +17,7 @@ from encke.dialects.google_generate.calls import Calls
 from encke.dialects.google_generate.fields import Fields, decoded, standard
 from encke.dialects.google_generate.signature import ORIGIN, unpack
 from encke.dialects.openai_chat.assistant import arguments_of
+from encke.dialects.places import Places
 from encke.dialects.typed import invalid
 
 # What of a part says nothing of its kind.
@@ -35,13 +36,25 @@ _DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high
 REDACTED: Final = "!"  # before the id in a carrier: all of the thought is opaque
 
 
-def read_parts(content: Fields, calls: Calls, *, model: bool, asked: bool = True) -> list[Part]:
+def read_parts(
+    content: Fields, calls: Calls, *, model: bool, asked: bool = True, places: Places | None = None
+) -> list[Part]:
     """The parts of a content. `model`: the model has written it; `asked`: it is a caller's, in which no part may be of
     a kind that nobody knows, and base64 has to be such. Raises Fault."""
     parts: list[Part] = []
     for raw, path in content.items("parts"):
-        add(parts, read_part(raw, path, calls, model=model, asked=asked))
+        part = read_part(raw, path, calls, model=model, asked=asked)
+        add(parts, part)
+        if places is not None and part is not None:
+            _note(parts[-1], path, places)  # what a signature was added to stands in its own place still
     return parts
+
+
+def _note(part: Part, path: str, places: Places) -> None:
+    places.note(part, path)
+    if isinstance(part, ToolResult):
+        for at, one in enumerate([one for one in part.parts if not isinstance(one, Text)]):
+            places.note(one, f"{path}.functionResponse.parts[{at}]")
 
 
 def add(parts: list[Part], part: Part | None) -> None:

@@ -27,6 +27,7 @@ from encke.dialects.google_generate.fields import Fields, decoded
 from encke.dialects.google_generate.parse_parts import read_parts
 from encke.dialects.google_generate.schema import read_schema
 from encke.dialects.google_generate.signature import ORIGIN
+from encke.dialects.places import Places
 from encke.dialects.request import Request
 from encke.dialects.results import joined
 from encke.dialects.typed import check_depth, unknown
@@ -44,7 +45,7 @@ _encode: Final = msgspec.json.Encoder().encode
 def read_chat(request: Request) -> ChatRequest:
     """The request. Raises Fault with `param`, the path of what is wrong."""
     check_depth(request.data)
-    return read_fields(Fields(request.data, ""), request.model, request.stream, request.output_limit)
+    return read_fields(Fields(request.data, ""), request.model, request.stream, request.output_limit, request.places)
 
 
 def read_count(request: Request) -> ChatRequest:
@@ -54,11 +55,11 @@ def read_count(request: Request) -> ChatRequest:
     return read_fields(body.inner("generateContentRequest") or body, request.model, False, 0)
 
 
-def read_fields(body: Fields, model: str, stream: bool, limit: int) -> ChatRequest:
+def read_fields(body: Fields, model: str, stream: bool, limit: int, places: Places | None = None) -> ChatRequest:
     """See `read_chat`. `limit`: the gateway's own for the answer's length, 0 for none."""
     extra: dict[str, bytes] = {}
-    messages = (*_system(body), *_messages(body))
-    tools = _tools(body, extra)
+    messages = (*_system(body, places), *_messages(body, places))
+    tools = _tools(body, extra, places)
     choice = _choice(body, extra)
     config = body.inner("generationConfig") or Fields(b"{}", body.at("generationConfig"))
     reasoning = _reasoning(config)
@@ -96,7 +97,7 @@ def read_fields(body: Fields, model: str, stream: bool, limit: int) -> ChatReque
     return found
 
 
-def _system(body: Fields) -> tuple[Message, ...]:
+def _system(body: Fields, places: Places | None) -> tuple[Message, ...]:
     """`systemInstruction`: a content, or a text."""
     raw = body.raw("systemInstruction")
     if raw is None:
@@ -106,14 +107,14 @@ def _system(body: Fields) -> tuple[Message, ...]:
         text = decoded(raw, path)
         parts: list[Part] = [Text(text)] if text else []
     else:
-        parts = read_parts(Fields(raw, path), Calls(), model=False)
+        parts = read_parts(Fields(raw, path), Calls(), model=False, places=places)
     for at, part in enumerate(parts):
         if not isinstance(part, Text):
             raise Fault("invalid_value", f"`{path}.parts[{at}]` must be a text.", param=f"{path}.parts[{at}]")
     return (Message("system", tuple(parts)),) if parts else ()
 
 
-def _messages(body: Fields) -> list[Message]:
+def _messages(body: Fields, places: Places | None) -> list[Message]:
     messages: list[Message] = []
     calls = Calls()
     for raw, path in body.items("contents"):
@@ -123,7 +124,7 @@ def _messages(body: Fields) -> list[Message]:
         role = content.string("role").lower()
         if role not in ("", "user", "model", "function"):
             raise unknown(f"{path}.role", role, ("user", "model"))
-        parts = read_parts(content, calls, model=role == "model")
+        parts = read_parts(content, calls, model=role == "model", places=places)
         if role == "model":
             messages.append(Message("assistant", _sealed(messages, parts)))
         else:
@@ -179,17 +180,21 @@ def _add_user(messages: list[Message], parts: list[Part]) -> None:
     messages.append(Message(role, tuple(run)))
 
 
-def _tools(body: Fields, extra: dict[str, bytes]) -> tuple[Tool | Foreign, ...]:
+def _tools(body: Fields, extra: dict[str, bytes], places: Places | None) -> tuple[Tool | Foreign, ...]:
     tools: list[Tool | Foreign] = []
     for raw, path in body.items("tools"):
         entry = Fields(raw, path)
         for item, where in entry.items(_DECLARATIONS):
             declaration = Fields(item, where)
             tools.append(_tool(declaration))
+            if places is not None:
+                places.note(tools[-1], where)
             for name, value in declaration.rest():
                 extra[f"{ORIGIN}.tools[{len(tools) - 1}].{name}"] = bytes(value)
         for name, value in entry.rest():
             tools.append(Foreign(ORIGIN, name, _encode({name: value})))
+            if places is not None:
+                places.note(tools[-1], entry.at(name))
     return tuple(tools)
 
 

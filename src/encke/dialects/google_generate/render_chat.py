@@ -17,7 +17,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _strings: Final = msgspec.json.Decoder(list[str])
 
 # Fields of `generationConfig` that the hub does not know; others of this dialect stand at the top.
-_CONFIG: Final = frozenset(
+CONFIG: Final = frozenset(
     {
         "mediaResolution", "speechConfig", "imageConfig", "responseFormat", "responseMimeType", "routingConfig",
         "audioTimestamp", "modelSelectionConfig", "enableAffectiveDialog", "enableEnhancedCivicAnswers",
@@ -237,7 +237,7 @@ def _extra(
                 dropped[name] = None
         elif origin != ORIGIN or not own:
             dropped[name] = None
-        elif own in _CONFIG:
+        elif own in CONFIG:
             config[own] = msgspec.Raw(raw)
         elif own.startswith("toolConfig."):
             tool_config[own.partition(".")[2]] = msgspec.Raw(raw)

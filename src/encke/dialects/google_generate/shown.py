@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from encke.dialects.google_generate.render_chat import CONFIG
 from encke.dialects.google_generate.signature import ORIGIN
 
 _FIELDS: Final = {
@@ -20,6 +21,7 @@ _FIELDS: Final = {
     "top_logprobs": "generationConfig.logprobs",
     "format": "generationConfig.responseMimeType",
     "reasoning": "generationConfig.thinkingConfig",
+    "thinking": "thoughtSignature",
     "reasoning.summary": "generationConfig.thinkingConfig.includeThoughts",
     "modalities": "generationConfig.responseModalities",
     "tool_choice": "toolConfig.functionCallingConfig",
@@ -30,5 +32,9 @@ _FIELDS: Final = {
 
 
 def shown(name: str) -> str:
-    """A field's name here. Places in `messages` stay the hub's: a content may be several messages."""
-    return _FIELDS.get(name) or name.removeprefix(ORIGIN + ".")
+    """A field's name here."""
+    found = _FIELDS.get(name)
+    if found is not None:
+        return found
+    own = name.removeprefix(f"{ORIGIN}.")
+    return f"generationConfig.{own}" if own in CONFIG else own

@@ -63,7 +63,7 @@ def read_chat(request: Request) -> ChatRequest:
     wanted, top = _read_logprobs(body)
     return ChatRequest(
         model=request.model,
-        messages=read_messages(body["messages"]),
+        messages=read_messages(body["messages"], request.places),
         tools=read_tools(body),
         tool_choice=read_choice(body),
         parallel_tools=_read_parallel(body),

@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
-from encke.core.chat import File, Image, Message, Role, Text, ToolCall, ToolResult
+from encke.core.chat import File, Image, Message, Part, Role, Text, ToolCall, ToolResult
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.assistant import said_in
 from encke.dialects.openai_chat.parts import read_content
+from encke.dialects.places import Places
 from encke.dialects.results import joined
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, unknown
 
@@ -20,7 +21,8 @@ _ROLES: Final[dict[str, Role]] = {"system": "system", "developer": "developer", 
 class Conversation:
     """Reads messages one after the other: results are of calls that came before. Raises Fault."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places | None = None) -> None:
+        self._places = places
         self.messages: list[Message] = []
         self._custom: set[str] = set()  # calls of custom tools
         self._legacy: dict[str, list[str]] = {}  # calls without ids, by function, that have no result yet
@@ -44,7 +46,7 @@ class Conversation:
             waiting = self._legacy.get(message.name)
             self._result(message, waiting.pop(0) if waiting else self._new_id(), path)
         elif role in _ROLES:
-            parts = read_content(message.content, f"{path}.content", only_text=role != "user")
+            parts = read_content(message.content, f"{path}.content", only_text=role != "user", places=self._places)
             if not is_set(message.content):
                 raise missing(f"{path}.content")
             self.messages.append(Message(_ROLES[role], tuple(parts), message.name or ""))
@@ -52,8 +54,10 @@ class Conversation:
             raise unknown(f"{path}.role", role, (*_ROLES, "assistant", "tool", "function"))
 
     def _assistant(self, message: wire.Message, path: str) -> None:
-        content = read_content(message.content, f"{path}.content")
+        content = read_content(message.content, f"{path}.content", places=self._places)
         parts = said_in(message, content, self._new_id, packed=False)
+        if self._places is not None:
+            self._note_calls(parts, path, len(message.tool_calls or ()))
         for part in parts:
             if isinstance(part, ToolCall) and part.custom:
                 self._custom.add(part.id)
@@ -62,13 +66,21 @@ class Conversation:
             self._legacy.setdefault(call.name, []).append(call.id)
         self.messages.append(Message("assistant", tuple(parts), message.name or ""))
 
+    def _note_calls(self, parts: list[Part], path: str, many: int) -> None:
+        assert self._places is not None
+        calls = [part for part in parts if isinstance(part, ToolCall)]
+        for at, call in enumerate(calls[len(calls) - many :] if many <= len(calls) else ()):
+            self._places.note(call, f"{path}.tool_calls[{at}]")
+
     def _result(self, message: wire.Message, id: str, path: str) -> None:
         parts: list[Text | Image | File] = []
-        for at, part in enumerate(read_content(message.content, f"{path}.content")):
+        for at, part in enumerate(read_content(message.content, f"{path}.content", places=self._places)):
             if not isinstance(part, (Text, Image, File)):
                 raise invalid(f"{path}.content[{at}].type", "must be text, image_url or file in a tool's result")
             parts.append(part)
         found = ToolResult(id, tuple(parts), message.name or "", custom=id in self._custom)
+        if self._places is not None:
+            self._places.note(found, path)
         self.messages.append(Message("tool", (found,)))
 
     def _new_id(self) -> str:
@@ -76,9 +88,9 @@ class Conversation:
         return f"call_{self._made}"
 
 
-def read_messages(raw: msgspec.Raw) -> tuple[Message, ...]:
+def read_messages(raw: msgspec.Raw, places: Places | None = None) -> tuple[Message, ...]:
     """All of them. Raises Fault."""
-    conversation = Conversation()
+    conversation = Conversation(places)
     for at, item in enumerate(read_list(raw, "messages")):
         conversation.read(item, f"messages[{at}]")
     if not conversation.messages:

@@ -12,6 +12,7 @@ from encke.core.chat import Audio, CacheTtl, File, Foreign, Image, Part, Refusal
 from encke.dialects import data_url
 from encke.dialects.body import opener
 from encke.dialects.openai_chat import message_wire as wire
+from encke.dialects.places import Places
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
 
 ORIGIN: Final = "openai_chat"
@@ -35,13 +36,16 @@ _FOREIGN: Final = frozenset(
 _ADDRESSES: Final = ("http://", "https://", "gs://")
 
 
-def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False) -> list[Part]:
+def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places: Places | None = None) -> list[Part]:
     """A message's content: null, a string or a list of parts. Raises Fault."""
     if not is_set(raw):
         return []
     if opener(raw) == b'"':
         text = read_string(raw, path)
-        return [Text(text)] if text else []
+        said = Text(text)
+        if places is not None:
+            places.note(said, path)
+        return [said] if text else []
     parts: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"
@@ -50,6 +54,8 @@ def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False) -> lis
             raise invalid(f"{where}.type", "must be `text` in a message of this role")
         if not isinstance(part, Text) or part.text:
             parts.append(part)
+            if places is not None:
+                places.note(part, where)
     return parts
 
 

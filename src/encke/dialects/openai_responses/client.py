@@ -24,7 +24,13 @@ from encke.dialects.port import CHAT, LARGE_EVENT, ClientSide, Hub, HubReply, Pa
 from encke.dialects.request import Request
 
 # This wire's names for the hub's fields, for what callers are told was left out.
-_SHOWN: Final = {"max_tokens": "max_output_tokens", "format": "text.format", "verbosity": "text.verbosity"}
+_SHOWN: Final = {
+    "max_tokens": "max_output_tokens",
+    "format": "text.format",
+    "verbosity": "text.verbosity",
+    "parallel_tools": "parallel_tool_calls",
+    "thinking": "reasoning.encrypted_content",
+}
 _COST: Final = CostPlace("usage", render_usage, frozenset([b'"%b"' % end.encode() for end in ENDS]), whole=True)
 
 
@@ -36,6 +42,7 @@ class ResponsesClient(ClientSide):
     kind = CHAT
     max_event = LARGE_EVENT
     cost_place: CostPlace | None = _COST
+    cache_field = "prompt_cache_breakpoint"
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """See `ClientSide`."""
@@ -82,7 +89,7 @@ class ResponsesClient(ClientSide):
         return ResponsesWriter(request, call_id, created)
 
     def shown_name(self, name: str) -> str:
-        """See `ClientSide`. Places in `messages` stay the hub's: an item may be a part of a message."""
+        """See `ClientSide`."""
         return _SHOWN.get(name) or name.removeprefix("openai_responses.")
 
     def render_fault(self, fault: Fault, request_id: str) -> bytes:

@@ -18,6 +18,7 @@ from encke.dialects.body import opener
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.parts import read_content
 from encke.dialects.openai_responses.wire import NAME
+from encke.dialects.places import Places
 from encke.dialects.typed import invalid, missing, read, read_list, read_string, unknown
 
 _typed: Final = msgspec.json.Decoder(wire.Typed)
@@ -65,7 +66,8 @@ SEPARATOR: Final = "\n\n"  # between the parts of a thought, which the hub has a
 class Conversation:
     """Reads items one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places | None = None) -> None:
+        self.places = places
         self.messages: list[Message] = []
         self.tools: list[tuple[msgspec.Raw, str]] = []  # more tools, with their paths
         self._said: list[Part] = []  # of an assistant, still open
@@ -100,7 +102,7 @@ class Conversation:
                 param=path,
             )
         elif kind in _FOREIGN:
-            self._say(Foreign(NAME, kind, bytes(raw)))
+            self._say(self._noted(Foreign(NAME, kind, bytes(raw)), path))
         else:
             raise unknown(f"{path}.type", kind, _KNOWN)
 
@@ -128,6 +130,11 @@ class Conversation:
                 self._text = len(self._said)
             self._said.append(part)
 
+    def _noted(self, part: Part, path: str) -> Part:
+        if self.places is not None:
+            self.places.note(part, path)
+        return part
+
     def _split(self) -> None:
         """A text or a thought begins: of another message, if a text was the last and no call waits for its result."""
         if self._ends_with_text and not self._calls:
@@ -138,7 +145,8 @@ class Conversation:
         role = _ROLES.get(item.role)
         if role is None:
             raise unknown(f"{path}.role", item.role, _ROLES)
-        parts = read_content(item.content, f"{path}.content", only_text=role in ("system", "developer"))
+        plain = role in ("system", "developer")
+        parts = read_content(item.content, f"{path}.content", only_text=plain, places=self.places)
         if role == "assistant":
             if self._open:
                 self._split()
@@ -157,18 +165,21 @@ class Conversation:
             raise missing(f"{path}.name")
         if told is None:
             raise missing(f"{path}.{'input' if custom else 'arguments'}")
-        self._say(ToolCall(call.call_id, call.name, told, custom=custom, item_id=call.id or ""))
+        made = ToolCall(call.call_id, call.name, told, custom=custom, item_id=call.id or "")
+        self._say(self._noted(made, path))
 
     def _read_output(self, raw: msgspec.Raw, path: str, *, custom: bool) -> None:
         if self._open:
             self.close()
         item = read(raw, _output, path)
         parts: list[Text | Image | File] = []
-        for at, part in enumerate(read_content(item.output, f"{path}.output")):
+        for at, part in enumerate(read_content(item.output, f"{path}.output", places=self.places)):
             if not isinstance(part, (Text, Image, File)):
                 raise invalid(f"{path}.output[{at}].type", "must be input_text, input_image or input_file")
             parts.append(part)
-        self._results.append(ToolResult(item.call_id, tuple(parts), item.name or "", custom=custom))
+        made = ToolResult(item.call_id, tuple(parts), item.name or "", custom=custom)
+        self._noted(made, path)
+        self._results.append(made)
 
     def _read_reasoning(self, raw: msgspec.Raw, path: str) -> None:
         item = read(raw, _reasoning, path)
@@ -178,7 +189,7 @@ class Conversation:
             return
         if self._open:
             self._split()
-        self._say(*thoughts_of(item, signature, origin, id))
+        self._say(*[self._noted(thought, path) for thought in thoughts_of(item, signature, origin, id)])
 
     def _sign(self, id: str, signature: str, origin: str) -> None:
         """Give a call or a text the signature that came with it."""
@@ -212,7 +223,10 @@ def read_input(raw: msgspec.Raw, conversation: Conversation) -> None:
     """`input`: a text of the user, or items. Raises Fault."""
     if opener(raw) == b'"':
         text = read_string(raw, "input")
-        conversation.messages.append(Message("user", (Text(text),) if text else ()))
+        said = Text(text)
+        if conversation.places is not None:
+            conversation.places.note(said, "input")
+        conversation.messages.append(Message("user", (said,) if text else ()))
         return
     for at, item in enumerate(read_list(raw, "input")):
         conversation.read(item, f"input[{at}]")

@@ -15,6 +15,7 @@ from encke.dialects.openai_responses.bounds import output_limit
 from encke.dialects.openai_responses.conversation import Conversation, read_input
 from encke.dialects.openai_responses.tools import read_choice, read_tool
 from encke.dialects.openai_responses.wire import NAME
+from encke.dialects.places import Places
 from encke.dialects.request import Body, Request
 from encke.dialects.typed import check_depth, invalid, is_set, missing, read, read_list, read_string
 
@@ -74,7 +75,7 @@ def read_request(request: Request) -> ChatRequest:
                 "another model.",
                 param=name,
             )
-    conversation = _read_conversation(body)
+    conversation = _read_conversation(body, request.places)
     top = _top(body)
     include = read(body["include"], _names, "include") or [] if "include" in body else []
     format, verbosity = _read_text(body)
@@ -100,13 +101,16 @@ def read_request(request: Request) -> ChatRequest:
     )
 
 
-def _read_conversation(body: Body) -> Conversation:
-    conversation = Conversation()
+def _read_conversation(body: Body, places: Places | None) -> Conversation:
+    conversation = Conversation(places)
     told = body.get("instructions", NULL)
     if is_set(told):
         text = read_string(told, "instructions")
         if text:
-            conversation.messages.append(Message("system", (Text(text),)))
+            said = Text(text)
+            if places is not None:
+                places.note(said, "instructions")
+            conversation.messages.append(Message("system", (said,)))
     if not is_set(body.get("input")):
         raise missing("input")
     read_input(body["input"], conversation)

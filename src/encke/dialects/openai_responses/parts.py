@@ -12,6 +12,7 @@ from encke.dialects.body import opener
 from encke.dialects.mend import loosely
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.wire import NAME
+from encke.dialects.places import Places
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
 
 # What a file without a name is called, where the wire wants one; reading it back gives none.
@@ -26,13 +27,16 @@ _FOREIGN: Final = frozenset({"computer_screenshot", "encrypted_content"})  # wha
 TEXTS: Final = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 
 
-def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False) -> list[Part]:
+def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places: Places | None = None) -> list[Part]:
     """A text, or a list of parts. Raises Fault."""
     if not is_set(raw):
         raise missing(path)
     if opener(raw) == b'"':
         text = read_string(raw, path)
-        return [Text(text)] if text else []
+        said = Text(text)
+        if places is not None:
+            places.note(said, path)
+        return [said] if text else []
     found: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"
@@ -41,6 +45,8 @@ def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False) -> lis
             raise invalid(f"{where}.type", "must be input_text here")
         if part is not None:
             found.append(part)
+            if places is not None:
+                places.note(part, where)
     return found
 
 

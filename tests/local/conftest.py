@@ -19,7 +19,7 @@ from encke.local.spawn import new_api_key, probe, spawn
 from encke.local.weights import find_weights
 
 PIECES = (b"GGUF" + b"a" * 5000, b"b" * 7000, os.urandom(3000))
-_READY_SECONDS = 60
+_READY_SECONDS = 180
 
 
 class Shelf(msgspec.Struct, frozen=True):

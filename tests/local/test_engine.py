@@ -18,7 +18,7 @@ from encke.local.spawn import probe
 
 pytest.importorskip("xllamacpp")
 
-_SECONDS = 60
+_SECONDS = 240
 CAPITAL = [{"role": "user", "content": "What is the capital of France? One word."}]
 LONG = [{"role": "user", "content": "Count from 1 to 1000, all of them."}]
 

@@ -101,12 +101,14 @@ class Writing:
                 ends.append((number - 1, record.end))
             reader.close()
         whole = self.moments[-1].files
+        written = 0  # never less than a moment before: records are only added
         for moment in self.moments:
-            while moment.written < len(ends):
-                file, end = ends[moment.written]
+            while written < len(ends):
+                file, end = ends[written]
                 if moment.files[file][:end] != whole[file][:end]:
                     break
-                moment.written += 1
+                written += 1
+            moment.written = written
 
     def crash(self, folder: Path, rng: random.Random) -> tuple[int, int]:
         """Files as a crash may leave them; how many records were flushed before, and written."""

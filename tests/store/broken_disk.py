@@ -106,7 +106,7 @@ class _Vfs(apsw.VFS):
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         self._disk.fail("delete")
-        super().xDelete(filename, syncdir)
+        super().xDelete(filename, False)
         self._disk.log.append(Event("delete", filename))
 
 
@@ -131,7 +131,7 @@ class _File(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:
         self._disk.fail("sync")
-        super().xSync(flags)
+        # The disk itself is left alone: what would be on it is known from the log, and here the power does not go.
         self._disk.log.append(Event("sync", self._path))
 
     def xTruncate(self, newsize: int) -> None:

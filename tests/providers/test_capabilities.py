@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from encke.catalogue.prices import PriceBook
 from encke.compose import compose, make_catalogue, price_file
@@ -83,6 +84,32 @@ def test_the_settings_have_the_last_word(tmp_path: Path) -> None:
     """For all models of a provider; what they do not say stays."""
     found = traits(tmp_path, "openai", "gpt-5-mini", capabilities={"sampling": True, "context": 9}).capabilities
     assert (found.sampling, found.context, found.logprobs) == (True, 9, False)
+
+
+def test_a_makers_models_are_known_at_any_address(tmp_path: Path) -> None:
+    """By their names, in their maker's dialect; nothing of it holds for others, and the settings have the last word."""
+    file = tmp_path / "encke.toml"
+    place = {"base_url": "https://a.example/v1", "api_key": "k"}
+    providers = {
+        "proxy": {**place, "dialect": "anthropic_messages"},
+        "gem": {**place, "dialect": "google_generate", "capabilities": {"images": False}},
+        "chat": {**place, "dialect": "openai_chat"},
+        "openai": {**place, "dialect": "anthropic_messages"},
+    }
+    file.write_text(to_toml({"providers": providers, "local": {"enabled": False}}), "utf-8")
+    made = compose(str(file), {"ENCKE_DATA": str(tmp_path)}).providers
+
+    def said(provider: str, model: str) -> Capabilities:
+        return replace(traits_of(made[provider], BOOK)(model).capabilities, context=0)  # the price list's, if any
+
+    for model in ("claude-sonnet-4-5", "claude-opus-5", "claude-3-haiku-20240307"):
+        known = replace(traits(tmp_path, "anthropic", model).capabilities, context=0)
+        assert said("proxy", model) == said("openai", model) == known != Capabilities()
+    assert said("proxy", "qwen3-8b") == said("openai", "qwen3-8b") == Capabilities()
+    assert (said("gem", "gemini-2.5-flash").thinking, said("gem", "gemini-2.5-flash").images) == ("budget", False)
+    assert said("gem", "models/gemini-3-pro").thinking == "level"
+    assert said("gem", "other") == Capabilities(images=False)
+    assert said("chat", "claude-sonnet-4-5") == Capabilities()
 
 
 def test_an_alias_says_it_of_its_own_targets(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def _words(value: object, name: str) -> tuple[str, ...]:
 def traits_of(provider: Provider, book: PriceBook) -> Callable[[str], Traits]:
     """How each model of a provider wants to be talked to, remembered. Raises PriceFileError if its price list, which
     tells how much models read, is there and cannot be read."""
-    rows = [([glob(name) for name in row.names], row) for row in provider.model_rows]
+    rows = [([glob(n) for n in row.names], [glob(n) for n in row.within], row) for row in provider.model_rows]
     known = book.find(provider.price_list) if provider.price_list else None
 
     @lru_cache(maxsize=_REMEMBERED)
@@ -63,7 +63,9 @@ def traits_of(provider: Provider, book: PriceBook) -> Callable[[str], Traits]:
         if listed is not None and listed.context:
             found = Capabilities(context=listed.context)
         extensions = provider.extensions
-        for patterns, row in rows:
+        for patterns, within, row in rows:
+            if within and not any(pattern.fullmatch(name) for pattern in within):
+                continue
             if any(pattern.fullmatch(name) for pattern in patterns):
                 found = changed(found, row.said)
                 extensions = extensions if row.extensions is None else row.extensions

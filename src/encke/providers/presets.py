@@ -37,10 +37,11 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     in the shipped price file, empty where it has none there; another provider's prices are never taken for its own.
 
     `capabilities` are what all its models can do, `models` rows of what some can, by `names` that are globs, later rows
-    over earlier ones (`encke.core.traits`); `models_like` is the preset whose rows hold here too. `extensions` are what
-    it takes beyond its dialect. `limit_field` is its name for the bound on an answer's length. `instead_of` is the
-    preset that this is another address of: only that one is turned on by its variables alone. `note` is for people:
-    what is peculiar.
+    over earlier ones (`encke.core.traits`); `models_like` is the preset whose rows hold here too. `families` are globs
+    over names of models that are its own wherever they are found: what is said of them holds at addresses that nobody
+    knows, if they speak its dialect. `extensions` are what it takes beyond its dialect. `limit_field` is its name for
+    the bound on an answer's length. `instead_of` is the preset that this is another address of: only that one is turned
+    on by its variables alone. `note` is for people: what is peculiar.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capabilities: dict[str, Any] = {}
     models: tuple[dict[str, Any], ...] = ()
     models_like: str = ""
+    families: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     price_list: str = ""

@@ -21,11 +21,13 @@ class Credential(msgspec.Struct, frozen=True):
 
 class ModelRow(msgspec.Struct, frozen=True):
     """What is said of the models whose names (in lower case) one of the globs fits: capabilities by name
-    (`encke.core.traits`), and extensions in place of the provider's."""
+    (`encke.core.traits`), and extensions in place of the provider's. `within`: one of these fits too, if there are
+    any."""
 
     names: tuple[str, ...]
     said: dict[str, Any] = {}
     extensions: tuple[str, ...] | None = None
+    within: tuple[str, ...] = ()
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):

@@ -151,7 +151,7 @@ class _Resolver:
         self._check_headers(auth)
         query = self._filled(preset.query) if preset else ""
         ops = self._ops(preset, dialects.get(dialect or "", ()))
-        rows = self._rows(preset)
+        rows = self._rows(preset, dialect)
         if self.problems or dialect is None or url is None:
             return None
         fixed = {**DIALECT_HEADERS.get(dialect, {}), **(preset.headers if preset else {})}
@@ -213,13 +213,19 @@ class _Resolver:
         models = ("capabilities", "models", "models_like", "extensions")
         return msgspec.structs.replace(preset, **{name: getattr(nothing, name) for name in (*address, *models)})
 
-    def _rows(self, preset: Preset | None) -> tuple[ModelRow, ...]:
-        """The preset's rows, with those of the one that it is like before them, then the settings'."""
+    def _rows(self, preset: Preset | None, dialect: str | None) -> tuple[ModelRow, ...]:
+        """The preset's rows, with those of the one that it is like before them, then the settings'. Where no preset
+        says anything, those of makers whose dialect this is, for their own models."""
+        if preset is None or preset.dialect != dialect:
+            makers = [other for other in self._presets.values() if other.families and other.dialect == dialect]
+            known = [msgspec.structs.replace(row, within=other.families) for other in makers for row in other.rows]
+        else:
+            known = []
         like = self._presets.get(preset.models_like) if preset else None
         said = self._settings.capabilities
         self.problems += _unknown_ops(said.get("ops", ()), (*self._where, "capabilities", "ops"))
         own = (ModelRow(("*",), said),) if said else ()
-        return (*(like.rows if like else ()), *(preset.rows if preset else ()), *own)
+        return (*known, *(like.rows if like else ()), *(preset.rows if preset else ()), *own)
 
     def _ops(self, preset: Preset | None, usual: tuple[str, ...]) -> tuple[str, ...]:
         """The settings' operations, else the preset's, else those of the dialect."""

@@ -41,6 +41,7 @@ def stands_for(request: ChatRequest, name: str) -> bool:
 def without(request: ChatRequest, dropped: tuple[str, ...]) -> ChatRequest:
     """The request without them. A message whose parts are all gone is gone."""
     extra = {name: raw for name, raw in request.extra.items() if name not in dropped}
+    dropped = tuple(name for name in dropped if name not in request.extra)
     request = replace(request, extra=extra)
     for name in dropped:
         if name.endswith(".role"):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 
+from encke.dialects.google_generate.signature import ORIGIN
+from encke.dialects.strays import Strays
+
 
 class Calls:
-    """Makes ids for calls that have none ("call_1", or with `prefix` before the number), and finds a result's call."""
+    """Makes ids for calls that have none ("call_1", or with `prefix` before the number), and finds a result's call.
+    `strays`: fields of the parts that have no place in the hub."""
 
-    __slots__ = ("_by_name", "_made", "_open", "_prefix")
+    __slots__ = ("_by_name", "_made", "_open", "_prefix", "strays")
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = f"call_{prefix}_" if prefix else "call_"
         self._made = 0
+        self.strays = Strays(ORIGIN)
         self._open: set[str] = set()
         self._by_name: dict[str, deque[str]] = {}
 

@@ -5,7 +5,7 @@ Source: ai.google.dev/api/caching#Part, ai.google.dev/gemini-api/docs/thought-si
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,8 @@ from encke.dialects.openai_chat.assistant import arguments_of
 from encke.dialects.places import Places
 from encke.dialects.typed import invalid
 
+_encode: Final = msgspec.json.Encoder().encode
+
 # What of a part says nothing of its kind.
 _BESIDE: Final = frozenset(
     {
@@ -32,6 +34,8 @@ _FOREIGN: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolRes
 _OUTPUTS: Final = ("output", "result")
 # Types of sound by the names that others have for them.
 _FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-flac": "flac"}
+# What says nothing of a part that is not the model's own.
+_UNSAID: Final = frozenset({"thought", "thoughtSignature"})
 _DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
 REDACTED: Final = "!"  # before the id in a carrier: all of the thought is opaque
 
@@ -89,7 +93,16 @@ def read_part(raw: msgspec.Raw, path: str, calls: Calls, *, model: bool, asked: 
     part = read(fields, raw, calls, model)
     if asked and isinstance(part, Image | File | Audio | ToolResult):
         _check(part, path)
+    if asked and not isinstance(part, Foreign):
+        note(fields, calls, _UNSAID)
     return part
+
+
+def note(fields: Fields, calls: Calls, harmless: Collection[str] = ()) -> None:
+    """Fields that nobody has read."""
+    for name, raw in fields.rest():
+        if name not in harmless:
+            calls.strays.note(fields.at(name), raw)
 
 
 def _check(part: Image | File | Audio | ToolResult, path: str) -> None:
@@ -125,7 +138,9 @@ def _call(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
     origin, signature, _ = unpack(fields.string("thoughtSignature"))
     # Some servers write the object's JSON as a text.
     arguments = "" if args is None else arguments_of(args) if model else bytes(args).decode()
-    return ToolCall(calls.call(call.string("id"), name), name, arguments or "{}", signature=signature, origin=origin)
+    id = calls.call(call.string("id"), name)
+    note(call, calls)
+    return ToolCall(id, name, arguments or "{}", signature=signature, origin=origin)
 
 
 def _name(fields: Fields) -> str:
@@ -144,11 +159,13 @@ def _result(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part
     for item, path in answer.items("parts"):
         inner = Fields(item, path)
         kind = next((name for name, _ in inner.rest() if name in ("inlineData", "fileData")), "")
-        media = _media(inner, kind) if kind else None
+        media = _media(inner, kind, calls) if kind else None
         if not isinstance(media, Image | File):
             raise Fault("invalid_value", f"`{path}` must hold an image or a document.", param=path)
         parts.append(media)
-    return ToolResult(calls.result(answer.string("id"), name), tuple(parts), name, error)
+    id = calls.result(answer.string("id"), name)
+    note(answer, calls)
+    return ToolResult(id, tuple(parts), name, error)
 
 
 def _said(answer: Fields) -> tuple[list[Text | Image | File], bool]:
@@ -167,12 +184,12 @@ def _said(answer: Fields) -> tuple[list[Text | Image | File], bool]:
 
 
 def _inline(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
-    found = _media(fields, "inlineData")
+    found = _media(fields, "inlineData", calls)
     return Foreign(ORIGIN, "inlineData", bytes(raw)) if found is None else _signed(found, fields, model)
 
 
 def _file(fields: Fields, raw: msgspec.Raw, calls: Calls, model: bool) -> Part:
-    found = _media(fields, "fileData")
+    found = _media(fields, "fileData", calls)
     return Foreign(ORIGIN, "fileData", bytes(raw)) if found is None else found
 
 
@@ -184,19 +201,21 @@ def _signed(part: Image | File | Audio, fields: Fields, model: bool) -> Part:
     return part
 
 
-def _media(fields: Fields, kind: str) -> Image | File | Audio | None:
+def _media(fields: Fields, kind: str, calls: Calls) -> Image | File | Audio | None:
     """An image, a sound or a document; None for what nobody else knows: videos, and what is kept elsewhere."""
     inner = fields.inner(kind)
     assert inner is not None
     media_type = inner.string("mimeType")
     family, _, rest = media_type.lower().partition("/")
     name = inner.string("displayName")
+    if name and family in ("image", "audio"):
+        calls.strays.note(inner.at("displayName"), _encode(name))
     if family == "video" or fields.raw("videoMetadata") is not None:
         return None
     if kind == "inlineData":
         data = standard(inner.string("data"))
         if family == "image":
-            return Image(data=data, media_type=media_type, detail=_detail(fields))
+            return Image(data=data, media_type=media_type, detail=_detail(fields, calls))
         if family == "audio":
             rest = media_type.partition("/")[2]
             return Audio(data, _FORMATS.get(rest.lower(), rest))
@@ -204,12 +223,12 @@ def _media(fields: Fields, kind: str) -> Image | File | Audio | None:
     uri = inner.string("fileUri")
     if _is_kept(uri):
         if family == "image":
-            return Image(file_id=uri, origin=ORIGIN, media_type=media_type, detail=_detail(fields))
+            return Image(file_id=uri, origin=ORIGIN, media_type=media_type, detail=_detail(fields, calls))
         return None if family == "audio" else File(file_id=uri, origin=ORIGIN, media_type=media_type, name=name)
     if not uri.lower().startswith(("https://", "http://")) or _is_video(uri):
         return None
     if family == "image":
-        return Image(url=uri, media_type=media_type, detail=_detail(fields))
+        return Image(url=uri, media_type=media_type, detail=_detail(fields, calls))
     return None if family == "audio" else File(url=uri, media_type=media_type, name=name)
 
 
@@ -223,9 +242,14 @@ def _is_video(uri: str) -> bool:
     return host in ("youtube.com", "youtu.be")
 
 
-def _detail(fields: Fields) -> str:
+def _detail(fields: Fields, calls: Calls) -> str:
     resolution = fields.inner("mediaResolution")
-    return _DETAILS.get(resolution.string("level").upper(), "") if resolution is not None else ""
+    if resolution is None:
+        return ""
+    level = resolution.string("level").upper()
+    if level not in _DETAILS and level not in ("", "MEDIA_RESOLUTION_UNSPECIFIED"):
+        calls.strays.note(resolution.at("level"), _encode(level))
+    return _DETAILS.get(level, "")
 
 
 _READERS: Final[dict[str, Callable[[Fields, msgspec.Raw, Calls, bool], Part | None]]] = {

@@ -58,7 +58,8 @@ def read_count(request: Request) -> ChatRequest:
 def read_fields(body: Fields, model: str, stream: bool, limit: int, places: Places | None = None) -> ChatRequest:
     """See `read_chat`. `limit`: the gateway's own for the answer's length, 0 for none."""
     extra: dict[str, bytes] = {}
-    messages = (*_system(body, places), *_messages(body, places))
+    calls = Calls()
+    messages = (*_system(body, calls, places), *_messages(body, calls, places))
     tools = _tools(body, extra, places)
     choice = _choice(body, extra)
     config = body.inner("generationConfig") or Fields(b"{}", body.at("generationConfig"))
@@ -91,13 +92,14 @@ def read_fields(body: Fields, model: str, stream: bool, limit: int, places: Plac
         stream=stream,
         extra=extra,
     )
+    extra.update(calls.strays.lost)
     for name, raw in (*config.rest(), *body.rest()):
         if name not in _NOT_SAID:
             extra[f"{ORIGIN}.{name}"] = bytes(raw)
     return found
 
 
-def _system(body: Fields, places: Places | None) -> tuple[Message, ...]:
+def _system(body: Fields, calls: Calls, places: Places | None) -> tuple[Message, ...]:
     """`systemInstruction`: a content, or a text."""
     raw = body.raw("systemInstruction")
     if raw is None:
@@ -107,16 +109,15 @@ def _system(body: Fields, places: Places | None) -> tuple[Message, ...]:
         text = decoded(raw, path)
         parts: list[Part] = [Text(text)] if text else []
     else:
-        parts = read_parts(Fields(raw, path), Calls(), model=False, places=places)
+        parts = read_parts(Fields(raw, path), calls, model=False, places=places)
     for at, part in enumerate(parts):
         if not isinstance(part, Text):
             raise Fault("invalid_value", f"`{path}.parts[{at}]` must be a text.", param=f"{path}.parts[{at}]")
     return (Message("system", tuple(parts)),) if parts else ()
 
 
-def _messages(body: Fields, places: Places | None) -> list[Message]:
+def _messages(body: Fields, calls: Calls, places: Places | None) -> list[Message]:
     messages: list[Message] = []
-    calls = Calls()
     for raw, path in body.items("contents"):
         if opener(raw) == b'"':  # the SDKs' short form, which Google itself does not take
             raise Fault("invalid_type", f"`{path}` must be an object with `parts`, not a string.", param=path)

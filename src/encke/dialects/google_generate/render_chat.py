@@ -248,6 +248,8 @@ def _extra(
                 dropped[name] = None
         elif own.startswith("tools["):
             _put_back(body, own, raw)
+        elif "[" in own or own.startswith("systemInstruction."):
+            dropped[name] = None  # it stood at a part that may stand elsewhere now
         else:
             body[own] = msgspec.Raw(raw)
 

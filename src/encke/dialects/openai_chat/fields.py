@@ -15,6 +15,7 @@ from encke.dialects.openai_chat.messages import read_messages
 from encke.dialects.openai_chat.parts import ORIGIN
 from encke.dialects.openai_chat.tools import read_choice, read_tools
 from encke.dialects.request import Body, Request
+from encke.dialects.strays import Strays
 from encke.dialects.typed import check_depth, invalid, is_set, missing, read, read_list, read_string
 
 # What OpenAI's requests hold that the hub has no place for, in chat or in responses: known by these names everywhere.
@@ -61,10 +62,13 @@ def read_chat(request: Request) -> ChatRequest:
     for name in _LIMITS:
         _at_least(0, body, name)  # some write 0 for no limit
     wanted, top = _read_logprobs(body)
+    messages, lost = read_messages(body["messages"], request.places)
+    strays = Strays(ORIGIN)
+    tools = read_tools(body, strays)
     return ChatRequest(
         model=request.model,
-        messages=read_messages(body["messages"], request.places),
-        tools=read_tools(body),
+        messages=messages,
+        tools=tools,
         tool_choice=read_choice(body),
         parallel_tools=_read_parallel(body),
         format=_read_format(body),
@@ -76,7 +80,7 @@ def read_chat(request: Request) -> ChatRequest:
         top_logprobs=top,
         user=read_string(body["user"], "user") if is_set(body.get("user")) else "",
         stream=request.stream,
-        extra=_extra(body),
+        extra={**_extra(body), **lost, **strays.lost},
         **fields,
     )
 

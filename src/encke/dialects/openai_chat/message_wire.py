@@ -56,6 +56,11 @@ class Message(msgspec.Struct):
     extra_content: msgspec.Raw = NOTHING
     name: str | None = None
     tool_call_id: str | None = None
+    cache_control: msgspec.Raw = NOTHING
+
+
+class StrictMessage(Message, forbid_unknown_fields=True):
+    """A message that has nothing else in it."""
 
 
 class Part(msgspec.Struct):
@@ -73,6 +78,10 @@ class Part(msgspec.Struct):
     signature: str | None = None
     cache_control: msgspec.Raw = NOTHING
     prompt_cache_breakpoint: msgspec.Raw = NOTHING
+
+
+class StrictPart(Part, forbid_unknown_fields=True):
+    """A part that has nothing else in it."""
 
 
 class ImageUrl(msgspec.Struct):
@@ -126,6 +135,19 @@ class Tool(msgspec.Struct):
 
     type: str = "function"
     function: ToolFunction | None = None
+    custom: ToolCustom | None = None
+    cache_control: msgspec.Raw = NOTHING
+
+
+class StrictFunction(ToolFunction, forbid_unknown_fields=True):
+    """A function that has nothing else in it."""
+
+
+class StrictTool(msgspec.Struct, forbid_unknown_fields=True):
+    """A tool that has nothing else in it."""
+
+    type: str = "function"
+    function: StrictFunction | None = None
     custom: ToolCustom | None = None
     cache_control: msgspec.Raw = NOTHING
 

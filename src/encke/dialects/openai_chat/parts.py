@@ -13,6 +13,7 @@ from encke.dialects import data_url
 from encke.dialects.body import opener
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.places import Places
+from encke.dialects.strays import Strays
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
 
 ORIGIN: Final = "openai_chat"
@@ -21,6 +22,7 @@ UNNAMED_FILE: Final = "untitled"
 PDF: Final = "application/pdf"
 
 _part: Final = msgspec.json.Decoder(wire.Part)
+_strict: Final = msgspec.json.Decoder(wire.StrictPart)
 _image: Final = msgspec.json.Decoder(wire.ImageUrl)
 _audio: Final = msgspec.json.Decoder(wire.InputAudio)
 _file: Final = msgspec.json.Decoder(wire.FilePart)
@@ -33,10 +35,13 @@ _FOREIGN: Final = frozenset(
         "reference", "thinking", "redacted_thinking", "file_url", "document_url", "document",
     }
 )  # fmt: skip
+LONGEST: Final = b'"12h"'  # as nobody else keeps a mark
 _ADDRESSES: Final = ("http://", "https://", "gs://")
 
 
-def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places: Places | None = None) -> list[Part]:
+def read_content(
+    raw: msgspec.Raw, path: str, strays: Strays, *, only_text: bool = False, places: Places | None = None
+) -> list[Part]:
     """A message's content: null, a string or a list of parts. Raises Fault."""
     if not is_set(raw):
         return []
@@ -49,7 +54,7 @@ def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places
     parts: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"
-        part = Text(read_string(item, where)) if opener(item) == b'"' else read_part(item, where)
+        part = Text(read_string(item, where)) if opener(item) == b'"' else read_part(item, where, strays)
         if only_text and not isinstance(part, Text):
             raise invalid(f"{where}.type", "must be `text` in a message of this role")
         if not isinstance(part, Text) or part.text:
@@ -59,9 +64,19 @@ def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places
     return parts
 
 
-def read_part(raw: msgspec.Raw, path: str) -> Part:
+def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part:
     """One part. A type that this dialect does not know is Foreign, in its own words. Raises Fault."""
-    part = read(raw, _part, path)
+    found = _known_part(part := strays.read(raw, _strict, _part, path), path)
+    if found is None:
+        strays.forget(path)
+        return Foreign(ORIGIN, part.type, bytes(raw))
+    mark = part.prompt_cache_breakpoint
+    if len(mark) > 4 and (isinstance(found, Audio) or LONGEST in bytes(mark)):
+        strays.note(f"{path}.prompt_cache_breakpoint", mark)
+    return found
+
+
+def _known_part(part: wire.Part, path: str) -> Part | None:
     kind = part.type
     if kind in ("text", "input_text", "output_text"):
         if part.text is None:
@@ -89,14 +104,24 @@ def read_part(raw: msgspec.Raw, path: str) -> Part:
         raise missing(f"{path}.{kind}")
     if kind not in _FOREIGN:
         raise unknown(f"{path}.type", kind, _KNOWN)
-    return Foreign(ORIGIN, kind, bytes(raw))
+    return None
 
 
 def cache_of(control: msgspec.Raw | bytes, breakpoint_: msgspec.Raw | bytes, path: str) -> CacheTtl | None:
     """The prompt-cache mark of a part or tool: OpenRouter's and LiteLLM's `cache_control`, or OpenAI's own."""
     if len(control) > 4:
         return "1h" if read(control, _cache, f"{path}.cache_control").ttl == "1h" else "5m"
-    return "5m" if len(breakpoint_) > 4 else None
+    return lifetime(breakpoint_)
+
+
+def lifetime(breakpoint_: msgspec.Raw | bytes) -> CacheTtl | None:
+    """How long OpenAI's mark is to keep at least: what is more than five minutes is an hour."""
+    if len(breakpoint_) <= 4:
+        return None
+    try:
+        return "1h" if _cache.decode(breakpoint_).ttl else "5m"
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return "5m"
 
 
 def _address(raw: msgspec.Raw, path: str) -> str:

@@ -167,7 +167,7 @@ def effort(reasoning: Reasoning) -> str:
 def _write_extra(extra: dict[str, bytes], body: dict[str, Any], losses: Losses) -> None:
     for name, raw in extra.items():
         own = name.removeprefix(_OWN) if name.startswith(_OWN) else name if name in _EXTRA else ""
-        if own and own not in body:
+        if own and own not in body and "[" not in own:  # what stood in a message or a tool may stand elsewhere now
             body[own] = msgspec.Raw(raw)
         else:
             losses.add(name)

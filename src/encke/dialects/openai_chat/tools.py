@@ -11,9 +11,12 @@ from encke.dialects.body import opener
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.openai_chat.parts import ORIGIN, cache_of
 from encke.dialects.request import Body
-from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string
+from encke.dialects.strays import Strays
+from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_map, read_string
 
 _tool: Final = msgspec.json.Decoder(wire.Tool)
+_strict: Final = msgspec.json.Decoder(wire.StrictTool)
+_strict_function: Final = msgspec.json.Decoder(wire.StrictFunction)
 _function: Final = msgspec.json.Decoder(wire.ToolFunction)
 _choice: Final = msgspec.json.Decoder(wire.Choice)
 _named: Final = msgspec.json.Decoder(wire.Named)
@@ -26,12 +29,12 @@ _MODES: Final[dict[str, Literal["auto", "none", "required"]]] = {
 }
 
 
-def read_tools(body: Body) -> tuple[Tool | Foreign, ...]:
+def read_tools(body: Body, strays: Strays) -> tuple[Tool | Foreign, ...]:
     """`tools`, and the older `functions`. Raises Fault."""
     tools: list[Tool | Foreign] = []
     if is_set(body.get("tools")):
         for at, raw in enumerate(read_list(body["tools"], "tools")):
-            tools.append(_read_tool(raw, f"tools[{at}]"))
+            tools.append(_read_tool(raw, f"tools[{at}]", strays))
     if is_set(body.get("functions")):
         for at, raw in enumerate(read_list(body["functions"], "functions")):
             function = read(raw, _function, f"functions[{at}]")
@@ -39,17 +42,20 @@ def read_tools(body: Body) -> tuple[Tool | Foreign, ...]:
     return tuple(tools)
 
 
-def _read_tool(raw: msgspec.Raw, path: str) -> Tool | Foreign:
-    tool = read(raw, _tool, path)
+def _read_tool(raw: msgspec.Raw, path: str, strays: Strays) -> Tool | Foreign:
+    tool = strays.read(raw, _strict, _tool, path)
     if tool.type == "function":
         if tool.function is None:
             raise missing(f"{path}.function")
+        if not isinstance(tool, wire.StrictTool):
+            strays.read(read_map(raw, path)["function"], _strict_function, _function, f"{path}.function")
         cache = tool.cache_control
         return _of(tool.function, f"{path}.function", cache if len(cache) > 4 else None)
     if tool.type == "custom" and tool.custom is not None:
         grammar = bytes(tool.custom.format) if is_set(tool.custom.format) else b""
         mark = cache_of(tool.cache_control, b"", path)
         return Tool(tool.custom.name, tool.custom.description or "", custom=True, grammar=grammar, cache=mark)
+    strays.forget(path)
     return Foreign(ORIGIN, tool.type, bytes(raw))
 
 

@@ -19,6 +19,7 @@ from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.parts import read_content
 from encke.dialects.openai_responses.wire import NAME
 from encke.dialects.places import Places
+from encke.dialects.strays import Strays
 from encke.dialects.typed import invalid, missing, read, read_list, read_string, unknown
 
 _typed: Final = msgspec.json.Decoder(wire.Typed)
@@ -28,6 +29,11 @@ _output: Final = msgspec.json.Decoder(wire.OutputItem)
 _reasoning: Final = msgspec.json.Decoder(wire.ReasoningItem)
 _tools: Final = msgspec.json.Decoder(wire.ToolsItem)
 
+_strict_message: Final = msgspec.json.Decoder(wire.StrictMessageItem)
+_strict_call: Final = msgspec.json.Decoder(wire.StrictCallItem)
+_strict_output: Final = msgspec.json.Decoder(wire.StrictOutputItem)
+# Of items that came from a Response: its own, of no use to anybody else. (`phase` is a hint for OpenAI's models.)
+_HARMLESS: Final = frozenset({"type", "id", "status", "phase", "created_by"})
 _ROLES: Final[dict[str, Role]] = {
     "user": "user", "assistant": "assistant", "system": "system", "developer": "developer",
 }  # fmt: skip
@@ -76,6 +82,7 @@ class Conversation:
         self._calls: dict[str, int] = {}  # where in it they are, by id
         self._text = -1  # where its last text is
         self._results: list[ToolResult] = []
+        self.strays = Strays(NAME)
 
     def read(self, raw: msgspec.Raw, path: str) -> None:
         """The next item. Raises Fault."""
@@ -141,12 +148,12 @@ class Conversation:
             self.close()
 
     def _read_message(self, raw: msgspec.Raw, path: str) -> None:
-        item = read(raw, _message, path)
+        item = self.strays.read(raw, _strict_message, _message, path, _HARMLESS)
         role = _ROLES.get(item.role)
         if role is None:
             raise unknown(f"{path}.role", item.role, _ROLES)
-        plain = role in ("system", "developer")
-        parts = read_content(item.content, f"{path}.content", only_text=plain, places=self.places)
+        plain, where = role in ("system", "developer"), f"{path}.content"
+        parts = read_content(item.content, where, self.strays, only_text=plain, places=self.places)
         if role == "assistant":
             if self._open:
                 self._split()
@@ -157,7 +164,7 @@ class Conversation:
             self.messages.append(Message(role, tuple(parts)))
 
     def _read_call(self, raw: msgspec.Raw, path: str, *, custom: bool) -> None:
-        call = read(raw, _call, path)
+        call = self.strays.read(raw, _strict_call, _call, path, _HARMLESS)
         told = call.input if custom else call.arguments
         if not call.call_id:
             raise missing(f"{path}.call_id")
@@ -171,9 +178,9 @@ class Conversation:
     def _read_output(self, raw: msgspec.Raw, path: str, *, custom: bool) -> None:
         if self._open:
             self.close()
-        item = read(raw, _output, path)
+        item = self.strays.read(raw, _strict_output, _output, path, _HARMLESS)
         parts: list[Text | Image | File] = []
-        for at, part in enumerate(read_content(item.output, f"{path}.output", places=self.places)):
+        for at, part in enumerate(read_content(item.output, f"{path}.output", self.strays, places=self.places)):
             if not isinstance(part, (Text, Image, File)):
                 raise invalid(f"{path}.output[{at}].type", "must be input_text, input_image or input_file")
             parts.append(part)

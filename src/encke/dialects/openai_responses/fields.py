@@ -78,12 +78,13 @@ def read_request(request: Request) -> ChatRequest:
     conversation = _read_conversation(body, request.places)
     top = _top(body)
     include = read(body["include"], _names, "include") or [] if "include" in body else []
+    tools = _read_tools(body, conversation)
     format, verbosity = _read_text(body)
     reasoning, more = _read_reasoning(body)
     return ChatRequest(
         model=request.model,
         messages=tuple(conversation.messages),
-        tools=_read_tools(body, conversation),
+        tools=tools,
         tool_choice=read_choice(body.get("tool_choice")),
         parallel_tools=read(body["parallel_tool_calls"], _flag, "parallel_tool_calls")
         if "parallel_tool_calls" in body
@@ -97,7 +98,7 @@ def read_request(request: Request) -> ChatRequest:
         top_logprobs=top if LOGPROBS in include else None,  # without them it asks for nothing
         user=read_string(body["user"], "user") if is_set(body.get("user")) else "",
         stream=request.stream,
-        extra={**_extra(body, include), **verbosity, **more},
+        extra={**_extra(body, include), **verbosity, **more, **conversation.strays.lost},
     )
 
 
@@ -123,7 +124,7 @@ def _read_tools(body: Body, conversation: Conversation) -> tuple[Tool | Foreign,
     raws = list(conversation.tools)
     if is_set(body.get("tools")):
         raws = [(raw, f"tools[{at}]") for at, raw in enumerate(read_list(body["tools"], "tools"))] + raws
-    return tuple(read_tool(raw, path) for raw, path in raws)
+    return tuple(read_tool(raw, path, conversation.strays) for raw, path in raws)
 
 
 def _limit(body: Body) -> int | None:

@@ -48,6 +48,10 @@ class Part(msgspec.Struct):
     logprobs: msgspec.Raw = NOTHING
 
 
+class StrictPart(Part, forbid_unknown_fields=True):
+    """A part that has nothing else in it."""
+
+
 class Sound(msgspec.Struct):
     """`input_audio`."""
 
@@ -60,6 +64,10 @@ class MessageItem(msgspec.Struct):
 
     role: str
     content: msgspec.Raw = NOTHING
+
+
+class StrictMessageItem(MessageItem, forbid_unknown_fields=True):
+    """A message that has nothing else in it."""
 
 
 class Content(msgspec.Struct):
@@ -78,6 +86,10 @@ class CallItem(msgspec.Struct):
     id: str | None = None
 
 
+class StrictCallItem(CallItem, forbid_unknown_fields=True):
+    """A call that has nothing else in it."""
+
+
 class CalledItem(msgspec.Struct):
     """The same in an answer. Arguments are text; some servers write the object itself."""
 
@@ -94,6 +106,10 @@ class OutputItem(msgspec.Struct):
     call_id: str
     output: msgspec.Raw
     name: str | None = None
+
+
+class StrictOutputItem(OutputItem, forbid_unknown_fields=True):
+    """What a tool gave that has nothing else in it."""
 
 
 class ReasoningItem(msgspec.Struct):
@@ -127,6 +143,10 @@ class Tool(msgspec.Struct):
     parameters: msgspec.Raw = NOTHING
     strict: bool | None = None
     format: msgspec.Raw = NOTHING
+
+
+class StrictTool(Tool, forbid_unknown_fields=True):
+    """A tool that has nothing else in it."""
 
 
 class Grammar(msgspec.Struct):

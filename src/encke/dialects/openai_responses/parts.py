@@ -10,15 +10,19 @@ from encke.core.chat import Audio, CacheTtl, Citation, File, Foreign, Image, Par
 from encke.dialects import data_url
 from encke.dialects.body import opener
 from encke.dialects.mend import loosely
+from encke.dialects.openai_chat.parts import LONGEST, lifetime
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.wire import NAME
 from encke.dialects.places import Places
+from encke.dialects.strays import Strays
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
 
 # What a file without a name is called, where the wire wants one; reading it back gives none.
 UNNAMED_FILE: Final = "document"
 
 _part: Final = msgspec.json.Decoder(wire.Part)
+_strict: Final = msgspec.json.Decoder(wire.StrictPart)
+_encode: Final = msgspec.json.Encoder().encode
 _sound: Final = msgspec.json.Decoder(wire.Sound)
 _annotations: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _annotation: Final = msgspec.json.Decoder(wire.Annotation)
@@ -27,7 +31,9 @@ _FOREIGN: Final = frozenset({"computer_screenshot", "encrypted_content"})  # wha
 TEXTS: Final = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text"})
 
 
-def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places: Places | None = None) -> list[Part]:
+def read_content(
+    raw: msgspec.Raw, path: str, strays: Strays, *, only_text: bool = False, places: Places | None = None
+) -> list[Part]:
     """A text, or a list of parts. Raises Fault."""
     if not is_set(raw):
         raise missing(path)
@@ -40,7 +46,7 @@ def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places
     found: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"
-        part = read_part(item, where)
+        part = read_part(item, where, strays)
         if only_text and part is not None and not isinstance(part, Text):
             raise invalid(f"{where}.type", "must be input_text here")
         if part is not None:
@@ -50,9 +56,11 @@ def read_content(raw: msgspec.Raw, path: str, *, only_text: bool = False, places
     return found
 
 
-def read_part(raw: msgspec.Raw, path: str) -> Part | None:
+def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part | None:
     """One part; None for an empty text. Raises Fault."""
-    part = read(raw, _part, path)
+    part = strays.read(raw, _strict, _part, path)
+    if LONGEST in bytes(part.prompt_cache_breakpoint):
+        strays.note(f"{path}.prompt_cache_breakpoint", part.prompt_cache_breakpoint)
     kind = part.type
     if kind in TEXTS:
         if part.text is None:
@@ -65,6 +73,8 @@ def read_part(raw: msgspec.Raw, path: str) -> Part | None:
     if kind == "input_image":
         return _image(part, path)
     if kind == "input_file":
+        if part.detail and part.detail != "auto":
+            strays.note(f"{path}.detail", _encode(part.detail))
         return _file(part, path)
     if kind == "input_audio":
         sound = read(part.input_audio, _sound, f"{path}.input_audio")
@@ -73,6 +83,7 @@ def read_part(raw: msgspec.Raw, path: str) -> Part | None:
         raise missing(f"{path}.type")
     if kind not in _FOREIGN:
         raise unknown(f"{path}.type", kind, _KNOWN)
+    strays.forget(path)
     return Foreign(NAME, kind, bytes(raw))
 
 
@@ -85,7 +96,7 @@ def text_of(part: wire.Part) -> Text | None:
 
 
 def _cache(part: wire.Part) -> CacheTtl | None:
-    return "5m" if is_set(part.prompt_cache_breakpoint) else None
+    return lifetime(part.prompt_cache_breakpoint)
 
 
 def citations_of(raw: msgspec.Raw) -> list[Citation]:

@@ -125,7 +125,7 @@ def _write_extra(extra: dict[str, bytes], body: dict[str, Any], include: list[st
             body.setdefault("reasoning", {})[own.removeprefix(_REASONING)] = raw
         elif name == "verbosity":
             body.setdefault("text", {})["verbosity"] = raw
-        elif own and (own not in body or own == "store"):
+        elif own and "[" not in own and (own not in body or own == "store"):
             body[own] = raw
         else:
             losses.add(name)

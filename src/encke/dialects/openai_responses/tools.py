@@ -12,9 +12,11 @@ from encke.dialects.body import opener
 from encke.dialects.losses import Losses
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.wire import NAME
+from encke.dialects.strays import Strays
 from encke.dialects.typed import invalid, is_set, missing, read, read_string
 
 _tool: Final = msgspec.json.Decoder(wire.Tool)
+_strict: Final = msgspec.json.Decoder(wire.StrictTool)
 _typed: Final = msgspec.json.Decoder(wire.Typed)
 _choice: Final = msgspec.json.Decoder(wire.Choice)
 _grammar: Final = msgspec.json.Decoder(wire.Grammar)
@@ -26,14 +28,14 @@ _MODES: Final[dict[str, Literal["auto", "none", "required"]]] = {
 }  # fmt: skip
 
 
-def read_tool(raw: msgspec.Raw, path: str) -> Tool | Foreign:
+def read_tool(raw: msgspec.Raw, path: str, strays: Strays) -> Tool | Foreign:
     """A tool. Raises Fault."""
     kind = read(raw, _typed, path).type
     if kind is None:
         raise missing(f"{path}.type")
     if kind not in ("function", "custom"):
         return Foreign(NAME, kind, bytes(raw))
-    tool = read(raw, _tool, path)
+    tool = strays.read(raw, _strict, _tool, path)
     if not tool.name:
         raise missing(f"{path}.name")
     if kind == "custom":

@@ -230,7 +230,8 @@ class MessagesReader(Reader):
             return []
         if block is self._last:
             self._last = None
-        key, how, found, kept = block.key, block.how, list[Delta](), "".join(block.kept)
+        found: list[Delta] = []
+        key, how, kept = block.key, block.how, "".join(block.kept)
         if how == _CALL and not block.said:
             found.append(Delta(ARGUMENTS, key=key, text=_given(block.raw)))
         elif how == _ANSWER and not block.said:

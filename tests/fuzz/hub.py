@@ -18,7 +18,10 @@ from tests.fuzz.bits import Bits
 
 NAMES = (*ROUTES, "array")
 OPS = tuple(sorted(op for op, side in PROVIDERS.items() if side.kind == CHAT))
-AS_IT_CAME = {"messages.tool_json", "chat.call_json", "chat.index"}
+AS_IT_CAME = {
+    "messages.tool_json", "chat.call_json", "chat.index", "generate.index", "generate.call_id", "messages.tool_id",
+    "chat.call_id", "responses.call_id",
+}  # fmt: skip
 TARGETS = ("m:generateContent", "m:streamGenerateContent?alt=sse")
 
 
@@ -82,7 +85,7 @@ def translate(data: bytes) -> None:
         told = tap.break_off(fault, CALL_ID)
         out += side.render_stream_fault(fault, CALL_ID) if told is None else told
     book = grammar(route, out)
-    # Arguments that are no JSON are passed on as they are, and answers keep the numbers that the provider gave them.
+    # Arguments that are no JSON, numbers of answers and ids of calls are passed on as the provider gave them.
     assert book.rules <= AS_IT_CAME and book.end == ("whole" if fault is None else "error"), (out, str(book))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,24 +46,27 @@ def files(folder: Path, count: int) -> list[Path]:
 def test_flushes_in_time_while_the_main_thread_is_busy(
     tmp_path: Path, flusher: Flusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every file is flushed again and again while the keeper's own thread waits for the store."""
+    """Every file is flushed again and again, and as often as the others, while the keeper's own thread waits for the
+    store."""
     paths = files(tmp_path, 3)
-    flushed: dict[int, list[float]] = {}
+    flushed: Counter[int] = Counter()
     real = os.fdatasync
 
     def count(fd: int) -> None:
         real(fd)
-        flushed.setdefault(os.fstat(fd).st_ino, []).append(time.monotonic())
+        flushed[os.fstat(fd).st_ino] += 1
 
     monkeypatch.setattr(os, "fdatasync", count)
     flusher.watch(paths)
     flusher.start()
-    time.sleep(2.0)
+    ends = time.monotonic() + 60
+    while sum(flushed.values()) < 60:  # how fast is the disk's affair
+        assert time.monotonic() < ends, flushed
+        time.sleep(FLUSH_SECONDS)
     flusher.stop()
     assert flushed.keys() == {path.stat().st_ino for path in paths}
-    for moments in flushed.values():
-        gaps = [later - earlier for earlier, later in pairwise(moments)]
-        assert len(gaps) >= 2.0 / (10 * FLUSH_SECONDS) and max(gaps) < 20 * FLUSH_SECONDS
+    # With the round that was under way, and the last one.
+    assert max(flushed.values()) - min(flushed.values()) <= 2, flushed
 
 
 def test_files_that_are_gone(tmp_path: Path, flusher: Flusher, events: Events) -> None:

@@ -25,6 +25,15 @@ WIRE_OF = {
     "mistral_chat": "mistral",
     "cohere_chat": "cohere",
     "ollama_chat": "ollama",
+    "embeddings": "chat",
+    "mistral_embed": "mistral",
+    "cohere_embed": "cohere",
+    "voyage_embed": "voyage",
+    "ollama_embed": "ollama",
+    "embed_content": "gemini",
+    "batch_embed": "gemini",
+    "count_tokens": "messages",
+    "google_count": "gemini",
 }
 # Each answer once, as it is: no second try, no provider that is left out because others of its answers were failures.
 SETTINGS = {"local": {"enabled": False}, "routing": {"retries": 0, "breaker": "off"}}

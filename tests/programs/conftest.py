@@ -27,9 +27,8 @@ def packages() -> Path:
     return install_packages(HERE / "node")
 
 
-@pytest.fixture(scope="session")
-def python() -> Path:
-    """The interpreter with the locked frameworks."""
-    found = ROOT / ".venv/clients/bin/python"
-    assert found.exists(), "the frameworks are not installed: run tools/clients"
+def environment(name: str) -> Path:
+    """The environment with what tests/programs/`name`.lock locks."""
+    found = ROOT / ".venv/clients" / name
+    assert (found / "encke.lock").exists(), f"{name} is not installed: run tools/clients"
     return found

@@ -11,6 +11,7 @@ import pytest
 
 from encke.testing.wires.side import vector
 from tests.clients.site import Site
+from tests.programs.conftest import environment
 
 TALKS = Path(__file__).parent / "talks"
 TEXT = "Hello word.1 word.2 word.3"
@@ -37,11 +38,16 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
 }
 
 
+# Where each is installed, if it is not a place of its own.
+PLACES = {"langchain": "frameworks", "llamaindex": "frameworks"}
+
+
 @pytest.mark.parametrize("name", PAIRS)
-def test_a_framework(name: str, python: Path, many: Site, tmp_path: Path) -> None:
+def test_a_framework(name: str, many: Site, tmp_path: Path) -> None:
     """Text, streams, a tool and its result, an object by schema, embeddings."""
     pairs = [word for flavour, wire in PAIRS[name] for word in (flavour, f"{wire}/fake")]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "ENCKE_URL": many.root, "ENCKE_KEY": many.key}
+    python = environment(PLACES.get(name, name)) / "bin/python"
     command = [str(python), str(TALKS / f"{name}.py"), *pairs]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr

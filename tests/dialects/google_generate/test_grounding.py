@@ -66,6 +66,18 @@ def test_sources_without_a_place() -> None:
     assert cite([], spans) == []
 
 
+def test_a_page_has_an_address() -> None:
+    """What has none is a document: callers that check want one of every page."""
+    cited = Text("a", citations=(Citation(title="ai.pdf"), Citation(url="https://a"), Citation(quote="so")))
+    assert grounding_metadata([cited]) == {
+        "groundingChunks": [
+            {"retrievedContext": {"title": "ai.pdf"}},
+            {"web": {"uri": "https://a"}},
+            {"retrievedContext": {"text": "so"}},
+        ]
+    }
+
+
 def test_what_cannot_be_read_is_none() -> None:
     """Wrong types, indices that lead nowhere."""
     assert read_spans(raw(groundingChunks=7), raw(citations="x")) == []

@@ -164,7 +164,7 @@ def grounding_metadata(texts: list[Text]) -> dict[str, Any] | None:
 
 
 def _chunk(citation: Citation) -> dict[str, Any]:
-    source = {"uri": citation.url} if citation.url else {}
-    if citation.title:
-        source["title"] = citation.title
-    return {"retrievedContext": {**source, "text": citation.quote}} if citation.quote else {"web": source}
+    """A page, or a document where there is no address: callers that check want one of every page (Vercel's)."""
+    fields = {"uri": citation.url, "title": citation.title, "text": citation.quote}
+    source = {name: value for name, value in fields.items() if value}
+    return {"retrievedContext" if citation.quote or not citation.url else "web": source}

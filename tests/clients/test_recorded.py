@@ -32,7 +32,7 @@ ANSWERED = frozenset((
     "tool_call", "parallel_tool_calls", "legacy_function_call", "server_tool", "reasoning", "redacted_thinking", "n>1",
     "citations", "refusal", "logprobs", "content_filter", "blocked_prompt", "cached_tokens", "mid_stream_error",
 ))  # fmt: skip
-LONGEST = 30_000
+LONGEST = 12_000
 
 
 @lru_cache(maxsize=1)

@@ -120,7 +120,7 @@ def test_refusals(route: str, site: Replay, size: Size, count: Count) -> None:
     """Each is raised as an error of the client's own, with the status of the one table, before the first word."""
     seen: Counter[int] = Counter()
     with closing(ASKERS[route](site.root, site.key)) as asker:
-        for case in refused(size(25, soak=1)):
+        for case in refused(size(50, soak=1)):
             expected = oracle.expect(False, False, _status(case.exchange), case.exchange.body).status
             if route == "messages" and expected == 503:
                 expected = 529  # Anthropic's own for no capacity
@@ -147,7 +147,7 @@ def test_parsed_objects(site: Replay, size: Size, count: Count) -> None:
     hello: Any = [{"role": "user", "content": "Hello"}]
     schema = Anything.model_json_schema()
     config: Any = {"response_mime_type": "application/json", "response_json_schema": schema}
-    for case, facts in objects(size(15, soak=1)):
+    for case, facts in objects(size(40, soak=1)):
         model, expected = site.model(case), json.loads(facts.answers[0].text)
         said = chat.chat.completions.parse(model=model, messages=hello, response_format=Anything)
         made: list[Any] = [

@@ -102,6 +102,6 @@ def run(program: Program, packages: Path, site: Site, home: Path, model: str, pr
     own = {"PATH": f"{NODE.parent}:{os.environ['PATH']}", "HOME": str(home), "TERM": "dumb"}
     env = {**own, **proxies, **start.variables}
     done = subprocess.run(
-        start.command, cwd=home / "work", env=env, input=start.text, capture_output=True, text=True, timeout=120
+        start.command, cwd=home / "work", env=env, input=start.text, capture_output=True, text=True, timeout=300
     )
     return Run(done.returncode, done.stdout, done.stderr)

@@ -52,8 +52,7 @@ class Strays:
         if bytes(value) not in _IDLE:
             self.lost[f"{self._origin}.{path}"] = bytes(value)
 
-    def forget(self, path: str) -> None:
-        """What was found in an object that goes on as it is."""
-        before = f"{self._origin}.{path}."
-        for name in [name for name in self.lost if name.startswith(before)]:
-            del self.lost[name]
+    def forget(self, count: int) -> None:
+        """What was found since `lost` had so many: it is of an object that goes on as it is."""
+        while len(self.lost) > count:
+            self.lost.popitem()

@@ -66,9 +66,10 @@ def read_content(
 
 def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part:
     """One part. A type that this dialect does not know is Foreign, in its own words. Raises Fault."""
+    before = len(strays.lost)
     found = _known_part(part := strays.read(raw, _strict, _part, path), path)
     if found is None:
-        strays.forget(path)
+        strays.forget(before)
         return Foreign(ORIGIN, part.type, bytes(raw))
     mark = part.prompt_cache_breakpoint
     if len(mark) > 4 and (isinstance(found, Audio) or LONGEST in bytes(mark)):

@@ -43,6 +43,7 @@ def read_tools(body: Body, strays: Strays) -> tuple[Tool | Foreign, ...]:
 
 
 def _read_tool(raw: msgspec.Raw, path: str, strays: Strays) -> Tool | Foreign:
+    before = len(strays.lost)
     tool = strays.read(raw, _strict, _tool, path)
     if tool.type == "function":
         if tool.function is None:
@@ -55,7 +56,7 @@ def _read_tool(raw: msgspec.Raw, path: str, strays: Strays) -> Tool | Foreign:
         grammar = bytes(tool.custom.format) if is_set(tool.custom.format) else b""
         mark = cache_of(tool.cache_control, b"", path)
         return Tool(tool.custom.name, tool.custom.description or "", custom=True, grammar=grammar, cache=mark)
-    strays.forget(path)
+    strays.forget(before)
     return Foreign(ORIGIN, tool.type, bytes(raw))
 
 

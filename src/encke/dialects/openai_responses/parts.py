@@ -58,6 +58,7 @@ def read_content(
 
 def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part | None:
     """One part; None for an empty text. Raises Fault."""
+    before = len(strays.lost)
     part = strays.read(raw, _strict, _part, path)
     if LONGEST in bytes(part.prompt_cache_breakpoint):
         strays.note(f"{path}.prompt_cache_breakpoint", part.prompt_cache_breakpoint)
@@ -83,7 +84,7 @@ def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part | None:
         raise missing(f"{path}.type")
     if kind not in _FOREIGN:
         raise unknown(f"{path}.type", kind, _KNOWN)
-    strays.forget(path)
+    strays.forget(before)
     return Foreign(NAME, kind, bytes(raw))
 
 

@@ -141,7 +141,14 @@ def test_generate(parts: list[Any], all_: bool, left: list[Any] | None) -> None:
     assert (found and found["contents"][0]["parts"]) == left
 
 
-@pytest.mark.parametrize("said", ["7", '"encke."', '[7,null,{"content":7},{"content":["encke."]}]', '[{"parts":[7]}]'])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "7", '"encke."', '[7,null,{"content":7},{"content":["encke."]}]', '[{"parts":[7]}]',
+        '[{"type":["encke."],"content":[{"type":["x"]},{"type":{}}],"parts":[{"thought":[],"thoughtSignature":{}}]}]',
+        '[{"content":"encke.","future":"\\ud800"}]', f"{'[' * 5000}{']' * 5000}",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("route", "name"), [("messages", "messages"), ("responses", "input"), ("generate", "contents")]
 )

@@ -51,6 +51,7 @@ def _open(messages: list[Any], all_: bool) -> bool:
 
 
 def _is_sealed(block: object, all_: bool) -> bool:
-    if not isinstance(block, dict) or block.get("type") not in _SEALS:
+    kind = block.get("type") if isinstance(block, dict) else None
+    if not isinstance(block, dict) or not isinstance(kind, str) or kind not in _SEALS:
         return False
-    return all_ or is_carrier(block.get(_SEALS[block["type"]]))
+    return all_ or is_carrier(block.get(_SEALS[kind]))

@@ -87,16 +87,67 @@ def test_messages(said: tuple[Any, ...], all_: bool, left: list[Any] | None) -> 
 
 
 def test_messages_of_which_nothing_is_left() -> None:
-    """Are none; and a budget for thinking goes with the thought that it wants to see."""
+    """Are none."""
     found = without("messages", messages(*OTHERS), False)
     assert found is not None and [one["role"] for one in found["messages"]] == ["user", "user"]
-    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
-    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "1"}]}
-    for kind, stays in (("enabled", False), ("adaptive", True)):
-        body = messages(OWN, call, thinking={"type": kind, "budget_tokens": 1024})
-        body["messages"].append(result)
-        found = without("messages", body, True)
-        assert found is not None and ("thinking" in found) is stays
+
+
+USE = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "1"}, HELLO]}
+USER = {"role": "user", "content": "go on"}
+
+
+def answer(*content: Any) -> dict[str, Any]:
+    """A message of a model."""
+    return {"role": "assistant", "content": list(content)}
+
+
+@pytest.mark.parametrize(
+    ("turns", "kind", "stays"),
+    [
+        ([USER, answer(OTHERS[0], USE), RESULT], "enabled", False),
+        ([USER, answer(OTHERS[0], USE), RESULT], "adaptive", True),
+        ([USER, answer(OTHERS[0], USE), RESULT, USER], "enabled", False),
+        ([USER, answer(OTHERS[1], USE), RESULT, answer(USE), RESULT], "enabled", False),
+        ([USER, answer(OTHERS[0], USE)], "enabled", False),
+        ([USER, answer(OTHERS[0], USE), RESULT, answer(HELLO), USER], "enabled", True),
+        ([USER, answer(OTHERS[0], HELLO), USER, answer(OWN, USE), RESULT], "enabled", True),
+        ([USER, answer(OTHERS[0], OWN, USE), RESULT], "enabled", True),
+        ([USER, answer(OTHERS[0], HELLO), USER], "enabled", True),
+        ([answer(OTHERS[0], USE), 7, {"content": [{"type": ["tool_result"]}]}], "enabled", True),
+    ],
+)
+def test_a_budget_for_thinking(turns: list[Any], kind: str, stays: bool) -> None:
+    """It goes with the thought that the answer which is to go on began with, and stays for all other turns."""
+    found = without("messages", {"max_tokens": 5, "messages": turns, "thinking": {"type": kind}}, False)
+    assert found is not None and ("thinking" in found) is stays
+
+
+CLEAR = {"type": "clear_thinking_20251015", "keep": "all"}
+USES = {"type": "clear_tool_uses_20250919"}
+
+
+@pytest.mark.parametrize(
+    ("managed", "left"),
+    [
+        ({"edits": [CLEAR]}, None),
+        ({"edits": [CLEAR, USES]}, {"edits": [USES]}),
+        ({"edits": [CLEAR], "future": 1}, {"future": 1}),
+        ({"edits": [USES]}, {"edits": [USES]}),
+        ({"edits": []}, {"edits": []}),
+        ({"edits": [7]}, {"edits": [7]}),
+        ({"edits": [{"type": ["x"]}, {}]}, {"edits": [{"type": ["x"]}, {}]}),
+        ([], []),
+        (None, None),
+    ],
+)
+def test_what_clears_thoughts(managed: Any, left: Any) -> None:
+    """It goes with the budget, since it is refused without; and only then."""
+    body = {"max_tokens": 5, "thinking": {"type": "enabled"}, "context_management": managed}
+    found = without("messages", {**body, "messages": [USER, answer(OTHERS[0], USE), RESULT]}, False)
+    assert found is not None and "thinking" not in found and found.get("context_management") == left
+    found = without("messages", {**body, "messages": [USER, answer(OTHERS[0], HELLO), USER]}, False)
+    assert found is not None and found["thinking"] and found["context_management"] == managed
 
 
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}

@@ -13,6 +13,7 @@ import pytest
 from encke.calls.call import Call
 from encke.calls.hold import FRAMING, MOST_HELD, STEP, STRICT_OUTPUT, Purse
 from encke.calls.upstream import Target
+from encke.catalogue.pricing import Pricing, Term, always
 from encke.core.clock import now_ms
 from encke.core.faults import Fault
 from encke.core.money import RATES, Price
@@ -26,6 +27,7 @@ from encke.limits.sizes import ENOUGH, START
 
 PRICE = Price("test", tuple(1000 if name == "input" else 2000 if name == "output" else 0 for name in RATES))
 DEAR = Price("dear", tuple(9000 if name == "output" else 0 for name in RATES))
+FLEX = Price("flex", tuple(rate // 2 for rate in PRICE.rates))
 FREE = Price("free", (0,) * len(RATES))
 BUDGET = Limit(1, "budget", 10**9, 'key "app"')
 STRICT = msgspec.structs.replace(BUDGET, id=2, strict=True)
@@ -78,8 +80,7 @@ def make_call(limits: tuple[Limit, ...], more: str = "", route: str = "chat", st
 
 def target(price: Price | None) -> Target:
     """A place to go to, of which only the price matters."""
-    pricing = SimpleNamespace(at=lambda now: price)
-    pricing.of = lambda service: pricing
+    pricing = Pricing() if price is None else Pricing((Term(price),), {"flex": always(FLEX), "fast": always(DEAR)})
     return cast(Target, SimpleNamespace(pricing=pricing))
 
 
@@ -141,6 +142,19 @@ def test_a_whole_answer_is_held_at_what_such_answers_need() -> None:
 def test_the_dearest_target_counts() -> None:
     """Whichever it goes to in the end."""
     assert held(make_call((BUDGET,), ',"max_tokens":100'), FREE, DEAR, PRICE) == 900
+
+
+@pytest.mark.parametrize(("service", "output"), [("", 2), ("flex", 2), ("fast", 9), ("moonlight", 2)])
+def test_a_class_of_service_is_held_at_the_dearer(service: str, output: int) -> None:
+    """Who asks for less than the standard may get the standard all the same, before another attempt as well."""
+    call = make_call((BUDGET,), ',"max_tokens":100')
+    call.service = service
+    purse = Purse(Book(), Keeper())
+    read = -(-size(call) // 3)
+    assert held(call, PRICE, purse=purse) == read + 100 * output
+    assert call.hold is not None
+    drive(purse.ensure(call, target(PRICE).pricing.most(service, 0)))
+    assert call.hold.money == read + 100 * output
 
 
 def test_strict_is_the_most_it_may_cost() -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encke.core.money import NANO, RATES, Price, dollars, shown, unpack
+from encke.core.money import NANO, RATES, Price, dearer, dollars, shown, unpack
 from encke.core.usage import Usage
 
 _RATES = st.tuples(*[st.integers(0, 10**9)] * len(RATES))
@@ -33,6 +33,20 @@ def test_cost_is_the_sum_rounded_up_once(
     assert 0 <= price.cost(usage) - exact < 1
     assert unpack(price.packed).cost(usage) == price.cost(usage)
     assert price.bound(usage.total_input, usage.total_output, True) >= price.cost(usage)
+
+
+_TIERS = st.dictionaries(st.integers(0, 1 << 26), _RATES, max_size=2).map(lambda tiers: tuple(sorted(tiers.items())))
+_PRICE = st.builds(Price, st.just("v"), _RATES, _TIERS)
+
+
+@given(_PRICE, _PRICE, _USAGE)
+def test_the_dearer_of_two_costs_as_much_as_either(one: Price, other: Price, usage: Usage) -> None:
+    """Whatever is used; and it is one of the two where that is the dearer in all."""
+    price = dearer(one, other)
+    assert price.cost(usage) >= max(one.cost(usage), other.cost(usage))
+    assert dearer(one, one) is one
+    free = Price("free", (0,) * len(RATES))
+    assert dearer(free, one).packed in (one.packed, free.packed)
 
 
 @given(st.integers(-(1 << 63), 1 << 63))

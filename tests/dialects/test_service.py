@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from encke.dialects.service import asked_service, served_service
+from encke.dialects.service import asked_service, sent_service, served_service
+from encke.dialects.table import CLIENTS
 
 
 @pytest.mark.parametrize(
@@ -32,17 +33,38 @@ def test_what_an_answer_names(answer: bytes, service: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "service"),
+    ("route", "asked", "service"),
     [
-        ({"service_tier": "flex"}, "flex"),
-        ({"service_tier": "auto"}, ""),
-        ({"serviceTier": "PRIORITY"}, "priority"),
-        ({"speed": "fast", "service_tier": "auto"}, "fast"),
-        ({"service_tier": 3}, ""),
-        ({}, ""),
+        ("chat", {"service_tier": "flex"}, "flex"),
+        ("chat", {"service_tier": "auto"}, ""),
+        ("chat", {"serviceTier": "flex", "speed": "fast"}, ""),
+        ("responses", {"service_tier": "flex", "serviceTier": "priority"}, "flex"),
+        ("responses", {"serviceTier": "flex"}, ""),
+        ("generate", {"serviceTier": "PRIORITY"}, "priority"),
+        ("generate", {"service_tier": "flex"}, "flex"),
+        ("generate", {"speed": "flex"}, ""),
+        ("messages", {"speed": "fast", "service_tier": "auto"}, "fast"),
+        ("messages", {"serviceTier": "flex"}, ""),
+        ("chat", {"service_tier": 3}, ""),
+        ("chat", {}, ""),
     ],
 )
-def test_what_a_request_asks_for(asked: dict[str, object], service: str) -> None:
-    """By any dialect's name for it."""
+def test_what_a_request_asks_for(route: str, asked: dict[str, object], service: str) -> None:
+    """By its own dialect's name for it: another's asks for nothing."""
     body = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in asked.items()}
-    assert asked_service(body) == service
+    assert asked_service(body, CLIENTS[route].service_fields) == service
+
+
+@pytest.mark.parametrize(
+    ("sent", "service"),
+    [
+        (b'{"model":"m","service_tier":"flex"}', "flex"),
+        (b'{"serviceTier":"SERVICE_TIER_PRIORITY"}', "priority"),
+        (b'{"messages":[{"service_tier":"flex"}]}', ""),
+        (b"[]", ""),
+        (b'{"service_tier":"fl', ""),
+    ],
+)
+def test_what_was_sent(sent: bytes, service: str) -> None:
+    """In the fields of a body that was made for a provider."""
+    assert sent_service(sent) == service

@@ -78,10 +78,33 @@ def test_what_broke_off_is_charged_as_asked(gateway: Gateway) -> None:
     assert version.endswith("/flex") and standard == 2 * flex > 0
 
 
-def recorded(gateway: Gateway, body: dict[str, Any]) -> tuple[int, str]:
+@pytest.mark.parametrize(
+    ("route", "field", "is_asked"),
+    [
+        ("chat/completions", "service_tier", True),
+        ("chat/completions", "serviceTier", False),
+        ("chat/completions", "speed", False),
+        ("messages", "service_tier", True),  # translated, and it has been sent on
+        ("messages", "serviceTier", False),
+        ("messages", "speed", False),
+        ("responses", "serviceTier", False),
+    ],
+)
+def test_only_a_class_that_was_sent_is_charged(gateway: Gateway, route: str, field: str, is_asked: bool) -> None:
+    """Where the answer names none: another dialect's name for it, and what a translated call leaves out, is not."""
+    bodies = {
+        "chat/completions": chat("none", "lab/gpt-5"),
+        "messages": {"model": "lab/gpt-5", "max_tokens": 99, "messages": [{"role": "user", "content": "none"}]},
+        "responses": {"model": "lab/gpt-5", "input": "none"},
+    }
+    cost, version = recorded(gateway, bodies[route] | {field: "flex"}, f"/v1/{route}")
+    assert (cost, version.endswith("/flex")) == (STANDARD // 2 if is_asked else STANDARD, is_asked)
+
+
+def recorded(gateway: Gateway, body: dict[str, Any], path: str = "/v1/chat/completions") -> tuple[int, str]:
     """A call's cost in the record, and the version of its price."""
     with gateway.client() as client:
-        response = client.call("POST", "/v1/chat/completions", body, key=gateway.key)
+        response = client.call("POST", path, body, key=gateway.key)
     call = (response.header("x-request-id"),)
 
     def row() -> Any:

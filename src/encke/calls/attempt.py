@@ -54,7 +54,7 @@ class Attempt:
     __slots__ = (
         "_answer", "_begun", "_body", "_care", "_connection", "_counted", "_dispatched_at", "_encoded", "_first_at",
         "_headers",
-        "_idle_at", "_journal", "_looked_content", "_looked_size", "_meter", "_packed", "_passage", "_price", "_purse",
+        "_idle_at", "_journal", "_looked_content", "_looked_size", "_meter", "_most", "_passage", "_price", "_purse",
         "_reckoned", "_seat", "_service", "_size", "_slot", "_until", "_usage_told", "answered", "call", "content_type",
         "deadline", "dispatched_ms", "finish_reason", "http_status", "input_estimate", "number", "opened",
         "relay", "reused", "sent", "settled", "target", "usage",
@@ -89,8 +89,8 @@ class Attempt:
         self._counted = -1.0  # when its target was praised
         self._purse = purse
         self._reckoned: tuple[Usage, int | None, str] | None = None
-        self._price = price = target.pricing.of(call.service).at(call.started_ms)
-        self._packed = NOTHING if price is None else msgspec.Raw(price.packed)
+        self._most = target.pricing.most(call.service, call.started_ms)  # what it is held at
+        self._price = target.pricing.at(call.started_ms)  # of the class of service that was asked of this provider
         self._passage = Passage(call, target)
         self._meter: Meter | None = None  # of a stream that is charged to budgets
         self._journal = journal
@@ -118,6 +118,8 @@ class Attempt:
         assert parsed is not None
         passage = self._passage
         body, fields = passage.request(call, self.target)
+        if passage.service:
+            self._price = self.target.pricing.of(passage.service).at(call.started_ms)
         size = 0
         for piece in body:
             size += len(piece)
@@ -157,7 +159,7 @@ class Attempt:
 
     def _open_journal(self) -> None:
         call, journal = self.call, self._journal
-        parsed, grant = call.parsed, call.grant
+        parsed, grant, price = call.parsed, call.grant, self._price
         assert parsed is not None and grant is not None
         slot = journal.take_slot()
         self._dispatched_at = now = monotonic()
@@ -181,7 +183,7 @@ class Attempt:
                     self.target.upstream.credential,
                     grant.project,
                     call.charged,
-                    self._packed,
+                    NOTHING if price is None else msgspec.Raw(price.packed),
                     call.cap,
                 )
             )
@@ -395,7 +397,7 @@ class Attempt:
             self.target.end(fault)
 
     def _start_relay(self) -> StreamRelay:
-        call, price = self.call, self._price
+        call, price = self.call, self._most
         once = call.once
         tap, splitter = self._passage.tap(call), self._passage.splitter()
         opened = self.opened
@@ -461,9 +463,7 @@ class Attempt:
     def _charge(self, total: Usage) -> tuple[int | None, str]:
         """What it cost, in nano-dollars (None: no price), and the version of the price."""
         call, price, service = self.call, self._price, self._service
-        if service is None and "service_tier" in call.dropped:
-            service = ""  # what was asked for was not asked of this provider
-        if service is not None and service != call.service:
+        if service is not None and service != self._passage.service:
             price = self.target.pricing.of(service).at(call.started_ms)
         tokens = total.total_input + total.total_output
         call.tokens += tokens

@@ -225,7 +225,7 @@ def _priced(call: Call, targets: list[Target], strict: bool) -> tuple[list[Targe
     found: list[Target] = []
     most = 0
     for target in targets:
-        price = target.pricing.of(call.service).at(call.started_ms)
+        price = target.pricing.most(call.service, call.started_ms)
         if price is not None:
             found.append(target)
             money = price.bound(call.read, call.written, strict)

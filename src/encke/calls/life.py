@@ -131,7 +131,7 @@ def read(desk: Desk, call: Call) -> None:
     parsed = call.side.read(request.body, call.place, request.headers)
     call.parsed = parsed
     call.asked = parsed.model
-    call.service = asked_service(parsed.body)
+    call.service = asked_service(parsed.body, call.side.service_fields)
     wish = request.headers.get(b"x-encke-include-cost")
     if wish is not None:
         call.shows_cost = _flag(wish) and call.side.cost_place is not None
@@ -180,7 +180,7 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             if pause:
                 await rest(pause)
             if call.attempts > 1 and call.hold is not None:
-                await desk.purse.ensure(call, target.pricing.of(call.service).at(call.started_ms))
+                await desk.purse.ensure(call, target.pricing.most(call.service, call.started_ms))
             await attempt.send(fresh=fresh)
             await attempt.opened
         except Fault as fault:

@@ -21,6 +21,7 @@ from encke.dialects.places import is_placed
 from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
 from encke.dialects.results import moved_up
 from encke.dialects.seals import unsealed
+from encke.dialects.service import sent_service
 from encke.dialects.table import PROVIDERS
 from encke.dialects.translate import Translator
 from encke.dialects.typed import check_size
@@ -40,15 +41,16 @@ ORIGINS: Final = {
 
 
 class Passage:
-    """One attempt's. `native`: nothing is translated."""
+    """One attempt's. `native`: nothing is translated; `service`: the class of service that was really asked for."""
 
-    __slots__ = ("_estimate", "_hub", "_max_event", "_provider", "native", "op")
+    __slots__ = ("_estimate", "_hub", "_max_event", "_provider", "native", "op", "service")
 
     def __init__(self, call: Call, target: Target) -> None:
         self.op = op = target.op(call.route)
         self.native = op == call.side.native
         self._provider: ProviderSide | None = PROVIDERS.get(op)
         self._hub: Hub | None = None
+        self.service = ""
         self._estimate = 0
         self._max_event = call.side.max_event if self.native or self._provider is None else self._provider.max_event
 
@@ -58,6 +60,7 @@ class Passage:
         assert parsed is not None
         call.dropped = ()
         if self.native:
+            self.service = call.service
             opened = call.side.without_seals(parsed, call.unsealed)
             if opened is not None:
                 parsed = opened
@@ -96,6 +99,8 @@ class Passage:
             if call.unsupported == REJECT:
                 raise _unsupported(call, target, dropped)
             call.dropped = dropped
+        if call.service:
+            self.service = sent_service(rendered.body)
         return [rendered.body], rendered.fields
 
     def is_sealed(self, call: Call) -> bool:

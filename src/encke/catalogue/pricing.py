@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from encke.core.money import RATES, Price
+from encke.core.money import RATES, Price, dearer
 
 DAY_MS: Final = 86_400_000
 FOREVER: Final = 1 << 62
@@ -76,6 +76,13 @@ class Pricing:
     def of(self, service: str) -> Pricing:
         """A class of service; where nothing else is known of it, the standard."""
         return self.classes.get(service, self) if service else self
+
+    def most(self, service: str, now_ms: int) -> Price | None:
+        """What a call that asks for a class of service costs at most then: whoever asks for less than the standard may
+        get the standard all the same."""
+        standard = self.at(now_ms)
+        asked = self.of(service).at(now_ms) if service else standard
+        return standard if standard is None or asked is None or asked is standard else dearer(standard, asked)
 
     def at(self, now_ms: int) -> Price | None:
         """The price then; None if the model has none."""

@@ -82,6 +82,30 @@ class Price:
         return -(-(read * into + written * out) // PICO_IN_NANO) + max(each[10] for each in lists)
 
 
+def dearer(one: Price, other: Price) -> Price:
+    """A price that costs as much as the dearer of two, rate by rate; one of the two, if it does."""
+    starts = sorted({above for above, _ in (*one.tiers, *other.tiers)})
+    rates = _most(one.rates, other.rates)
+    tiers = tuple([(above, _most(_rates_at(one, above), _rates_at(other, above))) for above in starts])
+    for each in (one, other):
+        if each.rates == rates and each.tiers == tiers:
+            return each
+    return Price(one.version, rates, tiers)
+
+
+def _most(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([first if first > second else second for first, second in zip(one, other, strict=True)])
+
+
+def _rates_at(price: Price, above: int) -> tuple[int, ...]:
+    """Those of its highest tier up to `above`."""
+    found = price.rates
+    for start, rates in price.tiers:
+        if start <= above:
+            found = rates
+    return found
+
+
 def dollars(nano: int) -> str:
     """An amount exactly, as a decimal of dollars without needless zeros: `0`, `0.000123456`, `-1.5`."""
     if nano < 0:

@@ -153,7 +153,8 @@ class ClientSide:
     """A route that callers use. `native`: the operation on the same wire; `kind`: what it may be translated into;
     `keepalive`: what keeps a quiet stream open, b"" for nothing; `max_event`: bytes of one event of a stream;
     `id_header`: its own name for the header with the request's id, "" if it has none; `cost_place`: where its answers
-    can show what they cost, None for nowhere; `cache_field`: what it calls a cache mark."""
+    can show what they cost, None for nowhere; `cache_field`: what it calls a cache mark; `service_fields`: its own
+    fields for the class of service (what another dialect calls it asks for nothing here)."""
 
     route = ""
     native = ""
@@ -163,6 +164,7 @@ class ClientSide:
     keepalive = b": keep-alive\n\n"
     max_event = MAX_EVENT
     cost_place: CostPlace | None = None
+    service_fields: tuple[str, ...] = ("service_tier",)
 
     def read(self, data: bytes, target: str, headers: dict[bytes, bytes]) -> Request:
         """Read a request: what admission, limits and routing need. `target` is the path after the route's own, with the

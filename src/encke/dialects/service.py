@@ -22,19 +22,30 @@ _PREFIX: Final = "service_tier_"
 _LONGEST: Final = 64
 _WORDS: Final = (b"service_tier", b"serviceTier", b'"speed"')
 
+# The fields of requests, of all dialects.
+FIELDS: Final = ("speed", "service_tier", "serviceTier")
+
+_map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _served: Final = msgspec.json.Decoder(Served)
 _holder: Final = msgspec.json.Decoder(Holder)
 _named: Final = msgspec.json.Decoder(Named)
 _string: Final = msgspec.json.Decoder(str)
 
 
-def asked_service(body: Body) -> str:
-    """The class of service that a request asks for; "" for the usual one."""
-    return (
-        _word(body.get("service_tier", NOTHING))
-        or _word(body.get("serviceTier", NOTHING))
-        or _word(body.get("speed", NOTHING))
-    )
+def asked_service(body: Body, fields: tuple[str, ...]) -> str:
+    """The class of service that a request asks for in one of these fields; "" for the usual one."""
+    for name in fields:
+        if found := _word(body.get(name, NOTHING)):
+            return found
+    return ""
+
+
+def sent_service(data: bytes) -> str:
+    """The class of service that a request made for a provider asks for: it has only fields that its wire knows."""
+    try:
+        return asked_service(_map.decode(data), FIELDS)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
 
 
 def served_service(data: bytes) -> str | None:

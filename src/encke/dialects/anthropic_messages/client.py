@@ -32,6 +32,7 @@ class AnthropicClient(ClientSide):
 
     keepalive = PING
     id_header = "request-id"
+    service_fields: tuple[str, ...] = ("speed", "service_tier")
 
     def __init__(self, route: str) -> None:
         self.route = route

@@ -33,6 +33,7 @@ class GoogleClient(ClientSide):
     """One of its routes."""
 
     max_event = LARGE_EVENT
+    service_fields: tuple[str, ...] = ("serviceTier", "service_tier")  # protobuf's JSON has two names for each field
     keepalive = b""  # its SDKs take a comment for a broken answer
 
     def __init__(self, route: str) -> None:

@@ -124,6 +124,29 @@ def changed(change: dict[str, Any]) -> PriceBook:
     return PriceBook(lambda: msgspec.json.encode(file))
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_prices_of_a_class_begin_on_their_days(newest_first: bool) -> None:
+    """Whichever of them stands first in the file; before the first of them the standard holds."""
+    flex = [{"name": "flex", "rates": {"input": rate}, "start": start} for rate, start in ((6, 1000), (7, 2000))]
+    other = {"name": "fast", "rates": {"input": 30}, "start": 1500}
+    prices = changed(
+        {"row": {"terms": [{"rates": {"input": 10}}], "classes": [*(flex[::-1] if newest_first else flex), other]}}
+    )
+    found = prices.find("p")
+    assert found is not None
+    pricing = found.pricing("m").of("flex")
+    told = [price.rates[0] for now in (999, 1000, 1999, 2000, 9999) if (price := pricing.at(now)) is not None]
+    assert told == [10, 6, 6, 7, 7]
+
+
+def test_prices_in_disorder_are_told() -> None:
+    """A later price before an earlier one would hold for ever after it; hours of the day may stand anywhere."""
+    later, first = {"rates": {"input": 2}, "start": 2000}, {"rates": {"input": 1}}
+    assert changed({"row": {"terms": [first, later, first | {"daily": [0, 1000]}]}}).check() == 1
+    with pytest.raises(PriceFileError, match="p, m: a later price"):
+        changed({"row": {"terms": [later, first]}}).check()
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [

@@ -113,6 +113,10 @@ class ClassRow(TermRow, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         return Term(price, max(term.start, self.start), begin, end)
 
 
+def _start(row: TermRow) -> int:
+    return row.start
+
+
 def _at(term: TermRow, above: int) -> dict[str, Amount]:
     """The rates of the highest tier up to `above`."""
     found: dict[str, Amount] = {}
@@ -191,7 +195,9 @@ class PriceList:
         terms = tuple(term.term(self._version) for term in rows)
         # Before a class has prices of its own, it costs what the standard does.
         others: dict[str, tuple[Term, ...]] = {}
-        for one in classes:
+        for one in sorted(
+            classes, key=_start
+        ):  # of those that hold the last counts, and the source has the newest first
             others[one.name] = others.get(one.name, terms) + tuple(one.over(row, self._version) for row in rows)
         return Pricing(terms, {name: Pricing(found) for name, found in others.items()})
 
@@ -242,7 +248,12 @@ class PriceBook:
         for name in head.lists:
             prices = PriceBook(self._read).find(name)
             assert prices is not None
-            count += sum(1 for row in prices.rows if prices.priced(row).terms)
+            for row in prices.rows:
+                terms = prices.priced(row).terms
+                starts = [term.start for term in terms if term.daily_from < 0]
+                if starts != sorted(starts):
+                    raise _damaged(f"{name}, {row.id}: a later price stands before an earlier one")
+                count += bool(terms)
         return count
 
     def _open(self) -> Head:

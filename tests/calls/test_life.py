@@ -12,11 +12,15 @@ from typing import Any, cast
 
 import pytest
 
+from encke.calls.call import Call
 from encke.calls.desk import MAX_REMEMBERED, MOST_REFUSALS, Desk, Drained, Refusals
+from encke.calls.telling import note_refusal
 from encke.catalogue.catalogue import Catalogue
 from encke.http.drive import Signal
 from encke.http.incoming import ServerLimits
+from encke.http.request import Request
 from encke.http.server import ServerConnection
+from encke.keys.grant import Grant
 from encke.keys.snapshot import Part
 from encke.ledger.entry import Entry
 from encke.ledger.journal import Journal, SegmentReader, make_segment, make_slots, segment_path
@@ -167,6 +171,17 @@ def test_refusals_without_end_are_not_all_recorded(site: Site) -> None:
     assert {answer.status for answer in answers} == {400}
     # If a minute ended just then, it begins to count anew.
     assert len(site.entries()) in (1, 5) and len(site.lines()) == 5
+
+
+def test_callers_who_leave_without_end_are_not_all_recorded(site: Site) -> None:
+    """Before any attempt, as often as they like: so many a minute of a key have an entry, as refusals have."""
+    grant = Grant("pub", "app", 0)
+    for _ in range(MOST_REFUSALS - 1):
+        site.desk.refusals.takes("pub", "client_closed", time.monotonic())
+    for number in range(5):
+        note_refusal(site.desk, Call(f"c{number}", Request(), cast(ServerConnection, None), "chat", grant), None)
+    # If a minute ended just then, it begins to count anew.
+    assert len(site.entries()) in (1, 5) and {one.status for one in site.entries()} == {"client_closed"}
 
 
 def test_how_many_refusals_are_recorded() -> None:

@@ -33,10 +33,11 @@ def masked(desk: Desk, fault: Fault) -> Fault:
 
 
 def note_refusal(desk: Desk, call: Call, fault: Fault | None) -> None:
-    """The entry of a call that made no attempt. If it cannot be written, the caller's error matters more."""
+    """The entry of a call that made no attempt; None: its caller left. If it cannot be written, the caller's error
+    matters more."""
     grant = call.grant
     key = grant.public_id if grant is not None else ""
-    if fault is not None and not desk.refusals.takes(key, fault.code, monotonic()):
+    if not desk.refusals.takes(key, fault.code if fault is not None else "client_closed", monotonic()):
         return
     entry = Entry(
         call.id,

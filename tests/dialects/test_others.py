@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
+from encke.dialects import others as look
 from encke.dialects.table import CLIENTS
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"properties": {"model": {"type": "string"}}}}
 ADVISOR = {"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}
 IMAGES = {"type": "image_generation", "model": "gpt-image-2"}
+
+
+def server(name: str, **parameters: object) -> dict[str, Any]:
+    """A tool that OpenRouter runs."""
+    return {"type": f"openrouter:{name}", "parameters": parameters}
 
 
 def found(route: str, body: dict[str, Any] | bytes) -> str | None:
@@ -46,7 +53,32 @@ def found(route: str, body: dict[str, Any] | bytes) -> str | None:
         ("responses", b'{"input":[{"type":"additional\\u005ftools","tools":[{"model":"x"}]}]}',
          "input[0].tools[0].model"),
         ("responses", {"input": [{"type": "additional_tools", "tools": [FUNCTION]}, 7, None]}, None),
+        ("responses", {"input": [{"type": "tool_search_output", "tools": [IMAGES]}]}, "input[0].tools[0].model"),
+        ("chat", {"tools": [server("advisor", model="a/b")]}, "tools[0].parameters.model"),
+        ("chat", {"tools": [FUNCTION, server("fusion", analysis_models=["a/b"])]},
+         "tools[1].parameters.analysis_models"),
+        ("chat", {"tools": [server("image_generation", model="a/b")]}, "tools[0].parameters.model"),
+        ("chat", {"tools": [server("new", model=None)]}, None),
+        ("chat", {"tools": [server("advisor")]}, "tools[0]"),
+        ("messages", {"tools": [server("fusion")]}, "tools[0]"),
+        ("responses", {"tools": [server("subagent", instructions="x")]}, "tools[0]"),
+        ("chat", {"tools": [{"type": "openrouter:image_generation"}]}, "tools[0]"),
+        ("responses", {"input": [{"type": "additional_tools", "tools": [server("fusion")]}]}, "input[0].tools[0]"),
+        ("chat", b'{"tools":[{"type":"openrouter\\u003afusion"}]}', "tools[0]"),
+        ("chat", b'{"tools":[{"type":"\\u006Fpenrouter:new","parameters":{"\\u006dodel":"x"}}]}',
+         "tools[0].parameters.model"),
+        ("chat", {"tools": [server("web_search", max_results=3), server("datetime")]}, None),
+        ("chat", {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"model": "x"}}}]}, None),
+        ("responses", {"tools": [{"type": "function", "name": "f", "parameters": {"model": "x"}}]}, None),
+        ("chat", {"plugins": [{"id": "web"}, {"id": "fusion", "model": "a/b"}]}, "plugins[1].model"),
+        ("chat", {"plugins": [{"id": "auto-router", "allowed_models": ["a/*"]}]}, "plugins[0].allowed_models"),
+        ("messages", {"plugins": [{"id": "fusion"}]}, "plugins[0]"),
+        ("chat", {"plugins": [{"id": "fusion", "model": "a/b", "enabled": False}]}, None),
+        ("chat", {"plugins": [{"id": "web", "engine": "exa"}, {"id": "file-parser", "pdf": {"engine": "x"}}, 7]}, None),
+        ("chat", {"compound_custom": {"models": {"answering_model": "x"}}}, "compound_custom.models"),
+        ("chat", {"compound_custom": {"tools": {"enabled_tools": ["web_search"]}}}, None),
         ("chat", {"tools": 7}, None),
+        ("chat", {"plugins": 7, "compound_custom": 7}, None),
         ("chat", {"tools": [7, "model"]}, None),
         ("generate", {"generationConfig": {"routingConfig": {"autoMode": {}}}}, "generationConfig.routingConfig"),
         ("generate", {"generation_config": {"model_selection_config": {"featureSelectionPreference": "X"}}},
@@ -58,3 +90,16 @@ def found(route: str, body: dict[str, Any] | bytes) -> str | None:
 def test_others(route: str, body: dict[str, Any] | bytes, expected: str | None) -> None:
     """Fields of the request and of tools that a provider runs, however they are written; no function's arguments."""
     assert found(route, body) == expected
+
+
+@pytest.mark.parametrize("text", ['a\nb "c" C:\\users', "naïve – <b> & \U0001f600"])
+def test_texts_are_not_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escapes that texts have anyway (Python writes `\\u00ef`, Go `\\u003c`) are no names: no item is looked at."""
+
+    def never(raw: object) -> list[msgspec.Raw]:
+        raise AssertionError(raw)
+
+    monkeypatch.setattr(look, "_items", never)
+    item = json.dumps({"role": "user", "content": text}).replace("<", "\\u003c").replace("&", "\\u0026")
+    body = f'{{"input":[{item}],"tools":[{{"description":{item}}}]}}'
+    assert found("responses", body.encode()) is None

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from encke.core.faults import Fault
 from encke.dialects import others as look
 from encke.dialects.table import CLIENTS
+from encke.dialects.typed import MOST_VALUES
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"properties": {"model": {"type": "string"}}}}
 ADVISOR = {"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}
@@ -92,12 +94,22 @@ def test_others(route: str, body: dict[str, Any] | bytes, expected: str | None) 
     assert found(route, body) == expected
 
 
+@pytest.mark.parametrize(("route", "name"), [("chat", "tools"), ("chat", "plugins"), ("responses", "input")])
+def test_more_than_anybody_has(route: str, name: str) -> None:
+    """Half a million of tools are refused before each becomes an object; commas in texts are not counted."""
+    hint = b'["tools","model"'
+    with pytest.raises(Fault) as caught:
+        found(route, b'{"' + name.encode() + b'":' + hint + b",[]" * (MOST_VALUES + 1) + b"]}")
+    assert (caught.value.code, caught.value.param) == ("invalid_value", name)
+    assert found(route, b'{"' + name.encode() + b'":' + hint + b',"' + b"," * (MOST_VALUES + 1) + b'"]}') is None
+
+
 @pytest.mark.parametrize("text", ['a\nb "c" C:\\users', "naïve – <b> & \U0001f600"])
 def test_texts_are_not_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Escapes that texts have anyway (Python writes `\\u00ef`, Go `\\u003c`) are no names: no item is looked at."""
 
-    def never(raw: object) -> list[msgspec.Raw]:
-        raise AssertionError(raw)
+    def never(raw: object, path: str) -> list[msgspec.Raw]:
+        raise AssertionError(path)
 
     monkeypatch.setattr(look, "_items", never)
     item = json.dumps({"role": "user", "content": text}).replace("<", "\\u003c").replace("&", "\\u0026")

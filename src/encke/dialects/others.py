@@ -9,8 +9,10 @@ from typing import Final
 
 import msgspec
 
+from encke.core.faults import Fault
 from encke.dialects.body import NULL, opener
 from encke.dialects.request import Body
+from encke.dialects.typed import MOST_VALUES, has_too_many_values
 
 # OpenRouter's (openrouter.ai/docs/features/model-routing, .../presets); Anthropic's `fallbacks`.
 _FIELDS: Final = ("models", "preset", "fallbacks")
@@ -42,7 +44,8 @@ _map: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def others(body: Body) -> str | None:
-    """Its name; None: nothing. What cannot be read is left to the provider, who will refuse it."""
+    """Its name; None: nothing. What cannot be read is left to the provider, who will refuse it. Raises Fault
+    invalid_value where there is more to look through than any request has."""
     for name in _FIELDS:
         if body.get(name, NULL) != NULL:
             return name
@@ -63,7 +66,7 @@ def others(body: Body) -> str | None:
 
 def _in_plugins(raw: msgspec.Raw) -> str | None:
     """OpenRouter's (openrouter.ai/docs/guides/features/plugins), but for those that are turned off."""
-    for at, plugin in enumerate(_items(raw)):
+    for at, plugin in enumerate(_items(raw, "plugins")):
         fields = _fields(plugin)
         if bytes(fields.get("enabled", NULL)) == b"false":
             continue
@@ -80,7 +83,7 @@ def _in_tools(raw: msgspec.Raw, path: str) -> str | None:
     text = bytes(raw)
     if not _hinted(text) and not _hides(text):
         return None
-    for at, tool in enumerate(_items(raw)):
+    for at, tool in enumerate(_items(raw, path)):
         fields = _fields(tool)
         name = _brought(fields)
         if name is not None:
@@ -102,7 +105,7 @@ def _in_items(raw: msgspec.Raw) -> str | None:
     hides = _hides(text)
     if not hides and (_MORE not in text or not _hinted(text)):
         return None
-    for at, item in enumerate(_items(raw)):
+    for at, item in enumerate(_items(raw, "input")):
         if not hides and _MORE not in bytes(item):
             continue
         tools = _fields(item).get("tools")
@@ -138,7 +141,9 @@ def _word(raw: msgspec.Raw | None) -> str:
         return ""
 
 
-def _items(raw: msgspec.Raw) -> list[msgspec.Raw]:
+def _items(raw: msgspec.Raw, path: str) -> list[msgspec.Raw]:
+    if has_too_many_values(bytes(raw)):
+        raise Fault("invalid_value", f"`{path}` has more than {MOST_VALUES} values.", param=path)
     try:
         return _list.decode(raw)
     except (msgspec.DecodeError, RecursionError):

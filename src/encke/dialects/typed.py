@@ -97,10 +97,15 @@ def too_deep_at(path: str) -> Fault:
 def check_size(data: bytes) -> None:
     """A body that is to be read in full has no more values than any request has: millions of them would stop everybody
     else for seconds. Raises Fault invalid_value."""
-    if data.count(b",") > MOST_VALUES and _STRINGS.sub(b"", data).count(b",") > MOST_VALUES:
+    if has_too_many_values(data):
         raise Fault(
             "invalid_value", f"The body has more than {MOST_VALUES} values, too many for a model of another dialect."
         )
+
+
+def has_too_many_values(data: bytes) -> bool:
+    """Whether there are more than MOST_VALUES, at all depths."""
+    return data.count(b",") > MOST_VALUES and _STRINGS.sub(b"", data).count(b",") > MOST_VALUES
 
 
 def check_depth(data: bytes) -> None:

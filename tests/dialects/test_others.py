@@ -115,3 +115,16 @@ def test_texts_are_not_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     item = json.dumps({"role": "user", "content": text}).replace("<", "\\u003c").replace("&", "\\u0026")
     body = f'{{"input":[{item}],"tools":[{{"description":{item}}}]}}'
     assert found("responses", body.encode()) is None
+
+
+def test_looked_for_once() -> None:
+    """A call asks twice where models are limited and a budget applies: what was found, or that there is nothing."""
+    side = CLIENTS["chat"]
+    request = side.read(b'{"model":"m","messages":[],"tools":[{"type":"openrouter:fusion"}]}', "", {})
+    assert side.others(request) == "tools[0]"
+    request.body.clear()
+    assert side.others(request) == "tools[0]"
+    request = side.read(b'{"model":"m","messages":[]}', "", {})
+    assert side.others(request) is None
+    request.body["models"] = msgspec.Raw(b'["a"]')
+    assert side.others(request) is None

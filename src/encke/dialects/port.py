@@ -190,8 +190,10 @@ class ClientSide:
 
     def others(self, request: Request) -> str | None:
         """What in the request lets a provider take another model than the one that is asked for, by name; None:
-        nothing."""
-        return others(request.body)
+        nothing. Looked for once. Raises Fault invalid_value."""
+        if request.others is None:
+            request.others = others(request.body) or ""
+        return request.others or None
 
     def render(self, request: Request, model: str, traits: Traits) -> list[bytes | memoryview]:
         """The body for an upstream of the same dialect, in pieces: all stays as it was read, but for the model, and

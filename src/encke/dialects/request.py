@@ -16,11 +16,13 @@ class Request:
     stand there, or where writing `body` anew would give something else. `output_limit` is what the gateway sets for the
     length of an answer, in tokens; 0: nothing. `form`: which of a route's forms is asked for, where it has several
     (Gemini's streams without `alt=sse`); `fields`: headers of the caller's that go on to a target of the same dialect
-    (anthropic-beta), each with CRLF. `places`: where whoever reads it notes what stands where, if it is asked for.
+    (anthropic-beta), each with CRLF. `others`: what lets another model answer; "" is nothing, None not yet looked for.
+    `places`: where whoever reads it notes what stands where, if it is asked for.
     """
 
     __slots__ = (
-        "body", "data", "fields", "form", "include_usage", "model", "model_at", "output_limit", "places", "stream",
+        "body", "data", "fields", "form", "include_usage", "model", "model_at", "others", "output_limit", "places",
+        "stream",
     )  # fmt: skip
 
     def __init__(self, data: bytes, body: Body, model: str, stream: bool, include_usage: bool) -> None:
@@ -33,6 +35,7 @@ class Request:
         self.output_limit = 0
         self.form = ""
         self.fields = b""
+        self.others: str | None = None
         self.places: Places | None = None
 
 

@@ -490,3 +490,22 @@ def test_input_that_is_a_text_is_its_json() -> None:
     block = {"type": "tool_use", "id": "t", "name": "f", "input": '{"a":1}'}
     assert (ARGUMENTS, 0, '{"a":1}') in read(start(**block), stop())
     assert whole({"content": [block], "stop_reason": "tool_use"}).choices[0].parts == (ToolCall("t", "f", '{"a":1}'),)
+
+
+def test_what_stays_until_blocks_are_whole_is_bounded() -> None:
+    """In what they begin with and in pieces, of all that are open together; not of those that have been."""
+    large = "x" * 650_000
+    for opened, piece in (
+        ("web_x", {}),
+        ("web_x", more("input_json_delta", partial_json=large)),
+        ("web_x", more("compaction_delta", content=large)),
+        ("tool_use", more("input_json_delta", partial_json=large)),
+    ):
+        for closed in (True, False):
+            reader = SIDE.reader(ODD_TOOLS, "c1")
+            for at in range(7):
+                block = start(at, type=opened, name="patch", **({} if piece else {"a": large}))
+                assert reader.fault is None
+                for event in (block, *([{**piece, "index": at}] if piece else ()), *([stop(at)] if closed else ())):
+                    reader.feed(json.dumps(event).encode())
+            assert closed if reader.fault is None else reader.fault.code == "upstream_too_large" and not closed

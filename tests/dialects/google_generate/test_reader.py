@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 from hypothesis import given
@@ -183,6 +184,58 @@ def test_citations_come_with_the_end() -> None:
     kinds = [delta.kind for delta in found]
     assert kinds == [TEXT, TEXT, LOGPROBS, CITATION, CLOSE]
     assert found[3].data == Citation(url="https://a", start=2, end=3, origin=ORIGIN)
+
+
+def test_what_is_learnt_is_told_once_and_bounded() -> None:
+    """Of all events: a thousand places, and no more than some megabytes."""
+
+    def cited(*pages: str) -> dict[str, Any]:
+        found = [{"uri": page, "startIndex": 0, "endIndex": 1} for page in pages]
+        return event({"text": "x"}, citationMetadata={"citationSources": found})
+
+    def pages(*events: dict[str, Any]) -> list[str]:
+        return [delta.data.url for delta in read(*events) if delta.kind == CITATION]
+
+    assert pages(cited("a", "b"), cited("b", "c")) == ["a", "b", "c"]
+    assert len(pages(*[cited(*[f"{at}/{page}" for page in range(100)]) for at in range(20)])) == 1000
+    large = "x" * 500_000
+    assert len(pages(*[cited(f"{at}{large}") for at in range(20)])) == 8
+
+
+def test_what_was_found_is_bounded() -> None:
+    """What is larger than can be kept takes no place of what was told before."""
+    small, large = ({"groundingChunks": [{"web": {"uri": page}}]} for page in ("a", "x" * 5_000_000))
+    found = read(event({"text": "x"}, groundingMetadata=small), event(groundingMetadata=large))
+    assert [delta.data.url for delta in found if delta.kind == CITATION] == ["a"]
+
+
+def test_what_is_cited_keeps_no_event() -> None:
+    """Of each that tells something to cite, that alone stays."""
+    one = reader()
+    tracemalloc.start()
+    try:
+        for at in range(200):
+            learnt = {"citations": [{"uri": f"https://a/{at}"}]}
+            found = {"groundingChunks": [{"web": {"uri": "https://b"}}]}
+            thought = {"text": "x" * 100_000, "thought": True}
+            said = event(thought, index=at % 2, citationMetadata=learnt, groundingMetadata=found)
+            one.feed(json.dumps(said).encode())
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert one.fault is None and kept < 2_000_000
+
+
+def test_texts_too_long_for_places_are_cited_without() -> None:
+    """What lies in the beginning has its place all the same."""
+    found = {
+        "groundingChunks": [{"web": {"uri": "https://a"}}],
+        "groundingSupports": [
+            {"segment": {"startIndex": 3, "endIndex": at}, "groundingChunkIndices": [0]} for at in (5, 4_500_000)
+        ],
+    }
+    told = read(*[event({"text": "x" * 1_000_000})] * 5, event(groundingMetadata=found))
+    assert [(delta.data.start, delta.data.end) for delta in told if delta.kind == CITATION] == [(3, 5), (None, None)]
 
 
 def test_several_candidates_and_repeated_ends() -> None:

@@ -427,3 +427,12 @@ def test_calls_are_the_reason_of_an_end_that_has_none() -> None:
     """With the end mark the answer is whole, and its calls are to be run."""
     found = gather(reader(), stream(choice({"tool_calls": [function("{}", "f", index=0, id="a")]})))
     assert found.finishes == {0: ["tool_calls"]}
+
+
+def test_what_is_cited_before_there_is_a_text_is_bounded() -> None:
+    """In number and in size; what a text cites that has begun is told at once."""
+    for title, most in (("t", 1000), ("t" * 10_000, 104)):
+        cited = {"type": "url_citation", "url_citation": {"url": "https://a/", "title": title}}
+        many = [choice({"annotations": [cited] * 50}) for _ in range(25)]
+        found = read(*many, choice({"content": "x"}), choice({"annotations": [cited]}, "stop"))
+        assert len([delta for delta in found.deltas if delta.kind == CITATION]) == most + 1

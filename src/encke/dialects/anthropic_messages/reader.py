@@ -43,6 +43,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _NOTHING: Final[list[Delta]] = []
 
 MAX_OPEN: Final = 1024
+MAX_KEPT: Final = 4 << 20  # bytes that are kept of all open blocks together
 # What a block is.
 _TEXT: Final = 1
 _THOUGHT: Final = 2
@@ -64,7 +65,7 @@ class _Block:
         self.how = how
         self.raw = raw
         self.said = False
-        self.kept: list[str] = []
+        self.kept = bytearray()  # the pieces that have come
 
 
 class MessagesReader(Reader):
@@ -77,6 +78,7 @@ class MessagesReader(Reader):
         self._tally = Tally()
         self._last: _Block | None = None  # the open block that was written last
         self._open: dict[int, _Block] = {}  # by index: some servers write several at a time
+        self._size = 0  # of what is kept of them
         self._next = 0
         self._began = False
         self._calls = False
@@ -142,7 +144,14 @@ class MessagesReader(Reader):
     def _opened(self, index: int, how: int, raw: bytes = b"") -> _Block:
         block = self._last = self._open[index] = _Block(index, self._next, how, raw)
         self._next += 1
+        self._keep(len(raw))
         return block
+
+    def _keep(self, size: int) -> None:
+        """So many bytes more stay until their block is whole."""
+        self._size += size
+        if self._size > MAX_KEPT:
+            self.fault = Fault("upstream_too_large", "The provider's stream has too much in blocks that are open.")
 
     def _start(self, event: Event) -> list[Delta]:
         found = self._stopped(event.index) if event.index in self._open else []
@@ -200,7 +209,7 @@ class MessagesReader(Reader):
             return [Delta(THINKING, key=block.key, text=delta.thinking)]
         piece = delta.partial_json
         if piece is not None:
-            return _piece(block, piece)
+            return self._piece(block, piece)
         found: list[Delta] = []
         if delta.signature is not None and how == _THOUGHT:
             _sign(block, delta.signature, found)
@@ -210,8 +219,24 @@ class MessagesReader(Reader):
                 found.append(Delta(TEXT, key=block.key))
             found.append(Delta(CITATION, key=block.key, data=citation(delta.citation)))
         elif delta.content is not None and how == _FOREIGN:
-            block.kept.append(delta.content)
+            self._kept(block, delta.content)
         return found
+
+    def _piece(self, block: _Block, piece: str) -> list[Delta]:
+        how = block.how
+        if how in (_CALL, _ANSWER):
+            if not piece:
+                return _NOTHING
+            block.said = True
+            return [Delta(ARGUMENTS if how == _CALL else TEXT, key=block.key, text=piece)]
+        if how in (_FREE, _FOREIGN):
+            self._kept(block, piece)
+        return _NOTHING
+
+    def _kept(self, block: _Block, piece: str) -> None:
+        data = piece.encode("utf-8", "replace")
+        block.kept += data
+        self._keep(len(data))
 
     def _found(self, delta: EventDelta, index: int) -> _Block | None:
         """The block that a piece is of: that of its index, else the only one there is, or one that nobody began."""
@@ -231,7 +256,8 @@ class MessagesReader(Reader):
         if block is self._last:
             self._last = None
         found: list[Delta] = []
-        key, how, kept = block.key, block.how, "".join(block.kept)
+        self._size -= len(block.raw) + len(block.kept)
+        key, how, kept = block.key, block.how, block.kept.decode()
         if how == _CALL and not block.said:
             found.append(Delta(ARGUMENTS, key=key, text=_given(block.raw)))
         elif how == _ANSWER and not block.said:
@@ -274,18 +300,6 @@ class MessagesReader(Reader):
             return _NOTHING
         self.ended = True
         return self._close()
-
-
-def _piece(block: _Block, piece: str) -> list[Delta]:
-    how = block.how
-    if how in (_CALL, _ANSWER):
-        if not piece:
-            return _NOTHING
-        block.said = True
-        return [Delta(ARGUMENTS if how == _CALL else TEXT, key=block.key, text=piece)]
-    if how in (_FREE, _FOREIGN):
-        block.kept.append(piece)
-    return _NOTHING
 
 
 def _sign(block: _Block, signature: str, found: list[Delta]) -> None:

@@ -31,22 +31,48 @@ class Span:
         self.end = end
 
 
-def read_spans(grounding: msgspec.Raw, *citations: msgspec.Raw) -> list[Span]:
-    """The citations of a candidate, each once; none where they cannot be read."""
-    spans: list[Span] = []
-    if len(grounding) > 4:
-        _grounded(loosely(grounding, _grounding, Grounding) or Grounding(), spans)
-    known: set[tuple[str, str, int, int]] = set()
-    for raw in citations:
-        if len(raw) <= 4:
-            continue
+class Cited:
+    """What `citationMetadata` says, which in a stream tells what is new in each event: `spans`, each once."""
+
+    __slots__ = ("_known", "spans")
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str, int, int]] = set()
+        self.spans: list[Span] = []
+
+    def add(self, raw: msgspec.Raw, room: int) -> int:
+        """More of them, as many as go into `room` characters; how many characters these have."""
+        if len(self.spans) >= MOST:
+            return 0
         found = loosely(raw, _citations, Citations) or Citations()
+        size = 0
         for one in (found.citations or found.citationSources or [])[:MOST]:
             start, end = one.startIndex or 0, -1 if one.endIndex is None else one.endIndex
-            key = (one.uri or "", one.title or "", start, end)
-            if key not in known and len(known) < MOST and (key[0] or key[1]):
-                known.add(key)
-                spans.append(Span(Citation(url=key[0], title=key[1], origin=ORIGIN), start, end))
+            url, title = one.uri or "", one.title or ""
+            key = (url, title, start, end)
+            if key in self._known or len(self.spans) >= MOST or not (url or title):
+                continue
+            if size + len(url) + len(title) > room:
+                break
+            size += len(url) + len(title)
+            self._known.add(key)
+            self.spans.append(Span(Citation(url=url, title=title, origin=ORIGIN), start, end))
+        return size
+
+
+def read_spans(grounding: msgspec.Raw, citations: msgspec.Raw) -> list[Span]:
+    """The citations of a candidate, each once; none where they cannot be read."""
+    cited = Cited()
+    if len(citations) > 4:
+        cited.add(citations, len(citations))
+    return [*grounded(grounding), *cited.spans]
+
+
+def grounded(raw: msgspec.Raw) -> list[Span]:
+    """What `groundingMetadata` says; nothing where it cannot be read."""
+    spans: list[Span] = []
+    if len(raw) > 4:
+        _grounded(loosely(raw, _grounding, Grounding) or Grounding(), spans)
     return spans
 
 

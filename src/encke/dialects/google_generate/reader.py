@@ -34,7 +34,7 @@ from encke.dialects.google_generate.calls import Calls
 from encke.dialects.google_generate.events import Event, EventCall, EventCandidate, EventPart
 from encke.dialects.google_generate.faults import fault_of_event
 from encke.dialects.google_generate.fields import standard
-from encke.dialects.google_generate.grounding import MOST, Offsets, read_spans
+from encke.dialects.google_generate.grounding import Cited, Offsets, grounded
 from encke.dialects.google_generate.parse_parts import read_part
 from encke.dialects.google_generate.parse_reply import custom_tools, read_logs, refusal, unwrapped
 from encke.dialects.google_generate.partial import PartialArguments
@@ -47,6 +47,7 @@ from encke.dialects.openai_chat.assistant import arguments_of
 from encke.dialects.port import Reader
 
 MAX_CANDIDATES: Final = 256
+MAX_KEPT: Final = 4 << 20  # bytes of texts, and of what they cite, that are kept of all answers together
 _NOBODY: Final = -1
 EACH: Final = 8  # usage stands in every event: of so many before the end, one is read
 _FOREIGN: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
@@ -62,8 +63,8 @@ class Candidate:
     """What is known of one answer."""
 
     __slots__ = (
-        "citations", "finish", "grounding", "has_calls", "is_blocked", "is_signed", "key", "kind", "message", "partial",
-        "partial_name", "spoke", "text_start", "texts", "used",
+        "cited", "finish", "grounding", "has_calls", "is_blocked", "is_signed", "key", "kind", "message", "partial",
+        "partial_name", "spoke", "text", "text_start", "used",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -75,11 +76,11 @@ class Candidate:
         self.is_blocked = False
         self.has_calls = False
         self.spoke = False
-        self.texts: list[str] = []
-        self.text_start = 0  # in `texts`, of the last block of text
+        self.text = bytearray()  # of all blocks, for the places of what it cites
+        self.text_start = 0  # in `text`, of the last block of text
         self.is_signed = False  # the open block
         self.grounding = NOTHING
-        self.citations: list[msgspec.Raw] = []  # of all events: each tells what is new
+        self.cited = Cited()
         self.partial: PartialArguments | None = None
         self.partial_name = ""
 
@@ -96,6 +97,8 @@ class GenerateReader(Reader):
         self._first = 0  # the index of the first candidate, which is the only one that is asked for
         self._started = False
         self._unfinished = 0
+        self._text_size = 0
+        self._cited_size = 0
         self._unread = 0  # usages since one was read
         self._told: msgspec.Raw = NOTHING  # the last of them
 
@@ -184,9 +187,9 @@ class GenerateReader(Reader):
             for part in content.parts:
                 self._part(part, state, index, out)
         if len(candidate.groundingMetadata) > 4:
-            state.grounding = candidate.groundingMetadata
-        if len(candidate.citationMetadata) > 4 and len(state.citations) < MOST:
-            state.citations.append(candidate.citationMetadata)
+            self._ground(candidate.groundingMetadata, state)
+        if len(candidate.citationMetadata) > 4:
+            self._cited_size += state.cited.add(candidate.citationMetadata, MAX_KEPT - self._cited_size)
         if candidate.logprobsResult is not NOTHING:
             logs = read_logs(candidate.logprobsResult)
             if logs:
@@ -199,6 +202,13 @@ class GenerateReader(Reader):
                 self._unfinished -= 1
             state.finish = self.finish_reason = word
             self.finished = self._unfinished == 0
+
+    def _ground(self, raw: msgspec.Raw, state: Candidate) -> None:
+        """What was found, the last of which counts. Copied, or it would hold the whole event."""
+        size = self._cited_size + len(raw) - len(state.grounding)
+        if size <= MAX_KEPT:
+            self._cited_size = size
+            state.grounding = raw.copy()
 
     def _see_blocked(self, event: Event, out: list[Delta]) -> None:
         feedback = event.promptFeedback
@@ -225,7 +235,7 @@ class GenerateReader(Reader):
             out.append(Delta(kind, index, state.key, text, "summary" if kind == THINKING else ""))
             if kind == TEXT:
                 state.spoke = True
-                state.texts.append(text)
+                self._remember(text, state)
         elif part.functionCall is not NOTHING:
             self._function(part.functionCall, part.thoughtSignature, state, index, out)
             return
@@ -236,6 +246,13 @@ class GenerateReader(Reader):
             return
         if part.thoughtSignature:
             self._sign(standard(part.thoughtSignature), state, index, out)
+
+    def _remember(self, text: str, state: Candidate) -> None:
+        """Texts, up to where there are too many: what is cited behind that has no place."""
+        data = text.encode("utf-8", "replace")
+        self._text_size += len(data)
+        if self._text_size <= MAX_KEPT:
+            state.text += data
 
     def _key(self, state: Candidate) -> int:
         state.key = state.used
@@ -248,7 +265,7 @@ class GenerateReader(Reader):
         state.kind = kind
         state.is_signed = False
         if kind == TEXT:
-            state.text_start = len(state.texts)
+            state.text_start = len(state.text)
 
     def _close(self, state: Candidate, index: int, out: list[Delta]) -> None:
         if state.kind != _NOBODY:
@@ -338,11 +355,11 @@ class GenerateReader(Reader):
         """Citations, of the last block of text, if that is still open."""
         if state.kind != TEXT:
             return
-        spans = read_spans(state.grounding, *state.citations)
+        spans = [*grounded(state.grounding), *state.cited.spans]
         if not spans:
             return
-        before = len("".join(state.texts[: state.text_start]).encode("utf-8", "replace"))
-        offsets = Offsets("".join(state.texts[state.text_start :]))
+        before = state.text_start
+        offsets = Offsets(state.text[before:].decode())
         for span in spans:
             citation = span.citation
             if span.start >= before and 0 <= span.end - before <= offsets.size:

@@ -34,6 +34,8 @@ TEXT_KEY: Final = 0
 REFUSAL_KEY: Final = 1
 MAX_SOUND: Final = 1 << 25  # characters of base64 that are kept until they are all there
 MAX_CALLS: Final = 1024
+MAX_EARLY: Final = 1000
+EARLY_SIZE: Final = 1 << 20  # characters of those that are kept
 
 
 class Slot:
@@ -71,6 +73,7 @@ class ChoiceReader:
         self._thought_at: int | None = None  # and its index in `reasoning_details`
         self._cited = False
         self._early: list[Citation] = []  # that came before there was a text to cite
+        self._early_size = 0
         self._spoke = False
         self._plain = False  # thoughts came as plain text
 
@@ -119,7 +122,7 @@ class ChoiceReader:
                 if self._spoke:
                     found.append(Delta(CITATION, self.index, TEXT_KEY, data=citation))
                 else:
-                    self._early.append(citation)
+                    self._wait(citation)
         if len(delta.extra_content) > 4 and (signature := signature_in(delta.extra_content)):
             found.append(Delta(SIGNATURE, self.index, TEXT_KEY, signature, ORIGIN))
         if len(delta.images) > 4:
@@ -135,6 +138,11 @@ class ChoiceReader:
             raise Fault("upstream_bad_response", "The provider's stream has a tool call without a name.")
         late = self._early if self._cited else cited
         found += [Delta(CITATION, self.index, TEXT_KEY, data=citation) for citation in late]
+
+    def _wait(self, citation: Citation) -> None:
+        self._early_size += len(citation.url) + len(citation.title) + len(citation.quote) + len(citation.raw)
+        if len(self._early) < MAX_EARLY and self._early_size <= EARLY_SIZE:
+            self._early.append(citation)
 
     def _thinking(self) -> int:
         if self._thought < 0:

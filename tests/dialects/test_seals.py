@@ -9,11 +9,13 @@ import pytest
 
 from encke.core.chat import ChatRequest, Message, Text, Thinking, ToolCall
 from encke.core.faults import Fault
+from encke.dialects import seals
 from encke.dialects.carrier import wrap
 from encke.dialects.faults import parse_fault
 from encke.dialects.google_generate.signature import SENTINEL, pack
 from encke.dialects.seals import refused, unsealed
 from encke.dialects.table import CLIENTS
+from encke.dialects.typed import MOST_VALUES
 
 CARRIER = wrap("openai_responses", "sealed", "rs_1")
 GOOGLES = pack("openai_responses", "sealed", "rs_1")
@@ -211,6 +213,44 @@ def test_what_cannot_be_read_is_its_providers(route: str, name: str, said: str) 
     request.body[name] = type(request.body[name])(said.encode())
     request.data = said.encode()
     assert side.without_seals(request, True) is None and side.without_seals(request, False) is None
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("messages", messages(*OTHERS, HELLO)),
+        ("responses", {"input": [FOREIGN, CALL]}),
+        ("generate", {"contents": [{"role": "model", "parts": [{"text": "a", "thoughtSignature": GOOGLES}]}]}),
+    ],
+)
+def test_what_is_too_much_to_be_read(route: str, body: dict[str, Any]) -> None:
+    """More values than what is translated may have: it goes as it is. Commas in a text are none."""
+    assert without(route, {**body, "future": "," * (MOST_VALUES + 2)}, False) is not None
+    much = {**body, "future": [0] * (MOST_VALUES + 2)}
+    assert without(route, much, False) is None and without(route, much, True) is None
+
+
+@pytest.mark.parametrize(
+    ("route", "name", "word"),
+    [("messages", "messages", "encke."), ("responses", "input", "encke."), ("generate", "contents", GOOGLES[:8])],
+)
+def test_who_talks_about_carriers(route: str, name: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read in full for a word in a text: a carrier stands at its string's beginning."""
+    read: list[Any] = []
+
+    class Decoder:
+        """Remembers what it was given."""
+
+        def decode(self, raw: Any) -> Any:
+            """Nothing is in it."""
+            read.append(bytes(raw))
+            return []
+
+    monkeypatch.setattr(seals, "_any", Decoder())
+    said = [{"role": "user", "content": f"see {word}dialects", "parts": [{"text": f"see {word}"}]}]
+    assert without(route, {"max_tokens": 5, "messages": [], name: said}, False) is None and not read
+    said[0]["content"] = f"{word}dialects"
+    assert without(route, {"max_tokens": 5, "messages": [], name: said}, False) is None and len(read) == 1
 
 
 def test_in_no_dialects_words() -> None:

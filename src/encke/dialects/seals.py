@@ -17,6 +17,7 @@ from encke.core.chat import ChatRequest, Message, Part, Text, Thinking, ToolCall
 from encke.core.faults import Fault
 from encke.dialects.carrier import PREFIX
 from encke.dialects.request import Request
+from encke.dialects.typed import has_too_many_values
 
 # OpenAI's and Azure's "The encrypted content … could not be verified" (code invalid_encrypted_content); Anthropic's
 # "Invalid `signature` in `thinking` block"; Google's "Corrupted thought signature." and "Invalid thought signature".
@@ -26,7 +27,7 @@ _REFUSED: Final = re.compile(
     r"|(?:corrupted|invalid) thought.?signature",
     re.IGNORECASE | re.DOTALL,
 )
-_CARRIER: Final = PREFIX.encode()
+_CARRIER: Final = b'"' + PREFIX.encode()
 _any: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -49,9 +50,9 @@ def is_carrier(sealed: object) -> bool:
 
 
 def opened(request: Request, name: str, opener: Opener, all_: bool, mark: bytes = _CARRIER) -> Request | None:
-    """The request without seals in the field `name`; None where there are none. `mark` is what stands in a body that
-    has carriers. What cannot be read is left to its provider."""
-    if not all_ and mark not in request.data:
+    """The request without seals in the field `name`; None where there are none. `mark` is how they begin in a body
+    that has carriers. What cannot be read, or is too much to be read, is left to its provider."""
+    if (not all_ and mark not in request.data) or has_too_many_values(request.data):
         return None
     raw = request.body.get(name)
     if raw is None:

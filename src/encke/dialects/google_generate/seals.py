@@ -9,12 +9,13 @@ from encke.dialects.request import Request
 from encke.dialects.seals import opened
 
 _NAMES: Final = ("thoughtSignature", "thought_signature")
+_MARK: Final = b'"' + MARK.encode()
 _CALLS: Final = ("functionCall", "function_call")
 
 
 def without_seals(request: Request, all_: bool) -> Request | None:
     """None where there are none. Calls get what Google documents for those that its model has not made."""
-    return opened(request, "contents", _open, all_, MARK.encode())
+    return opened(request, "contents", _open, all_, _MARK)
 
 
 def _open(contents: list[Any], all_: bool) -> bool:

@@ -186,12 +186,23 @@ def test_responses(items: list[Any], all_: bool, left: list[Any] | None) -> None
           {"functionCall": {"name": "f"}, "thoughtSignature": "AAAA"}],
          True, [{"text": "hm", "thought": True}, {"text": "a"},
                 {"functionCall": {"name": "f"}, "thoughtSignature": SENTINEL}]),
+        ([{"functionCall": {"name": "f"}, "thoughtSignature": "", "thought_signature": GOOGLES},
+          {"text": "a", "thought_signature": GOOGLES, "thoughtSignature": "AAAA"}, {"thoughtSignature": GOOGLES}, {}],
+         False, [{"functionCall": {"name": "f"}, "thoughtSignature": SENTINEL}, {"text": "a"}, {}]),
     ],
 )  # fmt: skip
 def test_generate(parts: list[Any], all_: bool, left: list[Any] | None) -> None:
     """Signatures; a call gets the one that Google documents for calls of others."""
     found = without("generate", {"contents": [{"role": "model", "parts": parts}]}, all_)
     assert (found and found["contents"][0]["parts"]) == left
+
+
+def test_contents_of_which_nothing_is_left() -> None:
+    """Are none: neither a part nor a content that held only what another has sealed."""
+    user = {"role": "user", "parts": [{"text": "go on"}]}
+    model = {"role": "model", "parts": [{"thoughtSignature": GOOGLES}, {"thought_signature": GOOGLES}]}
+    found = without("generate", {"contents": [user, model, user]}, False)
+    assert found is not None and found["contents"] == [user, user]
 
 
 @pytest.mark.parametrize(

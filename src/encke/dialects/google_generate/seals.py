@@ -29,11 +29,13 @@ def _open(contents: list[Any], all_: bool) -> bool:
                     kept.append(part)
                     continue
                 found = True
-                name = next(name for name in _NAMES if name in part)
-                del part[name]
+                names = [name for name in _NAMES if name in part]
+                for name in names:
+                    del part[name]
                 if any(call in part for call in _CALLS):
-                    part[name] = SENTINEL
-                if not part.get("thought"):
+                    part[names[0]] = SENTINEL
+                # A part that held nothing else is none: it would be refused.
+                if part and not part.get("thought"):
                     kept.append(part)
             content["parts"] = kept
     if found:
@@ -46,5 +48,6 @@ def _is_sealed(part: dict[str, Any], all_: bool) -> bool:
         told = part.get(name)
         if isinstance(told, str) and told:
             origin, signature, id = unpack(told)
-            return bool(signature or id) and (all_ or origin != ORIGIN)
+            if (signature or id) and (all_ or origin != ORIGIN):
+                return True
     return False

@@ -90,3 +90,14 @@ def test_who_wants_nothing_left_out_is_told(gateway: Gateway, upstream: FakeUpst
     answer = ask(gateway, upstream, path, answered=False, **{"x-encke-unsupported": "reject"})
     assert answer.status == 400 and answer.json()["error"]["message"] == REFUSALS[path]["error"]["message"]  # type: ignore[index]
     assert len(upstream.statement.calls()) == before + 1
+
+
+def test_no_more_attempts_than_there_may_be(gateway: Gateway, upstream: FakeUpstream) -> None:
+    """Where they have been used up by failures, the caller gets the provider's 400."""
+    path = "/v1/messages"
+    before = len(upstream.statement.calls())
+    upstream.queue(Script([Send(json_response(503, {"error": {"message": "busy"}}))]))
+    answer = ask(gateway, upstream, path, answered=False)
+    assert answer.status == 400 and answer.json()["error"]["message"] == REFUSALS[path]["error"]["message"]  # type: ignore[index]
+    assert answer.header("x-encke-attempts") == "2"
+    assert len(upstream.statement.calls()) == before + 2

@@ -188,8 +188,10 @@ async def open_answer(desk: Desk, call: Call, targets: list[Target]) -> Attempt:
             others = remaining(queue, fault.code)
             # Once is enough for the end of an idle connection: the next was to be a fresh one.
             stale = attempt.reused and not fresh
-            step = after(desk, attempt, fault, stale, bool(others), until - monotonic())
-            if step.verdict == "stop" and desk.policy.retries and attempt.may_go_unsealed(fault):
+            left = until - monotonic()
+            step = after(desk, attempt, fault, stale, bool(others), left)
+            more = attempt.number <= desk.policy.retries and left > 0
+            if step.verdict == "stop" and more and attempt.may_go_unsealed(fault):
                 call.unsealed = True
                 step = UNSEALED
             pause, fresh = step.pause, step.fresh

@@ -10,7 +10,7 @@ import pytest
 from encke.core.chat import ChatRequest, Text
 from encke.core.traits import Capabilities
 from encke.dialects.fit import fit
-from encke.dialects.places import is_placed
+from encke.dialects.places import Places, is_placed
 from encke.dialects.results import moved_up
 from encke.dialects.table import CLIENTS
 
@@ -95,6 +95,14 @@ def test_places(route: str, body: dict[str, Any], places: set[str]) -> None:
     assert found is not None and request.places is None
     assert {found.told(name, hub, side.cache_field) for name in names} == places
     assert all(is_placed(name) for name in names)
+    request.places = Places()  # noted when it is first read
+    noted = side.to_hub(request)
+    assert isinstance(noted, ChatRequest)
+    moved = moved_up(noted.messages)
+    hub = noted if moved is noted.messages else ChatRequest(model="m", messages=moved, tools=noted.tools)
+    request.body = {}  # nor read again
+    found = side.places(request, noted)
+    assert found is not None and {found.told(name, hub, side.cache_field) for name in names} == places
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,8 @@ def test_a_count_that_nobody_else_makes(gateway: Gateway, upstream: FakeUpstream
     ("path", "body", "place"),
     [
         ("/v1/messages", {**BODY, "system": "be good"}, "messages[0].content[1]"),
+        ("/v1/messages", {**BODY, "system": [
+            {"type": "text", "text": "be good", "cache_control": {"type": "ephemeral"}}]}, "messages[0].content[1]"),
         ("/v1/responses", {"instructions": "be good", "input": [{"role": "user", "content": [
             {"type": "input_image", "image_url": "https://a.test/x.png"}]}]}, "input[0].content[0]"),
         ("/v1beta/models/lab/m:generateContent", {"systemInstruction": {"parts": [{"text": "be good"}]}, "contents": [

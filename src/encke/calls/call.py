@@ -160,6 +160,7 @@ class Call:
         if parsed is not None:
             parsed.data = b""
             parsed.body = NO_BODY
+            parsed.places = None
 
     def _stream_fields(self) -> str:
         parsed = self.parsed

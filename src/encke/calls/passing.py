@@ -17,7 +17,7 @@ from encke.dialects.faults import parse_fault, retry_advice
 from encke.dialects.fit import fit
 from encke.dialects.losses import is_idle
 from encke.dialects.openai_chat.measure import content_bytes
-from encke.dialects.places import is_placed
+from encke.dialects.places import Map, Places, is_placed
 from encke.dialects.port import COUNT, Hub, HubReply, ProviderSide, Tap
 from encke.dialects.results import moved_up
 from encke.dialects.seals import unsealed
@@ -33,6 +33,7 @@ REJECT: Final = "reject"
 SEALED: Final = ("thinking",)  # what is named where thoughts are left out that another has sealed
 # What bounds an answer, by any dialect's name. Some take 0 for no bound, some answer nothing then.
 LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+MARKED: Final = b'"cache_control"'
 ZERO: Final = msgspec.Raw(b"0")
 # The dialects whose opaque things an operation takes back.
 ORIGINS: Final = {
@@ -89,8 +90,9 @@ class Passage:
         self._hub = hub
         rendered = self._provider.render(hub, target.model, target.traits)
         if rendered.dropped or dropped:
+            places = _places(call, (*dropped, *rendered.dropped))
             both = [(dropped, before), (rendered.dropped, hub)]
-            dropped = tuple(dict.fromkeys([name for names, of in both for name in _placed(call, names, of)]))
+            dropped = tuple(dict.fromkeys([name for names, of in both for name in _placed(call, places, names, of)]))
         if dropped and isinstance(asked, ChatRequest):
             dropped = tuple([name for name in dropped if not is_idle(asked, name, ORIGINS.get(self.op, ""))])
         if bare is not None and SEALED[0] not in dropped:
@@ -185,6 +187,8 @@ def asked_in_full(call: Call) -> Hub:
         for name in LIMITS:
             if parsed.body.get(name) == ZERO:
                 raise Fault("invalid_value", f"`{name}` must be 1 or more for this model.", param=name)
+        # Many providers know no marks: to note all places costs little beside another reading.
+        parsed.places = Places() if MARKED in parsed.data else None
         hub = call.side.to_hub(parsed)
         if isinstance(hub, ChatRequest) and not hub.messages:
             raise Fault("invalid_value", "There must be at least one message.", param="messages")
@@ -192,16 +196,20 @@ def asked_in_full(call: Call) -> Hub:
     return call.hub
 
 
-def _placed(call: Call, names: tuple[str, ...], request: Hub | None) -> tuple[str, ...]:
-    """Names of what `request` lost, with its places in the caller's own body."""
+def _places(call: Call, names: tuple[str, ...]) -> Map | None:
+    """Where in the caller's own body things stand; None if no name is a place."""
     parsed, asked = call.parsed, call.hub
-    if not isinstance(asked, ChatRequest) or not isinstance(request, ChatRequest) or parsed is None:
+    if not isinstance(asked, ChatRequest) or parsed is None or not any(is_placed(name) for name in names):
+        return None
+    return call.side.places(parsed, asked)
+
+
+def _placed(call: Call, places: Map | None, names: tuple[str, ...], request: Hub | None) -> tuple[str, ...]:
+    """Names of what `request` lost, with its places in the caller's own body."""
+    if places is None or not isinstance(request, ChatRequest):
         return names
-    if not any(is_placed(name) for name in names):
-        return names
-    places = call.side.places(parsed, asked)
     field = call.side.cache_field
-    return names if places is None else tuple([places.told(name, request, field) for name in names])
+    return tuple([places.told(name, request, field) for name in names])
 
 
 def _told(reply: HubReply) -> tuple[Usage | None, str]:

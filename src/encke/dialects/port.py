@@ -235,7 +235,9 @@ class ClientSide:
 
     def places(self, request: Request, asked: ChatRequest) -> Map | None:
         """From the hub's places in `asked`, which `to_hub` has read of the request, to the caller's; None where they
-        cannot be told."""
+        cannot be told. Without `request.places` of that reading, it is read once more."""
+        if request.places is not None:
+            return Map(asked, asked, request.places)
         request.places = places = Places()
         try:
             again = self.to_hub(request)

@@ -208,5 +208,5 @@ def test_an_engine_that_is_busy_is_listed(tmp_path: Path) -> None:
         os.kill(running.pids("engine")[0], signal.SIGSTOP)
         assert listed() == ["local"]
         os.kill(running.pids("engine")[0], signal.SIGKILL)
-        running.wait_for(lambda: listed() == [], 30, "it is listed although it is gone")
-        running.wait_for(lambda: listed() == ["local"], 60, "it is not listed although it is back")
+        running.wait_for(lambda: listed() == [], 90, "it is listed although it is gone")
+        running.wait_for(lambda: listed() == ["local"], 120, "it is not listed although it is back")

@@ -38,7 +38,7 @@ def test_base64(data: str) -> None:
     assert split(f"data:image/png;base64,{data}", "x") == ("image/png", data)
 
 
-@pytest.mark.parametrize("data", ["", "@@@", "QUJDQ", "QU=JD", "é", "QUJ-", "A" * 100_000 + "!"])
+@pytest.mark.parametrize("data", ["", "@@@", "QUJDQ", "QU=JD", "é", "QUJ!", "A" * 100_000 + "!"])
 def test_no_base64(data: str) -> None:
     """What nobody can read is refused with its place, where that is told."""
     with pytest.raises(Fault) as caught:

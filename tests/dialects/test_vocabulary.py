@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from encke.core.chat import ChatRequest, Foreign
+from encke.core.chat import ChatRequest, Foreign, Image
 from encke.core.faults import Fault
 from encke.dialects.effort import LEVELS
 from encke.dialects.port import Hub
@@ -64,7 +64,7 @@ def refusal(route: str, fields: dict[str, Any]) -> Fault:
         ("generate", {"contents": [{"role": "gigantic", "parts": []}]}, "contents[0].role", ["`user`", "`model`"]),
         ("chat", content("chat", {"type": "gigantic"}), "messages[0].content[0].type", ["`text`", "`image_url`"]),
         ("responses", content("responses", {"type": "gigantic"}), "input[0].content[0].type", ["`input_text`"]),
-        ("responses", {"input": [{"type": "gigantic"}]}, "input[0].type", ["`message`", "`function_call`"]),
+        ("responses", {"input": [{"type": "gigantic", "role": "user"}]}, "input[0].type", ["`message`", "`function_call`"]),
         ("messages", content("messages", {"type": "gigantic"}), "messages[0].content[0].type", ["`text`", "`image`"]),
         ("generate", content("generate", {"gigantic": {}}), "contents[0].parts[0]", ["text", "inlineData"]),
     ],
@@ -137,3 +137,46 @@ def test_one_providers_word_for_none() -> None:
     """Groq's "default" is no effort at all."""
     found = hub("chat", reasoning_effort="default")
     assert isinstance(found, ChatRequest) and found.reasoning is None
+
+
+@pytest.mark.parametrize(
+    ("route", "fields"),
+    [
+        ("chat", {"messages": [{"role": "user", "content": "x"},
+                               {"role": "assistant", "content": [{"type": "gigantic", "x": 1}]}]}),
+        ("responses", {"input": [{"role": "user", "content": "x"},
+                                 {"role": "assistant", "content": [{"type": "gigantic", "x": 1}]}]}),
+        ("responses", {"input": [{"role": "user", "content": "x"}, {"type": "gigantic", "id": "i", "x": 1}]}),
+        ("messages", {"messages": [{"role": "user", "content": "x"},
+                                   {"role": "assistant", "content": [{"type": "gigantic", "x": 1}]}]}),
+        ("generate", {"contents": [{"role": "user", "parts": [{"text": "x"}]},
+                                   {"role": "model", "parts": [{"gigantic": {}}]}]}),
+    ],
+)  # fmt: skip
+def test_what_a_model_has_said_may_be_newer(route: str, fields: dict[str, Any]) -> None:
+    """It is kept as it is, for its own dialect; another is told without it, and it is named."""
+    found = hub(route, **fields)
+    assert isinstance(found, ChatRequest)
+    (part,) = found.messages[-1].parts
+    assert isinstance(part, Foreign) and part.kind == "gigantic"
+
+
+@pytest.mark.parametrize(
+    ("word", "level"),
+    [("HIGH", "high"), ("default", None), ("auto", None), ("unset", None), ("disable", "none"), ("Off", "none")],
+)
+def test_words_alike(word: str, level: str | None) -> None:
+    """Efforts as some clients write them."""
+    for fields in ({"reasoning_effort": word}, {"reasoning": {"effort": word}}):
+        found = hub("chat", **fields)
+        assert isinstance(found, ChatRequest)
+        assert (found.reasoning.effort if found.reasoning else None) == level
+
+
+@pytest.mark.parametrize("data", ["-_8=", "%2B%2F8%3D", "+/8="])
+def test_base64_of_addresses(data: str) -> None:
+    """The alphabet for addresses, and escapes, become the standard alphabet, as providers want it."""
+    found = hub("chat", **content("chat", {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}))
+    assert isinstance(found, ChatRequest)
+    (part,) = found.messages[0].parts
+    assert isinstance(part, Image) and part.data == "+/8="

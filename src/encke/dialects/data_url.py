@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from encke.dialects.typed import invalid
 
+_SAFE: Final = str.maketrans("-_", "+/")  # the alphabet for addresses, RFC 4648, section 5
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _AROUND: Final = b"= \t\r\n"  # padding, and the ends of lines that some put in
 _PREFIX: Final = "data:"
@@ -15,7 +17,10 @@ _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def checked(data: str, path: str) -> str:
-    """Base64 as a caller sent it. Raises Fault invalid_value for what is none, or nothing, which nobody could read."""
+    """Base64 that a caller sent, in the standard alphabet. Raises Fault invalid_value for what is none, and for
+    nothing, which nobody could read."""
+    if "-" in data or "_" in data:
+        data = data.translate(_SAFE)
     rest = data.encode("ascii", "replace").translate(None, _ALPHABET)
     if not data:
         raise invalid(path, "must be base64; it is empty")
@@ -35,6 +40,8 @@ def split(url: str, path: str = "") -> tuple[str, str] | None:
     media_type, *options = head.split(";")
     media_type = media_type.strip().lower() or "text/plain"
     if any(option.strip().lower() == "base64" for option in options):
+        if "%" in payload:
+            payload = unquote(payload)
         return media_type, checked(payload, path) if path else payload
     return media_type, base64.b64encode(_plain(payload)).decode()
 

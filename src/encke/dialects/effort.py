@@ -20,12 +20,18 @@ BUDGETS: Final[dict[str, int]] = {
 LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
+# Words that some clients and servers have (Groq's `default`, LiteLLM's `disable`); "" leaves it to the model.
+_ALIKE: Final = {"": "", "default": "", "auto": "", "unset": "", "disable": "none", "disabled": "none", "off": "none"}
+
+
 def checked(effort: str, path: str) -> str:
-    """A word as a caller sent it. Raises Fault invalid_value for one that nobody knows: what it would mean for a model
-    of another dialect cannot be told."""
-    if effort and effort not in LEVELS:
+    """A word that a caller sent, as one of `LEVELS`, or "" where it leaves that to the model. Raises Fault
+    invalid_value for one that nobody knows: what it would mean for a model of another dialect cannot be told."""
+    word = effort.lower()
+    word = _ALIKE.get(word, word)
+    if word and word not in LEVELS:
         raise unknown(path, effort, LEVELS)
-    return effort
+    return word
 
 
 def budget_of(effort: str) -> int | None:

@@ -122,7 +122,8 @@ class Blocks:
         kind = read_string(fields["type"], f"{path}.type")
         reader = _READERS.get(kind)
         if reader is None:
-            if self._asked and kind not in _FOREIGN and not kind.endswith(_RESULTS):
+            # What a model has said may be newer than this; what the user says must not go missing.
+            if self._asked and role != _ASSISTANT and kind not in _FOREIGN and not kind.endswith(_RESULTS):
                 raise unknown(f"{path}.type", kind, (*_READERS, *sorted(_FOREIGN)))
             return Foreign(ORIGIN, kind, bytes(raw))
         if _ROLES.get(kind, role) != role:

@@ -80,7 +80,7 @@ def read_part(raw: msgspec.Raw, path: str, calls: Calls, *, model: bool, asked: 
     kind = next((name for name in names if name in _READERS or name in _FOREIGN), "")
     if not kind:
         odd = [name for name in names if name not in _BESIDE]
-        if odd and asked:
+        if odd and asked and not model:  # what a model has said may be newer than this
             raise invalid(path, f"must have one of {', '.join(_READERS)} or {', '.join(_FOREIGN)}, not `{odd[0][:64]}`")
         kind = odd[0] if odd else "text"
     read = _READERS.get(kind)

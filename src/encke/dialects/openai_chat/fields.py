@@ -47,7 +47,6 @@ _READ: Final = frozenset(
         "thinking_budget", "stop", "n", "logprobs", "top_logprobs", "user", "stream", "stream_options",
     }
 )  # fmt: skip
-_USUAL: Final = "default"  # Groq's word for what happens without one
 MOST: Final = 1 << 53
 
 
@@ -176,7 +175,7 @@ def _read_reasoning(body: Body) -> Reasoning | None:
     effort, budget, enabled = "", None, None
     if is_set(body.get("reasoning_effort")):
         effort = read_string(body["reasoning_effort"], "reasoning_effort")
-        effort = "" if effort == _USUAL else checked(effort, "reasoning_effort")
+        effort = checked(effort, "reasoning_effort")
     if is_set(body.get("reasoning")):
         told = read(body["reasoning"], _reasoning, "reasoning")
         effort = effort or checked(told.effort or "", "reasoning.effort")

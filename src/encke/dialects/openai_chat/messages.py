@@ -92,7 +92,14 @@ class Conversation:
     def _content(self, message: wire.Message, path: str, *, only_text: bool = False) -> list[Part]:
         """The parts of the content, with the mark of the message (LiteLLM's) at the last."""
         where = f"{path}.content"
-        parts = read_content(message.content, where, self.strays, only_text=only_text, places=self._places)
+        parts = read_content(
+            message.content,
+            where,
+            self.strays,
+            only_text=only_text,
+            said=message.role == "assistant",
+            places=self._places,
+        )
         if len(message.cache_control) > 4 and parts:
             mark, last = cache_of(message.cache_control, b"", path), parts[-1]
             if isinstance(last, Text | Image | File):

@@ -40,21 +40,28 @@ _ADDRESSES: Final = ("http://", "https://", "gs://")
 
 
 def read_content(
-    raw: msgspec.Raw, path: str, strays: Strays, *, only_text: bool = False, places: Places | None = None
+    raw: msgspec.Raw,
+    path: str,
+    strays: Strays,
+    *,
+    only_text: bool = False,
+    said: bool = False,
+    places: Places | None = None,
 ) -> list[Part]:
-    """A message's content: null, a string or a list of parts. Raises Fault."""
+    """A message's content: null, a string or a list of parts. Raises Fault. `said`: by a model, whose parts may be of
+    types that are newer than this; what a user says must not go missing."""
     if not is_set(raw):
         return []
     if opener(raw) == b'"':
         text = read_string(raw, path)
-        said = Text(text)
+        whole = Text(text)
         if places is not None:
-            places.note(said, path)
-        return [said] if text else []
+            places.note(whole, path)
+        return [whole] if text else []
     parts: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"
-        part = Text(read_string(item, where)) if opener(item) == b'"' else read_part(item, where, strays)
+        part = Text(read_string(item, where)) if opener(item) == b'"' else read_part(item, where, strays, said)
         if only_text and not isinstance(part, Text):
             raise invalid(f"{where}.type", "must be `text` in a message of this role")
         if not isinstance(part, Text) or part.text:
@@ -64,10 +71,10 @@ def read_content(
     return parts
 
 
-def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part:
+def read_part(raw: msgspec.Raw, path: str, strays: Strays, said: bool = False) -> Part:
     """One part. A type that this dialect does not know is Foreign, in its own words. Raises Fault."""
     before = len(strays.lost)
-    found = _known_part(part := strays.read(raw, _strict, _part, path), path)
+    found = _known_part(part := strays.read(raw, _strict, _part, path), path, said)
     if found is None:
         strays.forget(before)
         return Foreign(ORIGIN, part.type, bytes(raw))
@@ -77,7 +84,7 @@ def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part:
     return found
 
 
-def _known_part(part: wire.Part, path: str) -> Part | None:
+def _known_part(part: wire.Part, path: str, said: bool) -> Part | None:
     kind = part.type
     if kind in ("text", "input_text", "output_text"):
         if part.text is None:
@@ -103,7 +110,7 @@ def _known_part(part: wire.Part, path: str) -> Part | None:
         return Thinking(read_string(part.thinking, f"{path}.thinking"))
     if kind in ("image_url", "input_audio", "file"):
         raise missing(f"{path}.{kind}")
-    if kind not in _FOREIGN:
+    if kind not in _FOREIGN and not said:
         raise unknown(f"{path}.type", kind, _KNOWN)
     return None
 

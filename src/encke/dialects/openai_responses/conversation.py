@@ -108,7 +108,8 @@ class Conversation:
                 "model of one, or send the conversation without it.",
                 param=path,
             )
-        elif kind in _FOREIGN:
+        elif kind in _FOREIGN or typed.role is None:
+            # A kind that is newer than this, too: without a role it is something that a model or its tools have left.
             self._say(self._noted(Foreign(NAME, kind, bytes(raw)), path))
         else:
             raise unknown(f"{path}.type", kind, _KNOWN)
@@ -153,8 +154,9 @@ class Conversation:
         if role is None:
             raise unknown(f"{path}.role", item.role, _ROLES)
         plain, where = role in ("system", "developer"), f"{path}.content"
-        parts = read_content(item.content, where, self.strays, only_text=plain, places=self.places)
-        if role == "assistant":
+        said = role == "assistant"
+        parts = read_content(item.content, where, self.strays, only_text=plain, said=said, places=self.places)
+        if said:
             if self._open:
                 self._split()
             self._say(*parts)

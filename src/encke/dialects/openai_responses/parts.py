@@ -32,21 +32,28 @@ TEXTS: Final = frozenset({"input_text", "output_text", "text", "summary_text", "
 
 
 def read_content(
-    raw: msgspec.Raw, path: str, strays: Strays, *, only_text: bool = False, places: Places | None = None
+    raw: msgspec.Raw,
+    path: str,
+    strays: Strays,
+    *,
+    only_text: bool = False,
+    said: bool = False,
+    places: Places | None = None,
 ) -> list[Part]:
-    """A text, or a list of parts. Raises Fault."""
+    """A text, or a list of parts. Raises Fault. `said`: by a model, whose parts may be of types that are newer than
+    this; what a user says must not go missing."""
     if not is_set(raw):
         raise missing(path)
     if opener(raw) == b'"':
         text = read_string(raw, path)
-        said = Text(text)
+        whole = Text(text)
         if places is not None:
-            places.note(said, path)
-        return [said] if text else []
+            places.note(whole, path)
+        return [whole] if text else []
     found: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"
-        part = read_part(item, where, strays)
+        part = read_part(item, where, strays, said)
         if only_text and part is not None and not isinstance(part, Text):
             raise invalid(f"{where}.type", "must be input_text here")
         if part is not None:
@@ -56,7 +63,7 @@ def read_content(
     return found
 
 
-def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part | None:
+def read_part(raw: msgspec.Raw, path: str, strays: Strays, said: bool = False) -> Part | None:
     """One part; None for an empty text. Raises Fault."""
     before = len(strays.lost)
     part = strays.read(raw, _strict, _part, path)
@@ -82,7 +89,7 @@ def read_part(raw: msgspec.Raw, path: str, strays: Strays) -> Part | None:
         return Audio(data_url.checked(sound.data, f"{path}.input_audio.data"), sound.format)
     if not kind:
         raise missing(f"{path}.type")
-    if kind not in _FOREIGN:
+    if kind not in _FOREIGN and not said:
         raise unknown(f"{path}.type", kind, _KNOWN)
     strays.forget(before)
     return Foreign(NAME, kind, bytes(raw))

@@ -64,7 +64,7 @@ def refusal(route: str, fields: dict[str, Any]) -> Fault:
         ("generate", {"contents": [{"role": "gigantic", "parts": []}]}, "contents[0].role", ["`user`", "`model`"]),
         ("chat", content("chat", {"type": "gigantic"}), "messages[0].content[0].type", ["`text`", "`image_url`"]),
         ("responses", content("responses", {"type": "gigantic"}), "input[0].content[0].type", ["`input_text`"]),
-        ("responses", {"input": [{"type": "gigantic", "role": "user"}]}, "input[0].type", ["`message`", "`function_call`"]),
+        ("responses", {"input": [{"type": "gigantic", "role": "user"}]}, "input[0].type", ["`function_call`"]),
         ("messages", content("messages", {"type": "gigantic"}), "messages[0].content[0].type", ["`text`", "`image`"]),
         ("generate", content("generate", {"gigantic": {}}), "contents[0].parts[0]", ["text", "inlineData"]),
     ],

@@ -125,8 +125,8 @@ def test_streams_whole_cut_at_random_and_byte_by_byte(api: str, size: Size, coun
                 seen["failures"] += 1
                 continue
             assert reader.fault is None and (reader.finished or reader.ended), one["id"]
-            # Without a reason, but with its end mark, a choice has ended for the calls that it made, or for a reason that
-            # nobody has told.
+            # Without a reason, but with its end mark, a choice has ended for the calls that it made, or for a reason
+            # that nobody has told.
             wanted = {
                 index: each._replace(finish=each.finish or ("tool_calls" if each.calls else "other"))
                 for index, each in told.streamed(text).items()

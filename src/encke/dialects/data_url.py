@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from typing import Final
-from urllib.parse import unquote
 
 from encke.dialects.typed import invalid
 
@@ -41,7 +40,7 @@ def split(url: str, path: str = "") -> tuple[str, str] | None:
     media_type = media_type.strip().lower() or "text/plain"
     if any(option.strip().lower() == "base64" for option in options):
         if "%" in payload:
-            payload = unquote(payload)
+            payload = _plain(payload).decode("latin-1")
         return media_type, checked(payload, path) if path else payload
     return media_type, base64.b64encode(_plain(payload)).decode()
 

@@ -26,6 +26,8 @@ class Terminal:
     def __init__(self, command: list[str], folder: Path, environ: dict[str, str]) -> None:
         self.output = ""
         self.status: int | None = None
+        # Both ends are closed where the program begins: before that nobody would hear what is pressed.
+        begun, child = os.pipe()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             try:
@@ -33,6 +35,9 @@ class Terminal:
                 os.execvpe(command[0], command, environ)
             finally:
                 os._exit(127)
+        os.close(child)
+        os.read(begun, 1)
+        os.close(begun)
 
     def wait_for(self, pattern: str, seconds: float) -> re.Match[str]:
         """The first match of `pattern` in the output; AssertionError with the output when it does not come."""

@@ -153,9 +153,8 @@ async def find_targets(desk: Desk, call: Call) -> list[Target]:
     rules = call.grant.rules if call.grant is not None else ()
     if rules:
         check_model(catalogue, rules, call.asked, model)
-        if call.parsed is not None:
-            limited = any(one.models is not None for one in rules)
-            check_others(call.side.others(call.parsed) if limited else None, limited, False)
+        if call.parsed is not None and any(one.models is not None for one in rules):
+            check_others(call.side.others(call.parsed), True, False)
     if model is None:
         model = catalogue.resolve(call.asked)
     first, fallback = desk.targets_of(model)

@@ -13,6 +13,7 @@ from encke.core.chat import ChatReply, ChatRequest, CountReply
 from encke.core.embed import EmbedReply, EmbedRequest
 from encke.core.faults import Fault
 from encke.core.usage import NO_USAGE, Usage
+from encke.dialects.counting import text_size
 from encke.dialects.faults import parse_fault, retry_advice
 from encke.dialects.fit import fit
 from encke.dialects.losses import is_idle
@@ -120,10 +121,7 @@ class Passage:
             return 0
         if isinstance(self._hub, EmbedRequest):
             size = sum(
-                [
-                    len(one.encode("utf-8", "replace")) if isinstance(one, str) else BYTES_PER_TOKEN * len(one)
-                    for one in self._hub.inputs
-                ]
+                [text_size(one) if isinstance(one, str) else BYTES_PER_TOKEN * len(one) for one in self._hub.inputs]
             )
         self._estimate = estimate_tokens(size)
         return self._estimate

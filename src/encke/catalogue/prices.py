@@ -193,11 +193,10 @@ class PriceList:
         except msgspec.DecodeError as error:
             raise _damaged(f"{self.name}, {row.id}: {error}") from None
         terms = tuple(term.term(self._version) for term in rows)
-        # Before a class has prices of its own, it costs what the standard does.
+        # Before a class has prices of its own, it costs what the standard does. Of those that hold the last counts, and
+        # the source has the newest first.
         others: dict[str, tuple[Term, ...]] = {}
-        for one in sorted(
-            classes, key=_start
-        ):  # of those that hold the last counts, and the source has the newest first
+        for one in sorted(classes, key=_start):
             others[one.name] = others.get(one.name, terms) + tuple(one.over(row, self._version) for row in rows)
         return Pricing(terms, {name: Pricing(found) for name, found in others.items()})
 

@@ -35,6 +35,11 @@ class CountingTap(Tap):
         return self._began
 
 
+def text_size(text: str) -> int:
+    """Bytes of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
 def is_blank(raw: msgspec.Raw) -> bool:
     """Whether a value is a text of white space."""
     text = bytes(raw)

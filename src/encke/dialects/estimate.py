@@ -25,6 +25,7 @@ from encke.core.chat import (
     ToolCall,
     ToolResult,
 )
+from encke.dialects.counting import text_size
 from encke.dialects.losses import plain_text
 
 PICTURE: Final = 1600
@@ -57,7 +58,7 @@ def size_of(request: ChatRequest) -> Size:
     for tool in request.tools:
         tokens += MESSAGE
         if isinstance(tool, Tool):
-            text += _bytes(tool.name) + _bytes(tool.description) + len(tool.parameters) + len(tool.grammar)
+            text += text_size(tool.name) + text_size(tool.description) + len(tool.parameters) + len(tool.grammar)
         else:
             text += len(tool.raw)
     if request.format is not None:
@@ -67,9 +68,9 @@ def size_of(request: ChatRequest) -> Size:
 
 def _size(part: Part) -> Size:
     if isinstance(part, Text | Thinking | Refusal):
-        return Size(_bytes(part.text), 0)
+        return Size(text_size(part.text), 0)
     if isinstance(part, ToolCall):
-        return Size(_bytes(part.name) + _bytes(part.arguments), MESSAGE)
+        return Size(text_size(part.name) + text_size(part.arguments), MESSAGE)
     if isinstance(part, ToolResult):
         inner = [_size(one) for one in part.parts]
         return Size(sum([one.text for one in inner]), MESSAGE + sum([one.tokens for one in inner]))
@@ -79,14 +80,10 @@ def _size(part: Part) -> Size:
         return Size(0, SECOND * -(-len(part.data) // SECOND_BYTES.get(part.format, _SOUND)))
     if isinstance(part, File):
         text = plain_text(part)
-        return Size(0, PAGE * max(-(-len(part.data) // PAGE_BYTES), 1)) if text is None else Size(_bytes(text), 0)
+        return Size(0, PAGE * max(-(-len(part.data) // PAGE_BYTES), 1)) if text is None else Size(text_size(text), 0)
     return _of_another(part)
 
 
 def _of_another(part: Foreign) -> Size:
     """What one dialect alone has a word for is read as it stands there, but no more of it than a page."""
     return Size(0, PAGE) if len(part.raw) > 3 * PAGE else Size(len(part.raw), 0)
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

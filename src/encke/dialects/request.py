@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from encke.dialects.places import Places
 
 Body = dict[str, msgspec.Raw]
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Request:
@@ -37,6 +41,12 @@ class Request:
         self.fields = b""
         self.others: str | None = None
         self.places: Places | None = None
+
+    def with_body(self, body: Body) -> Request:
+        """The same request with another body."""
+        made = Request(_encode(body), body, self.model, self.stream, self.include_usage)
+        made.output_limit, made.form, made.fields = self.output_limit, self.form, self.fields
+        return made
 
 
 def _model_at(body: Body, size: int) -> int:

@@ -63,10 +63,7 @@ def opened(request: Request, name: str, opener: Opener, all_: bool, mark: bytes 
         return None
     if not isinstance(said, list) or not opener(said, all_):
         return None
-    body = {**request.body, name: msgspec.Raw(_encode(said))}
-    made = Request(_encode(body), body, request.model, request.stream, request.include_usage)
-    made.output_limit, made.form, made.fields = request.output_limit, request.form, request.fields
-    return made
+    return request.with_body({**request.body, name: msgspec.Raw(_encode(said))})
 
 
 def unsealed(request: ChatRequest) -> ChatRequest | None:

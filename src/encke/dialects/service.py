@@ -20,7 +20,7 @@ from encke.dialects.service_wire import NOTHING, Holder, Named, Served
 STANDARD: Final = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "unspecified"})
 _PREFIX: Final = "service_tier_"
 _LONGEST: Final = 64
-_WORDS: Final = (b"service_tier", b"serviceTier", b'"speed"')
+_WORDS: Final = (b'"service', b'"speed"')  # the beginnings of their names
 
 # The fields of requests, of all dialects.
 FIELDS: Final = ("speed", "service_tier", "serviceTier")

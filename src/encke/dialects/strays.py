@@ -9,13 +9,26 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from encke.dialects.typed import read, read_map
+from encke.core.chat import Part, Text
+from encke.dialects.places import Places
+from encke.dialects.typed import read, read_map, read_string
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T", bound=msgspec.Struct)
 
 # What asks for nothing.
 _IDLE: Final = (b"", b"null", b"false", b'""', b"[]", b"{}")
+
+
+def read_text(raw: msgspec.Raw, path: str, places: Places | None) -> list[Part]:
+    """A message's content that is one text; nothing of an empty one. Raises Fault."""
+    text = read_string(raw, path)
+    if not text:
+        return []
+    said = Text(text)
+    if places is not None:
+        places.note(said, path)
+    return [said]
 
 
 class Strays:

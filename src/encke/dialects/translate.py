@@ -6,6 +6,7 @@ from typing import Final
 
 from encke.core.delta import ARGUMENTS, CONTENT_KINDS, MEDIA, REFUSAL, TEXT, THINKING, USAGE
 from encke.core.faults import Fault
+from encke.dialects.counting import text_size
 from encke.dialects.mend import readable
 from encke.dialects.port import CONTENT, DROP, END, ERROR, PASS, Reader, Tap, Writer
 
@@ -39,7 +40,7 @@ class Translator(Tap):
                     if kind == MEDIA:
                         self.content_bytes += MEDIA_BYTES
                     else:
-                        self.content_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+                        self.content_bytes += text_size(text)
                     # White space alone is no content before there is some.
                     if self._began or kind not in _SPOKEN or text.strip(_BLANK):
                         self._began = True

@@ -39,6 +39,7 @@ from encke.dialects.anthropic_messages.names import ORIGIN
 from encke.dialects.carrier import unwrap
 from encke.dialects.data_url import checked, split
 from encke.dialects.places import Places
+from encke.dialects.strays import read_text
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_map, read_string, unknown
 
 _text: Final = msgspec.json.Decoder(TextBlock)
@@ -100,11 +101,7 @@ class Blocks:
     def content(self, raw: msgspec.Raw, role: str, path: str) -> list[Part]:
         """The content of a message: a text, or blocks. Raises Fault with `param` below `path`."""
         if bytes(raw)[:1] == b'"':
-            text = read_string(raw, path)
-            said = Text(text)
-            if self._places is not None:
-                self._places.note(said, path)
-            return [said] if text else []
+            return read_text(raw, path, self._places)
         found: list[Part] = []
         for index, block in enumerate(read_list(raw, path)):
             part = self.block(block, role, f"{path}[{index}]")

@@ -26,9 +26,7 @@ def without_seals(request: Request, all_: bool) -> Request | None:
     managed = body.pop("context_management", None)
     if managed is not None and (left := _not_clearing(managed)) is not None:
         body["context_management"] = left
-    bare = Request(msgspec.json.encode(body), body, made.model, made.stream, made.include_usage)
-    bare.output_limit, bare.form, bare.fields = made.output_limit, made.form, made.fields
-    return bare
+    return made.with_body(body)
 
 
 def _is_budget(config: msgspec.Raw | None) -> bool:

@@ -13,7 +13,7 @@ from encke.dialects import data_url
 from encke.dialects.body import opener
 from encke.dialects.openai_chat import message_wire as wire
 from encke.dialects.places import Places
-from encke.dialects.strays import Strays
+from encke.dialects.strays import Strays, read_text
 from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
 
 ORIGIN: Final = "openai_chat"
@@ -53,11 +53,7 @@ def read_content(
     if not is_set(raw):
         return []
     if opener(raw) == b'"':
-        text = read_string(raw, path)
-        whole = Text(text)
-        if places is not None:
-            places.note(whole, path)
-        return [whole] if text else []
+        return read_text(raw, path, places)
     parts: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"

@@ -14,8 +14,8 @@ from encke.dialects.openai_chat.parts import LONGEST, lifetime
 from encke.dialects.openai_responses import item_wire as wire
 from encke.dialects.openai_responses.wire import NAME
 from encke.dialects.places import Places
-from encke.dialects.strays import Strays
-from encke.dialects.typed import invalid, is_set, missing, read, read_list, read_string, unknown
+from encke.dialects.strays import Strays, read_text
+from encke.dialects.typed import invalid, is_set, missing, read, read_list, unknown
 
 # What a file without a name is called, where the wire wants one; reading it back gives none.
 UNNAMED_FILE: Final = "document"
@@ -45,11 +45,7 @@ def read_content(
     if not is_set(raw):
         raise missing(path)
     if opener(raw) == b'"':
-        text = read_string(raw, path)
-        whole = Text(text)
-        if places is not None:
-            places.note(whole, path)
-        return [whole] if text else []
+        return read_text(raw, path, places)
     found: list[Part] = []
     for at, item in enumerate(read_list(raw, path)):
         where = f"{path}[{at}]"
